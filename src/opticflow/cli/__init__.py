@@ -1,0 +1,42 @@
+"""The command line: one file per verb. A verb parses, calls the library and prints; it has no logic of its own.
+
+Verbs import what they need inside their function, so that `opticflow --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from opticflow.cli.models import models
+from opticflow.cli.version import version
+from opticflow.errors import OpticflowError
+
+app = typer.Typer(
+    name="opticflow",
+    help="Dense optical flow from images and video: FlowNet, FlowNet 2.0, RAFT and the classical methods.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command()(version)
+app.add_typer(models, name="models")
+
+
+def main() -> None:
+    """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
+    try:
+        app()
+    except OpticflowError as error:
+        sys.exit(_refuse(str(error)))
+    except OSError as error:
+        what = f" ({error.filename})" if error.filename else ""
+        sys.exit(_refuse(f"{error.strerror or error}{what}"))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _refuse(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

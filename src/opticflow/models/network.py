@@ -1,0 +1,42 @@
+"""What every flow method is to the rest of the package, learned or not."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from opticflow.shapes import Flow, Frames
+
+Encoded = dict[str, Tensor]
+"""What a method keeps of single frames: tensors whose first axis is the batch."""
+
+
+class FlowNetwork(nn.Module, ABC):
+    """A method that estimates flow between two frames. Subclasses are final: nothing concrete is overridden but
+    `encode`, whose work can be kept for the next pair of a clip.
+
+    A method takes frames whose height and width are multiples of `stride`; the Estimator sees to that for any frame.
+    """
+
+    stride: ClassVar[int] = 1
+    """Height and width must be multiples of this."""
+    fitting: ClassVar[Literal["pad", "resize"]] = "pad"
+    """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
+
+    def encode(self, frames: Frames) -> Encoded:
+        """The work that depends on one frame alone."""
+        return {"frames": frames}
+
+    @abstractmethod
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        """The flow between encoded frames.
+
+        Args:
+            first: the first frames, encoded.
+            second: the second frames, encoded.
+            init_flow: where to start, at the frames' size, in pixels; methods that have no use for it ignore it.
+        """
+
+    def forward(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Flow:
+        """The flow from `first` to `second`, at their size, in pixels."""
+        return self.match(self.encode(first), self.encode(second), init_flow=init_flow)

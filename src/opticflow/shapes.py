@@ -1,0 +1,81 @@
+"""The conventions of the whole package, stated once.
+
+Frames: RGB. At the edge (files, NumPy) uint8 H x W x 3; inside (tensors) float B x 3 x H x W in [0, 1].
+    Each network normalises for itself.
+Flow: float32, in pixels of the frame it is given at, u to the right, v down: frame1(x) = frame2(x + flow(x)).
+    At the edge H x W x 2, inside B x 2 x H x W.
+Masks: bool, true where the thing named holds (valid, occluded). Unknown flow is a mask, never a magic value.
+Pixel (0, 0) has its centre at coordinate (0.0, 0.0).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Shaped, UInt8
+from torch import Tensor
+
+from opticflow.errors import InputError
+
+# At the edge: NumPy arrays.
+Frame = UInt8[np.ndarray, "height width 3"]
+FlowArray = Float32[np.ndarray, "height width 2"]
+MaskArray = Bool[np.ndarray, "height width"]
+
+# Inside: tensors.
+Frames = Float[Tensor, "batch 3 height width"]
+Flow = Float[Tensor, "batch 2 height width"]
+Mask = Bool[Tensor, "batch height width"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Two frames with the true flow from the first to the second: what every data set and generator yields."""
+
+    first: Frame
+    second: Frame
+    flow: FlowArray
+    valid: MaskArray
+    """Where the flow is known."""
+    occluded: MaskArray
+    """Where the point seen in the first frame is hidden or out of view in the second; all false if not known."""
+    name: str = ""
+    """Where the sample comes from, for messages."""
+
+    def replace(self, **changes) -> "Sample":
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def as_frame(image: Shaped[np.ndarray, "height width *channels"], what: str = "frame") -> Frame:
+    """Bring an image to uint8 RGB.
+
+    Args:
+        image: H x W (grey), H x W x 1, H x W x 3 (RGB) or H x W x 4 (RGBA, alpha is dropped); uint8, uint16 (scaled),
+            bool, or floating point in [0, 1].
+        what: how messages call the image.
+
+    Raises:
+        InputError: another shape or type, an empty image, NaN, or floating-point values outside [0, 1].
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise InputError(f"{what} has the shape {image.shape}; wanted height x width, with 1, 3 (RGB) or 4 channels")
+    image = image[..., :3]
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    elif image.dtype == np.bool_:
+        image = image.astype(np.uint8) * 255
+    elif np.issubdtype(image.dtype, np.floating):
+        if not np.isfinite(image).all():
+            raise InputError(f"{what} contains NaN or infinite values; give finite values in [0, 1], or uint8")
+        if image.min() < 0 or image.max() > 1:
+            low, high = float(image.min()), float(image.max())
+            raise InputError(f"{what} has floating-point values in [{low:.4g}, {high:.4g}]; wanted [0, 1], or uint8")
+        image = np.rint(image * 255).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise InputError(f"{what} has the type {image.dtype}; wanted uint8, uint16 or floating point in [0, 1]")
+    if image.shape[2] == 1:
+        image = image.repeat(3, axis=2)
+    return np.ascontiguousarray(image)
