@@ -99,7 +99,9 @@ def cast(points, triangles, x, y):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_visibility_and_occlusion_agree_with_ray_casting(seed):
-    knobs = ThingsKnobs(width=LENS.width, height=LENS.height, objects=(5, 5), statics=25, textures=2, texture_side=16)
+    knobs = ThingsKnobs(
+        width=LENS.width, height=LENS.height, objects=(5, 5), statics=25, pictures=1, materials=0, texture_side=16
+    )
     world = compose(np.random.default_rng(seed), knobs)
     lens = world.camera.lens
     here, there = world.points(0), world.points(1)

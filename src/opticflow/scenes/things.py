@@ -110,7 +110,7 @@ class ThingsRenderer:
         intrinsics = np.array([[camera.lens.focal, 0, centre[0]], [0, camera.lens.focal, centre[1]], [0, 0, 1.0]])
         return ThingsFrame(
             clean=as_levels(clean),
-            final=as_levels(finish(clean, depth, velocity, self._effects, time)),
+            final=finish(clean, depth, velocity, self._effects, time),
             into_future=future.flow,
             into_past=past.flow,
             hidden_in_future=future.occluded,

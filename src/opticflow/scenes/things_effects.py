@@ -3,20 +3,22 @@
 from dataclasses import dataclass
 from typing import no_type_check
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, Float64
 from numba import njit
 
 from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.shapes import Frame
 
 Picture = Float32[np.ndarray, "height width 3"]
 Map = Float32[np.ndarray, "height width"]
 
 BLUR_PROBES = 11
-"""Places along the motion that are averaged."""
+"""Most places along the motion that are averaged."""
 TILE = 16
 """Side of the squares in which the fastest motion is sought."""
-DEFOCUS_PROBES = 24
+DEFOCUS_PROBES = 22
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def draw_effects(rng: np.random.Generator, knobs: ThingsKnobs) -> Effects:
 
 def finish(
     clean: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], effects: Effects, time: int
-) -> Picture:
+) -> Frame:
     """Turn the clean picture into the final one.
 
     Args:
@@ -64,134 +66,171 @@ def finish(
         effects: the camera.
         time: number of the frame, which decides the noise.
     """
-    picture = clean
+    picture = clean.copy()
     if effects.fog > 0:
-        picture = _in_fog(picture, depth, effects)
+        _fog(picture, depth, effects.fog, effects.fog_colour.astype(np.float32))
     if effects.defocus > 0.2:
-        picture = _defocused(picture, _confusion(depth, effects), depth)
+        picture = _defocused(picture, depth, effects)
     if effects.shutter > 0:
-        picture = _moved(picture, depth, velocity * np.float32(effects.shutter))
-    lut = 255 * np.linspace(0, 1, 1024, dtype=np.float32) ** np.float32(effects.gamma)
-    picture = lut[np.clip(picture * np.float32(1023 / 255), 0, 1023).astype(np.int16)]
+        picture = _moved(picture, depth, velocity, effects.shutter)
+    noise = np.zeros((1, 1, 1), dtype=np.float32)
     if effects.noise > 0:
-        rng = np.random.default_rng((effects.seed, time + 1))
-        picture = picture + np.float32(effects.noise) * rng.standard_normal(picture.shape, dtype=np.float32)
-    return picture
+        rng = np.random.default_rng((effects.seed, time + 2**16))  # the first pass of a scene may begin before time 0
+        noise = np.float32(effects.noise) * rng.standard_normal(picture.shape, dtype=np.float32)
+    curve = 255 * np.linspace(0, 1, 1024) ** effects.gamma
+    levels = np.empty(picture.shape, dtype=np.uint8)
+    _expose(picture, curve.astype(np.float32), noise, levels)
+    return levels
 
 
-def _in_fog(picture: Picture, depth: Map, effects: Effects) -> Picture:
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _fog(picture, depth, extinction, colour):
     """Koschmieder's law: light fades exponentially with the distance and the fog's own colour takes its place."""
-    left = np.exp(-np.float32(effects.fog) * depth)[..., None]
-    colour = effects.fog_colour.astype(np.float32)
-    return colour + left * (picture - colour)
+    for row in range(depth.shape[0]):
+        for column in range(depth.shape[1]):
+            left = np.float32(np.exp(np.float32(-extinction) * depth[row, column]))
+            for channel in range(3):
+                picture[row, column, channel] = colour[channel] + left * (
+                    picture[row, column, channel] - colour[channel]
+                )
 
 
-def _confusion(depth: Map, effects: Effects) -> Map:
-    """Radius of the circle of confusion of a thin lens: proportional to |1 / focus - 1 / depth|."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _expose(picture, curve, noise, levels):
+    """Bend the grey levels along a curve, add noise and round to 8 bits."""
+    noisy = noise.shape[0] > 1
+    scale = np.float32((len(curve) - 1) / 255.0)
+    for row in range(picture.shape[0]):
+        for column in range(picture.shape[1]):
+            for channel in range(3):
+                place = min(max(picture[row, column, channel] * scale, np.float32(0.0)), np.float32(len(curve) - 1))
+                value = curve[int(place + np.float32(0.5))]
+                if noisy:
+                    value += noise[row, column, channel]
+                levels[row, column, channel] = np.uint8(min(max(value + np.float32(0.5), 0.0), 255.0))
+
+
+def _defocused(picture: Picture, depth: Map, effects: Effects) -> Picture:
+    """Spread every pixel over its circle of confusion; a thin lens makes it proportional to |1 - focus / depth|."""
     radius = np.float32(effects.defocus) * np.abs(1 - np.float32(effects.focus) / depth)
-    return np.minimum(radius, np.float32(2 * effects.defocus))
-
-
-def _defocused(picture: Picture, radius: Map, depth: Map) -> Picture:
+    radius = np.minimum(radius, np.float32(2 * effects.defocus))
+    # a nearer, blurred neighbour spreads over a pixel too: look as far as the largest blur nearby
+    side = 2 * int(radius.max()) + 1
+    reach = cv2.dilate(radius, np.ones((side, side), dtype=np.uint8))
     blurred = np.empty_like(picture)
-    _gather_disc(picture, radius, depth, float(radius.max()), blurred)
+    _gather_disc(picture, radius, reach, depth, blurred)
     return blurred
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
-def _gather_disc(picture, radius, depth, largest, blurred):
-    """Mean over the neighbours whose own blur reaches the pixel; what lies behind reaches no farther than it is blurred
-    itself, so that a sharp edge stays sharp before a blurred ground."""
+def _gather_disc(picture, radius, reach, depth, blurred):
+    """Mean over the neighbours whose own blur reaches the pixel. What lies behind spreads no farther than the pixel is
+    blurred itself, so that a sharp edge stays sharp before a blurred ground."""
     height, width = radius.shape
+    one, nothing = np.float32(1.0), np.float32(0.0)
     angle = np.arange(DEFOCUS_PROBES) * 2.399963229728653  # the golden angle spreads points evenly over a disc
-    reach = np.sqrt((np.arange(DEFOCUS_PROBES) + 0.5) / DEFOCUS_PROBES)
-    across, down = reach * np.cos(angle), reach * np.sin(angle)
+    part = np.sqrt((np.arange(DEFOCUS_PROBES) + 0.5) / DEFOCUS_PROBES)
+    across, down = (part * np.cos(angle)).astype(np.float32), (part * np.sin(angle)).astype(np.float32)
+    part = part.astype(np.float32)
     for row in range(height):
         for column in range(width):
-            own, here = radius[row, column], depth[row, column]
-            size = max(own, np.float32(0.0))
-            # a nearer, blurred neighbour spreads over this pixel too; look as far as the largest blur nearby
-            for probe in range(4):
-                y = min(max(row + int(((probe & 1) * 2 - 1) * largest * 0.5), 0), height - 1)
-                x = min(max(column + int(((probe >> 1) * 2 - 1) * largest * 0.5), 0), width - 1)
-                if depth[y, x] < here:
-                    size = max(size, radius[y, x])
             red, green, blue = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
-            if size > 0.4:
-                total = np.float32(1.0)
-                for probe in range(DEFOCUS_PROBES):
-                    dx, dy = across[probe] * size, down[probe] * size
-                    y = min(max(int(row + dy + 0.5), 0), height - 1)
-                    x = min(max(int(column + dx + 0.5), 0), width - 1)
+            own, size = radius[row, column], reach[row, column]
+            if size > np.float32(0.5):
+                behind = depth[row, column] * np.float32(1.02)
+                total = one
+                # discs of few pixels need few probes: every second or third one is still spread evenly
+                stride = 1 if size > 3.0 else 2
+                for probe in range(0, DEFOCUS_PROBES, stride):
+                    y = min(max(int(row + down[probe] * size + np.float32(0.5)), 0), height - 1)
+                    x = min(max(int(column + across[probe] * size + np.float32(0.5)), 0), width - 1)
                     spread = radius[y, x]
-                    if depth[y, x] > here * np.float32(1.02):
+                    if depth[y, x] > behind:
                         spread = min(spread, own)
-                    weight = min(max(spread - reach[probe] * size + np.float32(1.0), np.float32(0.0)), np.float32(1.0))
+                    weight = min(max(spread - part[probe] * size + one, nothing), one)
                     red += weight * picture[y, x, 0]
                     green += weight * picture[y, x, 1]
                     blue += weight * picture[y, x, 2]
                     total += weight
-                red, green, blue = red / total, green / total, blue / total
+                share = one / total
+                red, green, blue = red * share, green * share, blue * share
             blurred[row, column, 0], blurred[row, column, 1], blurred[row, column, 2] = red, green, blue
 
 
-def _moved(picture: Picture, depth: Map, streak: Float32[np.ndarray, "height width 2"]) -> Picture:
+def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], shutter: float) -> Picture:
     """Motion blur by gathering along the dominant motion (McGuire et al., "A reconstruction filter for plausible motion
     blur", I3D 2012)."""
-    tiles = _dominant(streak)
+    height, width = depth.shape
+    speed = np.hypot(velocity[..., 0], velocity[..., 1]) * np.float32(shutter / 2)
+    tiles = np.zeros((-(-height // TILE), -(-width // TILE), 2), dtype=np.float32)
+    _dominant(velocity, speed, shutter, tiles)
     blurred = np.empty_like(picture)
-    _gather_line(picture, depth, streak, tiles, blurred)
+    _gather_line(picture, depth, speed, tiles, blurred)
     return blurred
-
-
-def _dominant(streak: Float32[np.ndarray, "height width 2"]) -> Float32[np.ndarray, "rows columns 2"]:
-    """The longest motion in each tile and its neighbours."""
-    height, width = streak.shape[:2]
-    rows, columns = -(-height // TILE), -(-width // TILE)
-    padded = np.pad(streak, ((0, rows * TILE - height), (0, columns * TILE - width), (0, 0)), mode="edge")
-    blocks = padded.reshape(rows, TILE, columns, TILE, 2).swapaxes(1, 2).reshape(rows, columns, -1, 2)
-    around = np.pad(_longest(blocks), ((1, 1), (1, 1), (0, 0)), mode="edge")
-    return _longest(np.stack([around[y : y + rows, x : x + columns] for y in range(3) for x in range(3)], axis=2))
-
-
-def _longest(blocks: Float32[np.ndarray, "rows columns vectors 2"]) -> Float32[np.ndarray, "rows columns 2"]:
-    which = np.square(blocks).sum(-1).argmax(-1)
-    return np.ascontiguousarray(np.take_along_axis(blocks, which[..., None, None], axis=2)[:, :, 0])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
-def _gather_line(picture, depth, streak, tiles, blurred):
+def _dominant(velocity, speed, shutter, tiles):
+    """The longest motion during the exposure, in each tile and its neighbours."""
+    rows, columns = tiles.shape[:2]
+    height, width = speed.shape
+    most = np.zeros((rows, columns), dtype=np.float32)
+    where = np.zeros((rows, columns, 2), dtype=np.int64)
+    for row in range(height):
+        for column in range(width):
+            tile_row, tile_column = row // TILE, column // TILE
+            if speed[row, column] > most[tile_row, tile_column]:
+                most[tile_row, tile_column] = speed[row, column]
+                where[tile_row, tile_column, 0], where[tile_row, tile_column, 1] = row, column
+    for row in range(rows):
+        for column in range(columns):
+            best = np.float32(0.0)
+            for near_row in range(max(row - 1, 0), min(row + 2, rows)):
+                for near_column in range(max(column - 1, 0), min(column + 2, columns)):
+                    if most[near_row, near_column] > best:
+                        best = most[near_row, near_column]
+                        y, x = where[near_row, near_column, 0], where[near_row, near_column, 1]
+                        tiles[row, column, 0] = velocity[y, x, 0] * shutter
+                        tiles[row, column, 1] = velocity[y, x, 1] * shutter
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _gather_line(picture, depth, speed, tiles, blurred):
     """Mean along the dominant motion over what moves across the pixel, before it or with it."""
     height, width = depth.shape
+    half, one, nothing = np.float32(0.5), np.float32(1.0), np.float32(0.0)
     for row in range(height):
         for column in range(width):
             line_x, line_y = tiles[row // TILE, column // TILE, 0], tiles[row // TILE, column // TILE, 1]
             red, green, blue = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
-            long_square = line_x * line_x + line_y * line_y
-            if long_square > 0.25:
-                length = np.sqrt(long_square)
-                here = depth[row, column]
-                own = np.sqrt(streak[row, column, 0] ** 2 + streak[row, column, 1] ** 2) * np.float32(0.5)
+            length = np.sqrt(line_x * line_x + line_y * line_y)
+            if length > half:
+                here, own = depth[row, column], speed[row, column]
+                steep = np.float32(20.0) / here
+                own_share = one / max(own, half)
                 # an offset that differs from pixel to pixel hides the steps between the probes
-                shift = np.float32(((row * 7 + column * 13) & 15) / 16.0 - 0.5)
-                total = np.float32(1.0 / max(own * 2.0, 1.0))
+                shift = np.float32(((row * 7 + column * 13) & 15) / 16.0)
+                probes = min(BLUR_PROBES, int(length) + 2)
+                total = half * own_share
                 red, green, blue = red * total, green * total, blue * total
-                for probe in range(BLUR_PROBES):
-                    along = np.float32((probe + 0.5 + shift) / BLUR_PROBES - 0.5)
-                    x = min(max(int(column + along * line_x + 0.5), 0), width - 1)
-                    y = min(max(int(row + along * line_y + 0.5), 0), height - 1)
-                    distance = abs(along) * length
-                    other = np.sqrt(streak[y, x, 0] ** 2 + streak[y, x, 1] ** 2) * np.float32(0.5)
-                    there = depth[y, x]
-                    nearer = min(max(np.float32(0.5) + (here - there) / (np.float32(0.05) * here), 0.0), 1.0)
-                    weight = nearer * min(max(other - distance + np.float32(1.0), 0.0), 1.0) / max(other, 0.5)
-                    weight += (1.0 - nearer) * min(max(own - distance + np.float32(1.0), 0.0), 1.0) / max(own, 0.5)
-                    weight = np.float32(weight * length / BLUR_PROBES)
+                for probe in range(probes):
+                    along = (np.float32(probe) + shift) / np.float32(probes) - half
+                    x = min(max(int(column + along * line_x + half), 0), width - 1)
+                    y = min(max(int(row + along * line_y + half), 0), height - 1)
+                    other, margin = speed[y, x], one - abs(along) * length
+                    nearer = min(max(half + (here - depth[y, x]) * steep, nothing), one)
+                    weight = nearer * min(max(other + margin, nothing), one) / max(other, half)
+                    weight += (one - nearer) * min(max(own + margin, nothing), one) * own_share
+                    weight *= length / np.float32(probes)
                     red += weight * picture[y, x, 0]
                     green += weight * picture[y, x, 1]
                     blue += weight * picture[y, x, 2]
                     total += weight
-                red, green, blue = red / total, green / total, blue / total
+                share = one / total
+                red, green, blue = red * share, green * share, blue * share
             blurred[row, column, 0], blurred[row, column, 1], blurred[row, column, 2] = red, green, blue

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float64, Int32
@@ -78,25 +79,39 @@ def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, alon
     triangles = np.stack([lower, upper], axis=1).reshape(-1, 3).astype(np.int32)
     none = np.zeros(len(triangles), dtype=np.int32)
     coordinates = np.stack([u.ravel(), v.ravel()], axis=1)
-    return Mesh(points, _smooth_normals(points, triangles), coordinates, triangles, none, none)
+    return Mesh(points, _smooth_normals(points.reshape(along + 1, across + 1, 3)), coordinates, triangles, none, none)
 
 
-def _smooth_normals(points: Points, triangles: Int32[np.ndarray, "triangles 3"]) -> Points:
-    """Normals of the vertices: the area-weighted mean over the triangles that meet at the place."""
-    a, b, c = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]
-    faces = np.cross(b - a, c - a)
-    keys = np.round(points / (np.abs(points).max() + 1e-12) * 1e6).astype(np.int64)
-    _, place = np.unique(keys @ np.array([1, 4_000_037, 4_000_037**2 % (1 << 60)]), return_inverse=True)
-    sums = np.stack(
-        [np.bincount(place[triangles].ravel(), np.repeat(faces[:, axis], 3), place.max() + 1) for axis in range(3)], 1
-    )
-    normals = sums[place]
+def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
+    """Normals of a sheet: the area-weighted mean over the triangles that meet at the place."""
+    right, down = np.diff(grid, axis=1), np.diff(grid, axis=0)
+    lower = np.cross(right[:-1], down[:, 1:])  # two triangles per cell
+    upper = np.cross(right[1:], down[:, :-1])
+    normals = np.zeros_like(grid)
+    normals[:-1, :-1] += lower + upper
+    normals[1:, 1:] += lower + upper
+    normals[:-1, 1:] += lower
+    normals[1:, :-1] += upper
+    near = 1e-9 * np.abs(grid).max()
+    if np.abs(grid[:, 0] - grid[:, -1]).max() < near:
+        normals[:, 0] = normals[:, -1] = normals[:, 0] + normals[:, -1]
+    if np.abs(grid[0] - grid[-1]).max() < near:
+        normals[0] = normals[-1] = normals[0] + normals[-1]
+    for row in (0, -1):
+        if np.abs(grid[row] - grid[row, 0]).max() < near:  # a pole
+            normals[row] = normals[row].sum(0)
+    normals = normals.reshape(-1, 3)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.where(length > 1e-30, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
 
 
 def box(width: float = 1.0, depth: float = 1.0, height: float = 1.0) -> Mesh:
     """A cuboid around the origin, with six flat sides."""
+    return _cube().moved(scale=(width, depth, height))
+
+
+@cache
+def _cube() -> Mesh:
     sides = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
@@ -109,7 +124,7 @@ def box(width: float = 1.0, depth: float = 1.0, height: float = 1.0) -> Mesh:
             flat = np.zeros(2, dtype=np.int32)
             square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
             sides.append(Mesh(corners, np.tile(normal, (4, 1)), square, triangles, flat, flat))
-    return joined(sides, one_part=True).moved(scale=(width, depth, height))
+    return joined(sides, one_part=True)
 
 
 def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool = True) -> Mesh:

@@ -149,11 +149,21 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
             last = int(np.floor(SAMPLES * end + SAMPLES // 2 + HAIR))
             step = wa / SAMPLES
             start = wa * ((first - SAMPLES // 2) / SAMPLES) + wb * y + wc
-            for column in range(first, last + 1):
-                inverse = np.float32(start + step * (column - first))
-                if inverse > inverse_depth[row, column] and (not crosses or inverse < 1.0 / NEAR):
-                    inverse_depth[row, column] = inverse
-                    seen[row, column] = number
+            if last < first:
+                continue
+            nearest, visible = inverse_depth[row, first : last + 1], seen[row, first : last + 1]
+            if not crosses:
+                for place in range(len(nearest)):
+                    inverse = np.float32(start + step * place)
+                    nearer = inverse > nearest[place]
+                    visible[place] = number if nearer else visible[place]
+                    nearest[place] = inverse if nearer else nearest[place]
+            else:
+                for place in range(len(nearest)):
+                    inverse = np.float32(start + step * place)
+                    if nearest[place] < inverse < 1.0 / NEAR:
+                        visible[place] = number
+                        nearest[place] = inverse
 
 
 @dataclass(frozen=True)

@@ -6,42 +6,46 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8, UInt32
 from numba import njit
 
 from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Visibility
 
-MOST_PROBES = 4
+MOST_PROBES = 3
 """A texture seen at a slant is averaged over at most this many places along the long side of the pixel's footprint."""
+
+EIGHT, SIXTEEN = np.uint32(8), np.uint32(16)
+STEP = 1.05
+"""Ratio of depths within a pixel from which on two parts of one smooth piece are coloured apart."""
 
 
 @dataclass(frozen=True)
 class Textures:
     """Pictures and their halved copies, in one array that a kernel can index."""
 
-    texels: UInt8[np.ndarray, "texels 3"]
+    texels: UInt32[np.ndarray, " texels"]
+    """Red, green and blue in the lowest three bytes: one load reads a colour."""
     starts: Int64[np.ndarray, "textures levels"]
     """Where each level of each texture begins in `texels`."""
-    side: int
-    """Side of the largest level, a power of two."""
+    sides: Int64[np.ndarray, " textures"]
+    """Sides of the largest levels, powers of two."""
 
 
-def stack_textures(pictures: Sequence[UInt8[np.ndarray, "side side 3"]]) -> Textures:
-    """Build the pyramids of square pictures whose side is a power of two."""
-    side = pictures[0].shape[0]
-    levels, starts, position = [], [], 0
-    for picture in pictures:
-        level, row = picture, []
-        while True:
-            row.append(position)
-            levels.append(level.reshape(-1, 3))
+def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
+    """Build the pyramids of square pictures whose sides are powers of two."""
+    sides = [len(picture) for picture in pictures]
+    starts = np.zeros((len(pictures), max(sides).bit_length()), dtype=np.int64)
+    levels, position = [], 0
+    for number, picture in enumerate(pictures):
+        level = picture
+        for depth in range(sides[number].bit_length()):
+            if depth > 0:
+                level = cv2.resize(level, (len(level) // 2, len(level) // 2), interpolation=cv2.INTER_AREA)
+            starts[number, depth] = position
+            levels.append(cv2.cvtColor(level, cv2.COLOR_RGB2RGBA).reshape(-1))
             position += level.shape[0] * level.shape[1]
-            if level.shape[0] == 1:
-                break
-            half = level.shape[0] // 2
-            level = cv2.resize(level, (half, half), interpolation=cv2.INTER_AREA)
-        starts.append(row)
-    return Textures(np.concatenate(levels), np.array(starts, dtype=np.int64), side)
+    texels = np.concatenate(levels).view("<u4")
+    return Textures(texels, starts, np.array(sides, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def shade(
     _shade(
         visibility.seen, visibility.inverse_depth, visibility.edges, lens.focal, *lens.centre,
         surface.triangles, surface.patches, surface.materials, surface.coordinates, normals, surface.tints,
-        surface.gloss, surface.textures.texels, surface.textures.starts, surface.textures.side, surface.textures_of,
+        surface.gloss, surface.textures.texels, surface.textures.starts, surface.textures.sides, surface.textures_of,
         light.direction, light.ambient, light.diffuse, light.specular, softness, picture,
     )  # fmt: skip
     return picture
@@ -119,22 +123,28 @@ def _fetch(texels, start, side, u, v):
     x0, y0 = int(floor_x) & period, int(floor_y) & period
     x1, y1 = (x0 + 1) & period, (y0 + 1) & period
     x0, x1, y0, y1 = min(x0, period - x0), min(x1, period - x1), min(y0, period - y0), min(y1, period - y1)
-    a, b = start + y0 * side + x0, start + y0 * side + x1
-    c, d = start + y1 * side + x0, start + y1 * side + x1
-    one = np.float32(1.0)
+    a, b = texels[np.uint64(start + y0 * side + x0)], texels[np.uint64(start + y0 * side + x1)]
+    c, d = texels[np.uint64(start + y1 * side + x0)], texels[np.uint64(start + y1 * side + x1)]
+    one, byte = np.float32(1.0), np.uint32(255)
     wa, wb, wc, wd = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
     return (
-        wa * texels[a, 0] + wb * texels[b, 0] + wc * texels[c, 0] + wd * texels[d, 0],
-        wa * texels[a, 1] + wb * texels[b, 1] + wc * texels[c, 1] + wd * texels[d, 1],
-        wa * texels[a, 2] + wb * texels[b, 2] + wc * texels[c, 2] + wd * texels[d, 2],
+        wa * np.float32(a & byte) + wb * np.float32(b & byte) + wc * np.float32(c & byte) + wd * np.float32(d & byte),
+        wa * np.float32(a >> EIGHT & byte)
+        + wb * np.float32(b >> EIGHT & byte)
+        + wc * np.float32(c >> EIGHT & byte)
+        + wd * np.float32(d >> EIGHT & byte),
+        wa * np.float32(a >> SIXTEEN & byte)
+        + wb * np.float32(b >> SIXTEEN & byte)
+        + wc * np.float32(c >> SIXTEEN & byte)
+        + wd * np.float32(d >> SIXTEEN & byte),
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(inline="always", nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _colour(
     number, x, y, focal, centre_x, centre_y, edges, triangles, materials, coordinates, normals, tints, gloss, texels,
-    starts, texture_side, textures_of, light, ambient, diffuse, specular, softness,
+    starts, sides, textures_of, light, ambient, diffuse, specular, softening,
 ):  # fmt: skip
     """Colour of triangle `number` at the point (x, y) of the picture."""
     edge = edges[number]
@@ -142,7 +152,7 @@ def _colour(
     e1 = edge[1, 0] * x + edge[1, 1] * y + edge[1, 2]
     e2 = edge[2, 0] * x + edge[2, 1] * y + edge[2, 2]
     depth = 1.0 / (e0 + e1 + e2)
-    i, j, k = triangles[number]
+    i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
     b0, b1, b2 = e0 * depth, e1 * depth, e2 * depth
     u0, u1, u2 = coordinates[i, 0], coordinates[j, 0], coordinates[k, 0]
     v0, v1, v2 = coordinates[i, 1], coordinates[j, 1], coordinates[k, 1]
@@ -155,38 +165,32 @@ def _colour(
     vy = (edge[0, 1] * v0 + edge[1, 1] * v1 + edge[2, 1] * v2 - v * wy) * depth
     # half axes of the ellipse that is the image of a circle: the singular values of the 2 x 2 derivative
     total = ux * ux + uy * uy + vx * vx + vy * vy
-    area = abs(ux * vy - uy * vx)
-    root = np.sqrt(max(0.0, total * total / 4.0 - area * area))
-    long_square = total / 2.0 + root
-    short_square = area * area / max(long_square, 1e-30)
-    short_square = max(short_square, long_square / (MOST_PROBES * MOST_PROBES))
-    probes = min(MOST_PROBES, int(np.sqrt(long_square / max(short_square, 1e-30)) + 0.5))
-    probes = max(probes, 1)
-    top = starts.shape[1] - 1
-    level = 0.5 * np.log2(max(short_square * texture_side * texture_side, 1e-12)) + softness
-    level = min(max(level, 0.0), float(top))
-    fine = min(int(level), top - 1)
-    blend = np.float32(level - fine)
+    area = ux * vy - uy * vx
+    long_square = 0.5 * total + np.sqrt(max(0.0, 0.25 * total * total - area * area)) + 1e-30
     axis_u, axis_v = 0.0, 0.0
-    if probes > 1:
-        # direction of the long axis: eigenvector of J J^T
-        cross = ux * vx + uy * vy
-        axis_u, axis_v = cross, long_square - (ux * ux + uy * uy)
-        if abs(cross) < 1e-12 * long_square:
-            if ux * ux + uy * uy > vx * vx + vy * vy:
-                axis_u, axis_v = 1.0, 0.0
-            else:
-                axis_u, axis_v = 0.0, 1.0
-        length = np.sqrt(long_square / max(axis_u * axis_u + axis_v * axis_v, 1e-30))
+    probes = 1
+    if abs(area) * 1.6 < long_square:  # along the long axis: the eigenvector of the derivative times its transpose
+        probes = min(MOST_PROBES, int(long_square / (abs(area) + 1e-30) + 0.5))
+        axis_u, axis_v = ux * vx + uy * vy, long_square - (ux * ux + uy * uy)
+        if ux * ux + uy * uy > vx * vx + vy * vy:
+            axis_u, axis_v = long_square - (vx * vx + vy * vy), axis_u
+        length = np.sqrt(long_square / (axis_u * axis_u + axis_v * axis_v + 1e-30))
         axis_u, axis_v = axis_u * length, axis_v * length
     material = materials[number]
     texture = textures_of[material]
+    side = sides[texture]
+    # texels between two probes; within an octave, the levels are blended linearly
+    spacing = np.sqrt(long_square) * side * softening / probes
+    fine, octave = 0, 1.0
+    while 2.0 * octave < spacing and side >> (fine + 2) > 0:
+        fine, octave = fine + 1, 2.0 * octave
+    blend = np.float32(min(max(spacing / octave - 1.0, 0.0), 1.0))
     red = green = blue = np.float32(0.0)
     for probe in range(probes):
         along = (probe + 0.5) / probes - 0.5
         pu, pv = u + along * axis_u, v + along * axis_v
-        r0, g0, s0 = _fetch(texels, starts[texture, fine], texture_side >> fine, pu, pv)
-        r1, g1, s1 = _fetch(texels, starts[texture, fine + 1], texture_side >> (fine + 1), pu, pv)
+        r0, g0, s0 = _fetch(texels, starts[texture, fine], side >> fine, pu, pv)
+        r1, g1, s1 = _fetch(texels, starts[texture, fine + 1], side >> (fine + 1), pu, pv)
         red += r0 + blend * (r1 - r0)
         green += g0 + blend * (g1 - g0)
         blue += s0 + blend * (s1 - s0)
@@ -217,64 +221,89 @@ def _colour(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
+def _is_smooth(seen, inverse_depth, patches, row, column):
+    """Whether all samples of a pixel see one smooth piece of surface, without a step in depth."""
+    first = seen[row, column]
+    same = True
+    for down in range(SAMPLES):
+        for across in range(SAMPLES):
+            same &= seen[row + down, column + across] == first
+    if same or first == EMPTY:
+        return same
+    least = most = inverse_depth[row, column]
+    for down in range(SAMPLES):
+        for across in range(SAMPLES):
+            number = seen[row + down, column + across]
+            if number == EMPTY or patches[number] != patches[first]:
+                return False
+            inverse = inverse_depth[row + down, column + across]
+            least, most = min(least, inverse), max(most, inverse)
+    return most < np.float32(STEP) * least
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _gather(index, done, number, row, column, seen, inverse_depth, patches, edges):
+    """Mark the samples of a pixel that see the same piece as sample `index`; give their mean place and their number."""
+    base_row, base_column = row * SAMPLES, column * SAMPLES
+    first_row, first_column = index // SAMPLES, index % SAMPLES
+    inverse = inverse_depth[base_row + first_row, base_column + first_column]
+    count, sum_row, sum_column = 0, 0, 0
+    for other in range(index, SAMPLES * SAMPLES):
+        other_row, other_column = other // SAMPLES, other % SAMPLES
+        if done[other]:
+            continue
+        peer = seen[base_row + other_row, base_column + other_column]
+        if peer != number:
+            if peer == EMPTY or number == EMPTY or patches[peer] != patches[number]:
+                continue
+            other_inverse = inverse_depth[base_row + other_row, base_column + other_column]
+            if max(inverse, other_inverse) > np.float32(STEP) * min(inverse, other_inverse):
+                continue
+        done[other] = True
+        count, sum_row, sum_column = count + 1, sum_row + other_row, sum_column + other_column
+    middle = SAMPLES // 2
+    x, y = column + (sum_column / count - middle) / SAMPLES, row + (sum_row / count - middle) / SAMPLES
+    if number != EMPTY:
+        edge = edges[number]
+        reached = edge[:, 0].sum() * x + edge[:, 1].sum() * y + edge[:, 2].sum()
+        if not 0.8 * inverse < reached < 1.25 * inverse:  # the plane of a steep triangle, left too far behind
+            x, y = column + (first_column - middle) / SAMPLES, row + (first_row - middle) / SAMPLES
+    return x, y, count
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
 def _shade(
     seen, inverse_depth, edges, focal, centre_x, centre_y, triangles, patches, materials, coordinates, normals, tints,
-    gloss, texels, starts, texture_side, textures_of, light, ambient, diffuse, specular, softness, picture,
+    gloss, texels, starts, sides, textures_of, light, ambient, diffuse, specular, softness, picture,
 ):  # fmt: skip
     """One colour per pixel inside a smooth piece; one per piece, weighted by its samples, where several meet."""
     height, width = picture.shape[:2]
-    middle = SAMPLES // 2
-    done = np.empty(SAMPLES * SAMPLES, dtype=np.bool_)
+    middle, samples = SAMPLES // 2, SAMPLES * SAMPLES
+    softening = 2.0**softness
+    done = np.empty(samples, dtype=np.bool_)
     for row in range(height):
         for column in range(width):
             base_row, base_column = row * SAMPLES, column * SAMPLES
+            smooth = _is_smooth(seen, inverse_depth, patches, base_row, base_column)
             done[:] = False
             red = green = blue = np.float32(0.0)
-            # the centre first: it is nearly always the only colour needed
-            for turn in range(SAMPLES * SAMPLES):
-                index = (turn + middle * SAMPLES + middle) % (SAMPLES * SAMPLES)
+            for index in range(samples):
                 if done[index]:
                     continue
-                sample_row, sample_column = index // SAMPLES, index % SAMPLES
-                number = seen[base_row + sample_row, base_column + sample_column]
-                inverse = inverse_depth[base_row + sample_row, base_column + sample_column]
-                count, sum_row, sum_column = 0, 0, 0
-                for other in range(SAMPLES * SAMPLES):
-                    other_row, other_column = other // SAMPLES, other % SAMPLES
-                    if done[other]:
-                        continue
-                    peer = seen[base_row + other_row, base_column + other_column]
-                    if peer != number:
-                        if peer == EMPTY or number == EMPTY or patches[peer] != patches[number]:
-                            continue
-                        ratio = inverse_depth[base_row + other_row, base_column + other_column] / inverse
-                        if ratio > 1.05 or ratio < 0.95:
-                            continue
-                    done[other] = True
-                    count += 1
-                    sum_row += other_row
-                    sum_column += other_column
-                if number == EMPTY:
-                    continue
-                x = column + (sum_column / count - middle) / SAMPLES
-                y = row + (sum_row / count - middle) / SAMPLES
-                edge = edges[number]
-                reached = (
-                    (edge[0, 0] + edge[1, 0] + edge[2, 0]) * x
-                    + (edge[0, 1] + edge[1, 1] + edge[2, 1]) * y
-                    + (edge[0, 2] + edge[1, 2] + edge[2, 2])
-                )
-                if not 0.8 * inverse < reached < 1.25 * inverse:  # the plane of a steep triangle, left too far behind
-                    x = column + (sample_column - middle) / SAMPLES
-                    y = row + (sample_row - middle) / SAMPLES
-                r, g, b = _colour(
-                    number, x, y, focal, centre_x, centre_y, edges, triangles, materials, coordinates, normals, tints,
-                    gloss, texels, starts, texture_side, textures_of, light, ambient, diffuse, specular, softness,
-                )  # fmt: skip
-                weight = np.float32(count / (SAMPLES * SAMPLES))
-                red += weight * r
-                green += weight * g
-                blue += weight * b
-            picture[row, column, 0] = min(red, np.float32(255.0))
-            picture[row, column, 1] = min(green, np.float32(255.0))
-            picture[row, column, 2] = min(blue, np.float32(255.0))
+                x, y, count = float(column), float(row), samples
+                number = seen[base_row + middle, base_column + middle]
+                if not smooth:
+                    number = seen[base_row + index // SAMPLES, base_column + index % SAMPLES]
+                    x, y, count = _gather(index, done, number, row, column, seen, inverse_depth, patches, edges)
+                if number != EMPTY:
+                    r, g, b = _colour(
+                        number, x, y, focal, centre_x, centre_y, edges, triangles, materials, coordinates, normals,
+                        tints, gloss, texels, starts, sides, textures_of, light, ambient, diffuse, specular, softening,
+                    )  # fmt: skip
+                    weight = np.float32(count) / np.float32(samples)
+                    red, green, blue = red + weight * r, green + weight * g, blue + weight * b
+                if smooth:
+                    break
+            picture[row, column, 0], picture[row, column, 1], picture[row, column, 2] = red, green, blue

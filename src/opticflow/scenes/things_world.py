@@ -130,9 +130,8 @@ def compose(rng: Generator, knobs: ThingsKnobs) -> World:
     count = int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))
     things = [_thing(rng, knobs, camera) for _ in range(count)]
     side = knobs.texture_side
-    pictures = [textures.picture(rng, side, side) for _ in range(2)]
-    for _ in range(knobs.textures - 2):
-        pictures.append((textures.picture if rng.random() < 0.5 else textures.surface)(rng, side, side))
+    pictures = [textures.picture(rng, side, side) for _ in range(max(knobs.pictures, 1))]
+    pictures += [textures.surface(rng, side, side) for _ in range(knobs.materials)]
     return assemble(camera, _static(rng, knobs, camera), things, pictures, rng, _lamp(rng, knobs))
 
 
