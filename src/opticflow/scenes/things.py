@@ -1,7 +1,7 @@
 """The `things` world: rigid objects fly before a static world, seen by a moving camera (FlyingThings3D's kind)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -55,9 +55,8 @@ class ThingsSequence:
         """Frame `first` and the one after it, as the `clean` or the `final` pass shows them."""
         if not 0 <= first < len(self.frames) - 1:
             raise InputError(f"{self.name} has {len(self.frames)} frames; no pair begins at frame {first}")
-        if rendering not in ("clean", "final"):
-            raise InputError(f"no rendering is called {rendering!r}; give 'clean' or 'final'")
         one, two = self.frames[first], self.frames[first + 1]
+        check_rendering(rendering)
         return RenderedPair(
             first=getattr(one, rendering),
             second=getattr(two, rendering),
@@ -69,6 +68,12 @@ class ThingsSequence:
             second_instances=two.instances,
             name=f"{self.name} frame {first}",
         )
+
+
+def check_rendering(rendering: str) -> None:
+    """Refuse a pass that does not exist."""
+    if rendering not in ("clean", "final"):
+        raise InputError(f"no rendering is called {rendering!r}; give 'clean' or 'final'")
 
 
 class ThingsRenderer:
@@ -100,23 +105,45 @@ class ThingsRenderer:
         picture = shade(self.visibility(time), world.surface, world.normals(time), light, self._softness)
         return cv2.GaussianBlur(picture, (0, 0), self._lens_blur) if self._lens_blur > 0 else picture
 
+    def final(self, time: int, clean: Float32[np.ndarray, "height width 3"], into_future: FlowArray) -> Frame:
+        """The scene as a camera takes it, made from the clean picture and the motion."""
+        return finish(clean, depth_of(self.visibility(time)), into_future, self._effects, time)
+
+    def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
+        """Two neighbouring frames without the rest of the sequence; the same bytes as the sequence's."""
+        check_rendering(rendering)
+        forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
+        return RenderedPair(
+            first=self._rendered(first, rendering),
+            second=self._rendered(first + 1, rendering),
+            forward=forward.flow,
+            backward=backward.flow,
+            first_occluded=forward.occluded,
+            second_occluded=backward.occluded,
+            first_instances=self.instances(first),
+            second_instances=self.instances(first + 1),
+        )
+
+    def _rendered(self, time: int, rendering: str) -> Frame:
+        clean = self.clean(time)
+        return as_levels(clean) if rendering == "clean" else self.final(time, clean, self.motion(time, time + 1).flow)
+
     def frame(self, time: int) -> ThingsFrame:
         """Everything about one moment."""
         camera = self.world.camera
         future, past = self.motion(time, time + 1), self.motion(time, time - 1)
-        clean, depth = self.clean(time), depth_of(self.visibility(time))
-        velocity = (future.flow - past.flow) / 2
+        clean = self.clean(time)
         centre = camera.lens.centre
         intrinsics = np.array([[camera.lens.focal, 0, centre[0]], [0, camera.lens.focal, centre[1]], [0, 0, 1.0]])
         return ThingsFrame(
             clean=as_levels(clean),
-            final=finish(clean, depth, velocity, self._effects, time),
+            final=self.final(time, clean, future.flow),
             into_future=future.flow,
             into_past=past.flow,
             hidden_in_future=future.occluded,
             hidden_in_past=past.occluded,
             instances=self.instances(time),
-            depth=depth,
+            depth=depth_of(self.visibility(time)),
             intrinsics=intrinsics,
             extrinsics=camera.pose(time).matrix,
         )
@@ -140,6 +167,14 @@ def things_frames(seed: int, index: int, knobs: ThingsKnobs | None = None) -> It
     renderer = things_renderer(seed, index, knobs)
     for time in range(knobs.frames):
         yield renderer.frame(time)
+
+
+def things_pair(
+    seed: int, index: int, knobs: ThingsKnobs | None = None, *, first: int = 0, rendering: str = "clean"
+) -> RenderedPair:
+    """Two neighbouring frames of a scene, at half the cost of rendering more of it."""
+    pair = things_renderer(seed, index, knobs or ThingsKnobs()).pair(first, rendering)
+    return replace(pair, name=f"things seed {seed} index {index} frame {first}")
 
 
 def things_sequence(seed: int, index: int, knobs: ThingsKnobs | None = None) -> ThingsSequence:

@@ -53,9 +53,9 @@ class ThingsKnobs:
     steadiness: float = 5.0
     """Frames between the knots of all paths: how quickly motion changes."""
 
-    pictures: int = 4
-    """Pictures like photographs in a scene. The first is on the ground, the second on the backdrop; objects share them
-    all under other colours and repetitions."""
+    pictures: int = 3
+    """Pictures like photographs in a scene, besides the ground's. The first is on the backdrop; objects share them all
+    under other colours and repetitions."""
     materials: int = 12
     """Pictures of a single material, such as cloth or bricks. They cost a fifth of the time."""
     texture_side: int = 512

@@ -1,6 +1,7 @@
 """The catalogue: random shapes for the moving objects and for the static world."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -234,10 +235,11 @@ def ground(rng: Generator, reach: float, unevenness: float, texture_size: float)
 
 
 def sky(radius: float, repeats: int) -> Mesh:
-    """The backdrop: a dome seen from inside."""
+    """The backdrop: a dome seen from inside, as bright on all sides."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
         angle, rise = -2 * np.pi * u, np.pi * (v - 0.5)
         return radius * np.stack([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)], axis=1)
 
-    return sheet(surface, 64, 32).repeated(2 * repeats, repeats)
+    dome = sheet(surface, 64, 32).repeated(2 * repeats, repeats)
+    return replace(dome, normals=np.tile((0.0, 0.0, 1.0), (len(dome.points), 1)))

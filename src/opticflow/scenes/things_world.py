@@ -13,6 +13,7 @@ from opticflow.scenes.things_motion import Pose, Spin, Spline, about_axis, look_
 from opticflow.scenes.things_rasteriser import Lens
 from opticflow.scenes.things_shading import ALBEDO, Light, Surface, stack_textures
 from opticflow.scenes.things_shapes import column, ground, random_thing, sky
+from opticflow.shapes import Frame
 
 Generator = np.random.Generator
 
@@ -91,7 +92,7 @@ def assemble(
     camera: Camera,
     static: Mesh,
     things: Sequence[Thing],
-    pictures: Sequence[np.ndarray],
+    pictures: Sequence[Frame],
     rng: Generator,
     lamp: Lamp | None = None,
 ) -> World:
@@ -130,9 +131,10 @@ def compose(rng: Generator, knobs: ThingsKnobs) -> World:
     count = int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))
     things = [_thing(rng, knobs, camera) for _ in range(count)]
     side = knobs.texture_side
-    pictures = [textures.picture(rng, side, side) for _ in range(max(knobs.pictures, 1))]
+    soil = textures.surface if rng.random() < 0.6 else textures.picture
+    pictures = [soil(rng, side, side)] + [textures.picture(rng, side, side) for _ in range(knobs.pictures)]
     pictures += [textures.surface(rng, side, side) for _ in range(knobs.materials)]
-    return assemble(camera, _static(rng, knobs, camera), things, pictures, rng, _lamp(rng, knobs))
+    return assemble(camera, _static(rng, knobs, camera), things, pictures, rng, _lamp(rng, knobs, pictures))
 
 
 def _lognormal(rng: Generator, median_and_spread: Range) -> float:
@@ -244,13 +246,15 @@ def _monument(rng: Generator, girth: float) -> Mesh:
     return block.moved(rotation=tilt).moved((0, 0, height / 2))
 
 
-def _lamp(rng: Generator, knobs: ThingsKnobs) -> Lamp | None:
+def _lamp(rng: Generator, knobs: ThingsKnobs, pictures: Sequence[Frame]) -> Lamp | None:
     if not knobs.lighting:
         return None
     rise, angle = rng.uniform(0.35, 1.2), rng.uniform(0, 2 * np.pi)
     direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])
-    ambient = rng.uniform(0.3, 0.6)
-    base = np.array([ambient, 1.25 - ambient, 1.0]) * rng.uniform(0.85, 1.1)
+    ambient = rng.uniform(0.35, 0.6)
+    # exposed as a camera would be: dark materials get more light
+    exposure = np.clip(125 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.7) * rng.uniform(0.85, 1.15)
+    base = np.array([ambient, 1.25 - ambient, 1.0]) * exposure
     count = len(_knot_times(knobs))
     drift = np.exp(np.cumsum(rng.normal(0, knobs.brightness_change, (count, 1)), axis=0))
     return Lamp(direction, _path(knobs, base * drift))
