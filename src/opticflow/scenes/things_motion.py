@@ -19,7 +19,7 @@ class Spline:
     """Time between knots, in frames."""
     knots: Float64[np.ndarray, "knots 3"]
 
-    def __call__(self, time: float) -> Vector:
+    def __call__(self, time: float | int) -> Vector:
         """The point at a time; beyond the ends the path goes on straight."""
         place = (time - self.start) / self.spacing
         # one more knot on either side, so that the curve reaches the first and the last one
@@ -32,7 +32,7 @@ class Spline:
         return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
 
 
-def about_axis(axis: Vector, angle: float) -> Rotation:
+def about_axis(axis: Vector, angle: float | int) -> Rotation:
     """Rotation by `angle` radians about an axis of any length (Rodrigues' formula)."""
     x, y, z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -50,7 +50,7 @@ class Spin:
     second_axis: Vector
     second_rate: float
 
-    def __call__(self, time: float) -> Rotation:
+    def __call__(self, time: float | int) -> Rotation:
         """The orientation at a time."""
         return (
             about_axis(self.axis, self.rate * time) @ about_axis(self.second_axis, self.second_rate * time) @ self.first
@@ -80,7 +80,7 @@ class Pose:
         return matrix
 
 
-def look_at(position: Vector, target: Vector, roll: float = 0.0) -> Pose:
+def look_at(position: Vector, target: Vector, roll: float | int = 0) -> Pose:
     """A camera at `position` that sees `target` in the middle of its picture, rolled by `roll` radians."""
     forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross(forward, np.array([0.0, 0.0, 1.0]))

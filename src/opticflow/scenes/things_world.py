@@ -37,7 +37,7 @@ class Camera:
     aim: Spline
     """Yaw, pitch and roll in radians."""
 
-    def pose(self, time: float) -> Pose:
+    def pose(self, time: float | int) -> Pose:
         """From world to camera at a time."""
         yaw, pitch, roll = self.aim(time)
         forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])
@@ -54,7 +54,7 @@ class Lamp:
     strength: Spline
     """Ambient, diffuse and specular."""
 
-    def __call__(self, time: float, pose: Pose) -> Light:
+    def __call__(self, time: float | int, pose: Pose) -> Light:
         """The light at a time, in camera coordinates."""
         ambient, diffuse, specular = np.maximum(self.strength(time), 0.0)
         return Light(pose.rotation @ self.direction, float(ambient), float(diffuse), float(specular))
@@ -72,18 +72,18 @@ class World:
     """Number of the thing that a triangle belongs to, from 1; 0 is the static world."""
     lamp: Lamp | None
 
-    def points(self, time: float) -> Float64[np.ndarray, "vertices 3"]:
+    def points(self, time: float | int) -> Float64[np.ndarray, "vertices 3"]:
         """All vertices in camera coordinates."""
         placed = [thing.mesh.points * thing.size @ thing.spin(time).T + thing.path(time) for thing in self.things]
         return self.camera.pose(time)(np.concatenate([self.static.points, *placed]))
 
-    def normals(self, time: float) -> Float32[np.ndarray, "vertices 3"]:
+    def normals(self, time: float | int) -> Float32[np.ndarray, "vertices 3"]:
         """All normals in camera coordinates."""
         turned = [thing.mesh.normals @ thing.spin(time).T for thing in self.things]
         rotation = self.camera.pose(time).rotation
         return (np.concatenate([self.static.normals, *turned]) @ rotation.T).astype(np.float32)
 
-    def light(self, time: float) -> Light:
+    def light(self, time: float | int) -> Light:
         """The light in camera coordinates."""
         return ALBEDO if self.lamp is None else self.lamp(time, self.camera.pose(time))
 
