@@ -31,7 +31,7 @@ class ThingsKnobs:
     large ones, and none fills the picture."""
     object_depth: Range = (2.5, 16.0)
     """Distance from the camera, log-uniform: near enough for strong parallax against the static world."""
-    object_speed: Range = (16.0, 0.9)
+    object_speed: Range = (20.0, 0.9)
     """Median and spread (standard deviation of the logarithm) of the speed in the picture. With the camera's motion it
     gives a mean displacement of 30 to 40 pixels with a long tail."""
     approach: float = 0.035
@@ -44,9 +44,9 @@ class ThingsKnobs:
     reach: float = 60.0
     """How far from the start of the camera they stand."""
     camera_height: Range = (1.2, 5.0)
-    camera_speed: Range = (0.14, 0.8)
+    camera_speed: Range = (0.16, 0.95)
     """Median and spread of the camera's speed in metres per frame."""
-    camera_turn: Range = (0.008, 0.8)
+    camera_turn: Range = (0.012, 0.95)
     """Median and spread of its turn in radians per frame; 0.01 moves the whole picture by 10 pixels."""
     roll: float = 0.004
     """Standard deviation of its roll per frame in radians."""

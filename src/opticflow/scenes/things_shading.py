@@ -107,7 +107,7 @@ def shade(
         visibility.seen, visibility.inverse_depth, visibility.edges, lens.focal, *lens.centre,
         surface.triangles, surface.patches, surface.materials, surface.coordinates, normals, surface.tints,
         surface.gloss, surface.textures.texels, surface.textures.starts, surface.textures.sides, surface.textures_of,
-        light.direction, light.ambient, light.diffuse, light.specular, softness, picture,
+        light.direction.astype(np.float32), light.ambient, light.diffuse, light.specular, softness, picture,
     )  # fmt: skip
     return picture
 
@@ -116,9 +116,9 @@ def shade(
 @no_type_check
 def _fetch(texels, start, side, u, v):
     """Bilinear reading of one level of a texture, repeated mirrored."""
-    x, y = u * side - 0.5, v * side - 0.5
+    x, y = u * np.float32(side) - np.float32(0.5), v * np.float32(side) - np.float32(0.5)
     floor_x, floor_y = np.floor(x), np.floor(y)
-    fx, fy = np.float32(x - floor_x), np.float32(y - floor_y)
+    fx, fy = x - floor_x, y - floor_y
     period = 2 * side - 1
     x0, y0 = int(floor_x) & period, int(floor_y) & period
     x1, y1 = (x0 + 1) & period, (y0 + 1) & period
@@ -151,43 +151,45 @@ def _colour(
     e0 = edge[0, 0] * x + edge[0, 1] * y + edge[0, 2]
     e1 = edge[1, 0] * x + edge[1, 1] * y + edge[1, 2]
     e2 = edge[2, 0] * x + edge[2, 1] * y + edge[2, 2]
-    depth = 1.0 / (e0 + e1 + e2)
+    inverse = 1.0 / (e0 + e1 + e2)
     i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
-    b0, b1, b2 = e0 * depth, e1 * depth, e2 * depth
+    # from here on single precision does: a thousandth of a texel
+    b0, b1, b2 = np.float32(e0 * inverse), np.float32(e1 * inverse), np.float32(e2 * inverse)
+    ax, bx, cx = np.float32(edge[0, 0] * inverse), np.float32(edge[1, 0] * inverse), np.float32(edge[2, 0] * inverse)
+    ay, by, cy = np.float32(edge[0, 1] * inverse), np.float32(edge[1, 1] * inverse), np.float32(edge[2, 1] * inverse)
     u0, u1, u2 = coordinates[i, 0], coordinates[j, 0], coordinates[k, 0]
     v0, v1, v2 = coordinates[i, 1], coordinates[j, 1], coordinates[k, 1]
     u, v = b0 * u0 + b1 * u1 + b2 * u2, b0 * v0 + b1 * v1 + b2 * v2
     # the footprint of the pixel in the texture: derivatives of u = sum(e u_i) / sum(e)
-    wx, wy = edge[0, 0] + edge[1, 0] + edge[2, 0], edge[0, 1] + edge[1, 1] + edge[2, 1]
-    ux = (edge[0, 0] * u0 + edge[1, 0] * u1 + edge[2, 0] * u2 - u * wx) * depth
-    uy = (edge[0, 1] * u0 + edge[1, 1] * u1 + edge[2, 1] * u2 - u * wy) * depth
-    vx = (edge[0, 0] * v0 + edge[1, 0] * v1 + edge[2, 0] * v2 - v * wx) * depth
-    vy = (edge[0, 1] * v0 + edge[1, 1] * v1 + edge[2, 1] * v2 - v * wy) * depth
+    wx, wy = ax + bx + cx, ay + by + cy
+    ux, uy = ax * u0 + bx * u1 + cx * u2 - u * wx, ay * u0 + by * u1 + cy * u2 - u * wy
+    vx, vy = ax * v0 + bx * v1 + cx * v2 - v * wx, ay * v0 + by * v1 + cy * v2 - v * wy
     # half axes of the ellipse that is the image of a circle: the singular values of the 2 x 2 derivative
-    total = ux * ux + uy * uy + vx * vx + vy * vy
-    area = ux * vy - uy * vx
-    long_square = 0.5 * total + np.sqrt(max(0.0, 0.25 * total * total - area * area)) + 1e-30
-    axis_u, axis_v = 0.0, 0.0
+    one, half, tiny = np.float32(1.0), np.float32(0.5), np.float32(1e-20)
+    su, sv = ux * ux + uy * uy, vx * vx + vy * vy
+    mean, area = half * (su + sv), abs(ux * vy - uy * vx)
+    long_square = mean + np.sqrt(max(mean * mean - area * area, np.float32(0.0))) + tiny
+    axis_u = axis_v = np.float32(0.0)
     probes = 1
-    if abs(area) * 1.6 < long_square:  # along the long axis: the eigenvector of the derivative times its transpose
-        probes = min(MOST_PROBES, int(long_square / (abs(area) + 1e-30) + 0.5))
-        axis_u, axis_v = ux * vx + uy * vy, long_square - (ux * ux + uy * uy)
-        if ux * ux + uy * uy > vx * vx + vy * vy:
-            axis_u, axis_v = long_square - (vx * vx + vy * vy), axis_u
-        length = np.sqrt(long_square / (axis_u * axis_u + axis_v * axis_v + 1e-30))
+    if area * np.float32(1.6) < long_square:  # along the long axis: the eigenvector of the derivative by its transpose
+        probes = min(MOST_PROBES, int(long_square / (area + tiny) + half))
+        axis_u, axis_v = ux * vx + uy * vy, long_square - su
+        if su > sv:
+            axis_u, axis_v = long_square - sv, axis_u
+        length = np.sqrt(long_square / (axis_u * axis_u + axis_v * axis_v + tiny))
         axis_u, axis_v = axis_u * length, axis_v * length
     material = materials[number]
     texture = textures_of[material]
     side = sides[texture]
     # texels between two probes; within an octave, the levels are blended linearly
-    spacing = np.sqrt(long_square) * side * softening / probes
-    fine, octave = 0, 1.0
-    while 2.0 * octave < spacing and side >> (fine + 2) > 0:
-        fine, octave = fine + 1, 2.0 * octave
-    blend = np.float32(min(max(spacing / octave - 1.0, 0.0), 1.0))
+    spacing = np.sqrt(long_square) * np.float32(side * softening / probes)
+    fine = 0
+    while spacing > np.float32(2.0) and side >> (fine + 2) > 0:
+        fine, spacing = fine + 1, half * spacing
+    blend = min(max(spacing - np.float32(1.0), np.float32(0.0)), np.float32(1.0))
     red = green = blue = np.float32(0.0)
     for probe in range(probes):
-        along = (probe + 0.5) / probes - 0.5
+        along = (np.float32(probe) + half) / np.float32(probes) - half
         pu, pv = u + along * axis_u, v + along * axis_v
         r0, g0, s0 = _fetch(texels, starts[texture, fine], side >> fine, pu, pv)
         r1, g1, s1 = _fetch(texels, starts[texture, fine + 1], side >> (fine + 1), pu, pv)
@@ -200,18 +202,20 @@ def _colour(
         nx = b0 * normals[i, 0] + b1 * normals[j, 0] + b2 * normals[k, 0]
         ny = b0 * normals[i, 1] + b1 * normals[j, 1] + b2 * normals[k, 1]
         nz = b0 * normals[i, 2] + b1 * normals[j, 2] + b2 * normals[k, 2]
-        length = 1.0 / np.sqrt(max(nx * nx + ny * ny + nz * nz, 1e-20))
+        length = one / np.sqrt(nx * nx + ny * ny + nz * nz + tiny)
         facing = (nx * light[0] + ny * light[1] + nz * light[2]) * length
         # a half-Lambert floor keeps the texture readable on the dark side
-        strength += np.float32(diffuse * (0.8 * max(facing, 0.0) + 0.2 * (0.5 + 0.5 * facing)))
+        strength += np.float32(diffuse) * (
+            np.float32(0.8) * max(facing, np.float32(0.0)) + (facing + one) / np.float32(10)
+        )
         if specular > 0.0 and gloss[material, 0] > 0.0 and facing > 0.0:
-            dx, dy = (centre_x - x) / focal, (centre_y - y) / focal
-            back = 1.0 / np.sqrt(dx * dx + dy * dy + 1.0)
+            dx, dy = np.float32((centre_x - x) / focal), np.float32((centre_y - y) / focal)
+            back = one / np.sqrt(dx * dx + dy * dy + one)
             hx, hy, hz = light[0] + dx * back, light[1] + dy * back, light[2] - back
-            half = (nx * hx + ny * hy + nz * hz) * length / np.sqrt(max(hx * hx + hy * hy + hz * hz, 1e-20))
-            if half > 0.0:
-                shine = np.float32(255.0 * specular * gloss[material, 0] * half ** gloss[material, 1])
-    strength /= probes
+            aligned = (nx * hx + ny * hy + nz * hz) * length / np.sqrt(hx * hx + hy * hy + hz * hz + tiny)
+            if aligned > 0.0:
+                shine = np.float32(255.0 * specular) * gloss[material, 0] * aligned ** gloss[material, 1]
+    strength /= np.float32(probes)
     return (
         red * strength * tints[material, 0] + shine,
         green * strength * tints[material, 1] + shine,
@@ -287,10 +291,11 @@ def _shade(
         for column in range(width):
             base_row, base_column = row * SAMPLES, column * SAMPLES
             smooth = _is_smooth(seen, inverse_depth, patches, base_row, base_column)
-            done[:] = False
+            if not smooth:
+                done[:] = False
             red = green = blue = np.float32(0.0)
             for index in range(samples):
-                if done[index]:
+                if not smooth and done[index]:
                     continue
                 x, y, count = float(column), float(row), samples
                 number = seen[base_row + middle, base_column + middle]
