@@ -42,9 +42,9 @@ def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
     """One colour, or a smooth gradient of two or three colours, and hardly any texture."""
     if rng.random() < 0.3:
         canvas = np.empty((height, width, 3), np.uint8)
-        canvas[:] = _colour(rng)
+        canvas[:] = colour(rng)
         return canvas
-    colours = np.stack([_colour(rng) for _ in range(int(rng.integers(2, 4)))])
+    colours = np.stack([colour(rng) for _ in range(int(rng.integers(2, 4)))])
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     ramp = np.cos(angle) * x + np.sin(angle) * y if rng.random() < 0.6 else np.hypot(x - np.cos(angle), y)
@@ -89,7 +89,7 @@ def fractal(
 # Colours -------------------------------------------------------------------------------------------------------
 
 
-def _colour(rng: np.random.Generator) -> np.ndarray:
+def colour(rng: np.random.Generator) -> np.ndarray:
     """One RGB colour in [0, 255]; mostly muted and half of the time earthen, as stones, woods and skins are."""
     hue = rng.normal(0.6, 0.35) if rng.random() < 0.5 else rng.uniform(0, 6)
     saturation, value = rng.beta(1.1, 2.6), rng.uniform(0.06, 1.0)
@@ -99,8 +99,8 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
 
 def _palette(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarray, "256 3"]:
     """A curve through colour space around one colour; `contrast` in [0, 1] says how far it goes."""
-    base = _colour(rng)
-    stops = np.stack([base + contrast * (_colour(rng) - base) for _ in range(int(rng.integers(2, 5)))])
+    base = colour(rng)
+    stops = np.stack([base + contrast * (colour(rng) - base) for _ in range(int(rng.integers(2, 5)))])
     stops = stops[np.argsort(stops.sum(axis=1))]
     at = np.linspace(0, len(stops) - 1, 256)
     return np.stack([np.interp(at, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=-1).astype(np.uint8)
@@ -168,7 +168,7 @@ def _bricks(rng: np.random.Generator, height: int, width: int) -> Frame:
     field = np.float32(rng.uniform(0.3, 3)) * (tone - 0.5)
     field += np.float32(rng.uniform(0.1, 0.6)) * fractal(rng, height, width, coarsest=32, persistence=0.8)
     faces = _paint(field, _palette(rng, rng.uniform(0.2, 0.8)))
-    mortar = faces.mean(axis=(0, 1)) + np.float32(rng.uniform(0.1, 0.7)) * (_colour(rng) - faces.mean(axis=(0, 1)))
+    mortar = faces.mean(axis=(0, 1)) + np.float32(rng.uniform(0.1, 0.7)) * (colour(rng) - faces.mean(axis=(0, 1)))
     mortar = mortar.astype(np.float32)
     return (mortar + cover * (faces - mortar)).astype(np.uint8)
 
@@ -228,7 +228,7 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
 def _writing(rng: np.random.Generator, height: int, width: int) -> Frame:
     """Print: lines of letters on paper, signs, screens."""
     canvas = _paint(fractal(rng, height, width, coarsest=128, persistence=0.6), _palette(rng, 0.15))
-    ink = _colour(rng).tolist()
+    ink = colour(rng).tolist()
     scale = rng.uniform(0.3, 2.2)
     line = max(8, int(34 * scale * rng.uniform(0.9, 1.6)))
     letters = np.array(list("ABCDEFGHIKLMNOPRSTUVWXYZabcdefghiklmnoprstuvwxyz0123456789  .,:-/"))
@@ -282,7 +282,7 @@ def _landscape(rng: np.random.Generator, height: int, width: int) -> Frame:
 def _sky(rng: np.random.Generator, height: int, width: int) -> Frame:
     top, bottom = np.array([70, 120, 190]) * rng.uniform(0.5, 1.2), np.array([190, 205, 225]) * rng.uniform(0.7, 1.1)
     if rng.random() < 0.35:
-        top, bottom = _colour(rng), 0.5 * _colour(rng) + 100
+        top, bottom = colour(rng), 0.5 * colour(rng) + 100
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     clouds = fractal(rng, height, width, coarsest=256, persistence=0.55, stretch=rng.uniform(1, 4))
     cover = np.clip(clouds * rng.uniform(0.2, 0.8) + rng.uniform(-0.6, 0.3), 0, 1)[..., None]
@@ -312,7 +312,7 @@ def _windows(rng: np.random.Generator, front: Frame) -> None:
     height, width = front.shape[:2]
     pitch_y, pitch_x = int(rng.integers(18, 90)), int(rng.integers(14, 70))
     tall, wide = int(pitch_y * rng.uniform(0.4, 0.8)), int(pitch_x * rng.uniform(0.4, 0.8))
-    frame, glass = _colour(rng).tolist(), _colour(rng) * 0.6
+    frame, glass = colour(rng).tolist(), colour(rng) * 0.6
     for y in range(pitch_y // 4, height, pitch_y):
         for x in range(pitch_x // 4, width - wide // 2, pitch_x):
             pane = np.clip(glass * rng.uniform(0.4, 1.6), 0, 255).tolist()
@@ -381,7 +381,7 @@ def _cut(rng: np.random.Generator, canvas: Frame, sheet: Frame, corners: np.ndar
     stencil = np.zeros((tall, wide), np.uint8)
     cv2.fillPoly(stencil, [np.round((corners - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
     top, left = rng.integers(0, sheet.shape[0] - tall + 1), rng.integers(0, sheet.shape[1] - wide + 1)
-    tint = _colour(rng) / 128 if rng.random() < 0.7 else np.ones(3)
+    tint = colour(rng) / 128 if rng.random() < 0.7 else np.ones(3)
     slope = rng.uniform(-0.5, 0.5, 2)
     y, x = np.ogrid[-0.5 : 0.5 : tall * 1j, -0.5 : 0.5 : wide * 1j]
     shade = (1 + slope[0] * y + slope[1] * x)[..., None] * tint
@@ -399,7 +399,7 @@ def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
         bend = rng.normal(0, 0.1, 2) * (width, height) * np.sin(np.pi * along)
         curve = np.round((ends[0] + along * (ends[1] - ends[0]) + bend) * 16).astype(np.int32)
         thickness = int(min(14, 1 + rng.exponential(2.0)))
-        cv2.polylines(canvas, [curve], False, _colour(rng).tolist(), thickness, cv2.LINE_AA, shift=4)
+        cv2.polylines(canvas, [curve], False, colour(rng).tolist(), thickness, cv2.LINE_AA, shift=4)
 
 
 def _light(rng: np.random.Generator, canvas: Frame) -> Frame:
