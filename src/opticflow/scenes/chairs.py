@@ -138,7 +138,8 @@ class Chairs:
         return Layer(texture, first, motion @ first, gain=gain)
 
     def _gain(self, rng: np.random.Generator) -> np.ndarray:
-        return (2 ** (rng.normal(0, self.knobs.tint) + rng.normal(0, 0.1, 3))).astype(np.float32)
+        octaves = np.clip(rng.normal(-0.1, self.knobs.tint), -1, 0.25)  # brighter ones would burn out
+        return (2 ** (octaves + rng.normal(0, 0.1, 3))).astype(np.float32)
 
 
 def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> Pool[Texture]:
