@@ -46,6 +46,8 @@ def _undeform(lattice, step, s, t, ds, dt):
 @njit(cache=True, nogil=True, inline="always")
 def _mirror(s, size):
     """Fold a coordinate into [0, size - 1], as between two mirrors."""
+    if s >= 0.0 and s <= size - 1:
+        return s
     period = 2.0 * (size - 1)
     s = s % period
     return period - s if s > size - 1 else s
@@ -77,14 +79,18 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
         box: top, bottom, left, right of the pixels to visit.
     """
     rows, columns = texture.shape[0], texture.shape[1]
+    affine = inverse[2, 0] == 0.0 and inverse[2, 1] == 0.0 and inverse[2, 2] == 1.0
     for y in range(box[0], box[1]):
+        s0, t0 = inverse[0, 1] * y + inverse[0, 2], inverse[1, 1] * y + inverse[1, 2]
+        depth0 = inverse[2, 1] * y + inverse[2, 2]
         ds, dt = 0.0, 0.0
         for x in range(box[2], box[3]):
-            depth = inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2]
-            if depth <= 1e-9:
-                continue
-            s = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]) / depth
-            t = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]) / depth
+            s, t = s0 + inverse[0, 0] * x, t0 + inverse[1, 0] * x
+            if not affine:
+                depth = depth0 + inverse[2, 0] * x
+                if depth <= 1e-9:
+                    continue
+                s, t = s / depth, t / depth
             if deformed:
                 ds, dt = _undeform(lattice, step, s, t, ds, dt)
                 s, t = s - ds, t - dt

@@ -116,41 +116,37 @@ def plane_layer(
     shift = np.array([[1.0, 0, -left], [0, 1.0, -top], [0, 0, 1.0]])
     rays = np.linalg.inv(view.intrinsics) @ shift
     along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)
-    hiding = np.array([other.normal / other.distance for other in before]).reshape(-1, 3)
-    _texture_plane(texture, picture, rays, plane.normal, along, hiding * plane.distance)
+    hiding = np.array([other.normal * (plane.distance / other.distance) for other in before]).reshape(-1, 3)
+    _texture_plane(texture, picture, along @ rays, plane.normal @ rays, hiding @ rays)
     texture = cv2.GaussianBlur(texture, (0, 0), textures.SOFTNESS)
     second = view.homography(plane.normal, plane.distance) @ shift
     return Layer(texture, shift, second, endless=True, gain=gain)
 
 
 @njit(cache=True, nogil=True)
-def _texture_plane(texture, atlas, rays, normal, along, hiding):
-    """Look at a plane: sample the atlas at the level whose texels are as large as the pixels' footprints."""
+def _texture_plane(texture, atlas, along, facing, hiding):
+    """Look at a plane: sample the atlas at the level whose texels are as large as the pixels' footprints.
+
+    A texel of the plane has the coordinates along @ p / facing @ p at the homogeneous pixel p; the plane is seen where
+    facing @ p is positive and larger than each hiding @ p.
+    """
     size = atlas.shape[1]
-    coordinates = np.zeros((3, 2))
     for y in range(texture.shape[0]):
         for x in range(texture.shape[1]):
-            facing = 0.0
-            for n in range(3):  # the pixel, its right and its lower neighbour
-                px, py = x + (n == 1), y + (n == 2)
-                r0 = rays[0, 0] * px + rays[0, 1] * py + rays[0, 2]
-                r1 = rays[1, 0] * px + rays[1, 1] * py + rays[1, 2]
-                r2 = rays[2, 0] * px + rays[2, 1] * py + rays[2, 2]
-                toward = normal[0] * r0 + normal[1] * r1 + normal[2] * r2
-                if n == 0:
-                    facing = toward
-                    for k in range(len(hiding)):
-                        nearer = hiding[k, 0] * r0 + hiding[k, 1] * r1 + hiding[k, 2] * r2
-                        facing = facing if nearer < toward else 0.0
-                toward = max(toward, 1e-4)
-                coordinates[n, 0] = (along[0, 0] * r0 + along[0, 1] * r1 + along[0, 2] * r2) / toward
-                coordinates[n, 1] = (along[1, 0] * r0 + along[1, 1] * r1 + along[1, 2] * r2) / toward
-            if facing <= 1e-4:
+            toward = facing[0] * x + facing[1] * y + facing[2]
+            if toward <= 1e-4:
                 continue
+            hidden = False
+            for k in range(len(hiding)):
+                hidden |= hiding[k, 0] * x + hiding[k, 1] * y + hiding[k, 2] >= toward
+            if hidden:
+                continue
+            u = (along[0, 0] * x + along[0, 1] * y + along[0, 2]) / toward
+            v = (along[1, 0] * x + along[1, 1] * y + along[1, 2]) / toward
             footprint = 1.0
-            for n in range(1, 3):
-                for k in range(2):
-                    footprint = max(footprint, abs(coordinates[n, k] - coordinates[0, k]))
+            for k in range(2):
+                change = max(abs(along[0, k] - u * facing[k]), abs(along[1, k] - v * facing[k])) / toward
+                footprint = max(footprint, change)
             level, scale, corner_row, corner_column = 0, 1.0, 0, 0
             while footprint > 1.41 and size * scale > 4:
                 corner_row, corner_column = size, corner_column + (0 if level == 0 else int(size * scale))
@@ -158,7 +154,7 @@ def _texture_plane(texture, atlas, rays, normal, along, hiding):
                 footprint *= 0.5
                 level += 1
             wide = size * scale
-            s, t = abs(coordinates[0, 0] * scale) % (2 * wide), abs(coordinates[0, 1] * scale) % (2 * wide)
+            s, t = abs(u * scale) % (2 * wide), abs(v * scale) % (2 * wide)
             s, t = min(s, 2 * wide - s), min(t, 2 * wide - t)
             s, t = min(max(s - 0.5, 0.0), wide - 1.001), min(max(t - 0.5, 0.0), wide - 1.001)
             j, i = int(s), int(t)
