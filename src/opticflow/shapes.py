@@ -18,6 +18,7 @@ from opticflow.errors import InputError
 
 # At the edge: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
+Picture = Shaped[np.ndarray, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
 
@@ -46,7 +47,7 @@ class Sample:
         return replace(self, **changes)
 
 
-def as_frame(image: Shaped[np.ndarray, "height width *channels"], what: str = "frame") -> Frame:
+def as_frame(image: Picture, what: str = "frame") -> Frame:
     """Bring an image to uint8 RGB.
 
     Args:

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from opticflow.cli.estimate import estimate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.errors import OpticflowError
@@ -19,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(estimate)
 app.command()(version)
 app.add_typer(models, name="models")
 
