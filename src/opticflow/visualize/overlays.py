@@ -84,7 +84,7 @@ def arrows(
 
 def arrow_spacing(height: int, width: int) -> int:
     """Pixels between arrows for a picture of this size."""
-    return max(8, round(max(height, width) / 40))
+    return max(16, round(max(height, width) / 40))
 
 
 def draw_arrow(canvas: Frame, start: tuple[int, int], vector: tuple[float, float]) -> None:
