@@ -107,7 +107,7 @@ def as_flow(
         )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and so unknown
         flow = flow.astype(np.float32)
-    known = np.all(np.isfinite(flow), axis=2)
+    known = np.isfinite(flow[..., 0]) & np.isfinite(flow[..., 1])
     if valid is not None:
         if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
             raise InputError(f"the mask of {what} has {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool")

@@ -6,7 +6,7 @@ import pytest
 
 import opticflow
 from clips import write_clip
-from opticflow.errors import VideoError
+from opticflow.errors import OpticflowError, VideoError
 from opticflow.video import open_clip
 from pictures import moving
 
@@ -79,7 +79,7 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
         (text, "cannot be opened"),
         (tmp_path / "empty", "no pictures"),
     ]:
-        with pytest.raises(VideoError, match=words):
+        with pytest.raises(OpticflowError, match=words):
             open_clip(path)
 
 

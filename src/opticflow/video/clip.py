@@ -15,7 +15,7 @@ import av.error
 import numpy as np
 
 from opticflow.errors import FormatError, InputError, VideoError
-from opticflow.io import IMAGE_SUFFIXES, read_image
+from opticflow.io import list_image_files, read_image
 from opticflow.shapes import Frame
 
 VIDEO_SUFFIXES = (
@@ -77,16 +77,14 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
     """A video file, a folder of pictures in natural order (2 before 10), or a list of pictures.
 
     Raises:
-        VideoError: missing, empty, or neither.
+        VideoError: missing, or no video.
+        InputError: a folder without pictures.
     """
     if not isinstance(source, str | Path):
         return PictureClip([Path(path) for path in source], name="frames")
     path = Path(source)
     if path.is_dir():
-        pictures = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-        if not pictures:
-            raise VideoError(f"the folder {path} has no pictures; wanted files with {', '.join(IMAGE_SUFFIXES)}")
-        return PictureClip(sorted(pictures, key=natural_order), name=path.resolve().name)
+        return PictureClip(list_image_files(path), name=path.resolve().name)
     if not path.exists():
         raise VideoError(f"there is no file or folder {path}")
     return VideoClip(path)
@@ -106,11 +104,6 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
     """
     clip = open_clip(source)
     return (frame.image for frame in clip.frames(start, end, step))
-
-
-def natural_order(path: Path) -> list:
-    """A sort key by which frame2 comes before frame10."""
-    return [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", path.name)]
 
 
 class PictureClip(Clip):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
@@ -201,7 +202,8 @@ def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> floa
         factor = min(1.0, 512 / max(height, width))
         size = max(32, round(width * factor)), max(32, round(height * factor))
         greys = [cv2.cvtColor(cv2.resize(f, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in pair]
-        flows.append(dis.calc(greys[0], greys[1], None) * (width / size[0], height / size[1]))  # type: ignore[call-overload]
+        flow = dis.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
+        flows.append(flow * np.array([width / size[0], height / size[1]], np.float32))
     return max(1.0, robust_max_flow(flows))
 
 
