@@ -77,7 +77,7 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
     for path, words in [
         (tmp_path / "none.mp4", "no file"),
         (text, "cannot be opened"),
-        (tmp_path / "empty", "no pictures"),
+        (tmp_path / "empty", "holds no picture"),
     ]:
         with pytest.raises(OpticflowError, match=words):
             open_clip(path)
