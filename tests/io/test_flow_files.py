@@ -247,7 +247,7 @@ def test_files_cut_off(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", FLOW_SUFFIXES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_damaged_files_never_crash(suffix, data):
     contents = bytearray(FLOW_FORMATS[suffix].encode(*as_flow(some_flow())))
     for _ in range(data.draw(st.integers(1, 3))):

@@ -101,7 +101,13 @@ def test_what_cannot_be_drawn_is_refused(clip, tmp_path):
     (clip / "frame3.flo").write_bytes(b"PIEH")
     with pytest.raises(FormatError, match=r"frame3\.flo is cut off"):
         draw_files(clip)
+    with pytest.raises(FormatError, match=r"frame3\.flo is cut off"):
+        draw_files(clip, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
     assert sorted(clip.iterdir()) == sorted([*before, clip / "frame3.flo"])
+    (clip / "frame3.flo").unlink()
+    with pytest.raises(FormatError, match="cannot make the folder"):
+        draw_files(clip, tmp_path / "kitti.png" / "new")
     write_flow(clip / "frame3.pfm", np.ones((2, 2, 2), np.float32))
     with pytest.raises(InputError, match=r"several formats \(\.flo, \.pfm\)"):
         draw_files(clip)

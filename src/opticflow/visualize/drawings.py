@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opticflow.errors import InputError
-from opticflow.io import IMAGE_SUFFIXES, list_flow_files, list_image_files, read_flow, read_image, write_image
+from opticflow.io import (
+    IMAGE_SUFFIXES,
+    list_flow_files,
+    list_image_files,
+    make_folder,
+    read_flow,
+    read_image,
+    write_image,
+)
 from opticflow.visualize.scale import robust_max_flow
 from opticflow.visualize.styles import draw_flow, find_style
 
@@ -63,6 +71,8 @@ def draw_files(
         if percentile is None:
             percentile = 99.0 if source.is_dir() else 100.0
         max_flow = robust_max_flow((read_flow(job.flow) for job in jobs), percentile)
+    if source.is_dir():
+        make_folder(jobs[0].picture.parent)
     for job in jobs:
         background = None if job.frame is None else read_image(job.frame)
         flow = read_flow(job.flow)
@@ -79,7 +89,6 @@ def _jobs_of_folder(source: Path, target: Path | None, style: str, frame: Path |
         raise InputError(f"{target}: a folder of flow is drawn into a folder of pictures, not into a video")
     if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
         raise InputError(f"{target} is one picture, and {source} holds {len(flows)} flow files; give a folder")
-    target.mkdir(parents=True, exist_ok=True)
     return [_Job(flow, background, target / _name(flow, style)) for flow, background in zip(flows, frames, strict=True)]
 
 
