@@ -325,6 +325,7 @@ def test_pictures_are_no_kitti_flow(tmp_path, channels, kind):
 
 
 def test_unknown_suffixes_list_the_known(tmp_path):
+    assert "is a folder" in refused(tmp_path)
     for name in ("a.floo", "a"):
         with pytest.raises(FormatError, match=r"\.flo, \.png, \.pfm"):
             read_flow(tmp_path / name)

@@ -182,6 +182,7 @@ def test_a_damaged_png(tmp_path):
 
 
 def test_suffixes_that_are_no_picture(tmp_path):
+    assert "is a folder" in refused(tmp_path)
     assert "wanted one of .png, .jpg" in refused(tmp_path / "a.flo")
     for name in ("a.gif", "a", "a.exr"):
         with pytest.raises(FormatError, match=r"wanted one of \.png, \.jpg"):

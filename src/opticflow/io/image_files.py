@@ -64,6 +64,8 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
 def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in known:
+        if Path(path).is_dir():
+            raise FormatError(f"{path} is a folder; give the name of a file")
         found = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise FormatError(f"{path} has {found}, which is no picture format; wanted one of {', '.join(known)}")
     return suffix
