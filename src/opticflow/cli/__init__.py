@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from opticflow.cli.data import data
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.errors import OpticflowError
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(version)
+app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 
 

@@ -89,7 +89,7 @@ class FlowDataset:
 
     def __getitem__(self, index: int | slice) -> "Sample | FlowDataset":
         if isinstance(index, slice):
-            return FlowDataset(self.name, self.pairs[index], self.protocol, self.truth, None, self.left_out)
+            return FlowDataset(self.name, self.pairs[index], self.protocol, self.truth, self.expected, self.left_out)
         pair = self.pairs[index]
         first, second = self.frames(index)
         if pair.flow is None:
