@@ -7,7 +7,9 @@ import sys
 
 import typer
 
+from opticflow.cli.check import check
 from opticflow.cli.data import data
+from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.errors import OpticflowError
@@ -20,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(check)
+app.command()(evaluate)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
