@@ -4,12 +4,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 
+from opticflow.cli import main
 from opticflow.io import write_flow, write_image
 
+hypothesis.settings.register_profile("shared-machine", deadline=None, max_examples=40)
+hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)  # tests run in several processes
 
 
@@ -46,3 +50,17 @@ def write_files(tmp_path: Path) -> Callable[[dict], Path]:
         return tmp_path
 
     return write
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs `opticflow` with the given arguments as a shell does: exit code, output, errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["opticflow", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run

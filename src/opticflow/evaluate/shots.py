@@ -34,8 +34,6 @@ def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | 
     reverse = list_flow_files(backward) if backward else [None] * len(flows)
     if len(frames) != len(flows) + 1 or len(reverse) != len(flows):
         beside = f" and {backward} {len(reverse)}" if backward else ""
-        raise InputError(
-            f"{flow} has {len(flows)} flow files{beside}, {first} {len(frames)} frames; wanted one more"
-        )
+        raise InputError(f"{flow} has {len(flows)} flow files{beside}, {first} {len(frames)} frames; wanted one more")
     for (before, after), path, back in zip(pairwise(frames), flows, reverse, strict=True):
         yield Shot(read_image(before), read_image(after), read_flow(path), read_flow(back) if back else None)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from opticflow.models.network import Encoded, FlowNetwork
+from opticflow.ops.resizing import resize_flow
 from opticflow.ops.warp import warp
 from opticflow.shapes import Flow, Frames
 
@@ -153,16 +154,8 @@ def _coarse_to_fine(first: Grey, second: Grey, refine, init_flow: Flow | None) -
         pyramid.append((smaller[0], smaller[1]))
     flow = first.new_zeros(len(first), 2, *first.shape[-2:]) if init_flow is None else init_flow
     for level_first, level_second in reversed(pyramid):
-        flow = refine(level_first, level_second, _resize_flow(flow, level_first))
+        flow = refine(level_first, level_second, resize_flow(flow, (level_first.shape[-2], level_first.shape[-1])))
     return flow
-
-
-def _resize_flow(flow: Flow, like: Tensor) -> Flow:
-    height, width = like.shape[-2:]
-    if (height, width) == flow.shape[-2:]:
-        return flow
-    factors = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]])
-    return F.interpolate(flow, size=(height, width), mode="bilinear") * factors[:, None, None]
 
 
 def _gradient(image: Grey) -> Float[Tensor, "batch 2 height width"]:
