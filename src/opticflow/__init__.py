@@ -7,12 +7,32 @@ from opticflow.errors import OpticflowError
 
 if TYPE_CHECKING:
     from opticflow.estimator import Estimator, estimate, load
+    from opticflow.io import read_flow, write_flow
+    from opticflow.video import read_video
+    from opticflow.visualize import flow_to_image
 
 __version__ = "0.1.0"
 
-__all__ = ["Estimator", "OpticflowError", "estimate", "load"]
+__all__ = [
+    "Estimator",
+    "OpticflowError",
+    "estimate",
+    "flow_to_image",
+    "load",
+    "read_flow",
+    "read_video",
+    "write_flow",
+]
 
-_ROOMS = {"Estimator": "estimator", "estimate": "estimator", "load": "estimator"}
+_ROOMS = {
+    "Estimator": "estimator",
+    "estimate": "estimator",
+    "flow_to_image": "visualize",
+    "load": "estimator",
+    "read_flow": "io",
+    "read_video": "video",
+    "write_flow": "io",
+}
 
 
 def __getattr__(name: str):

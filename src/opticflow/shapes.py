@@ -18,6 +18,7 @@ from opticflow.errors import InputError
 
 # At the edge: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
+Picture = Shaped[np.ndarray, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
 
@@ -46,7 +47,7 @@ class Sample:
         return replace(self, **changes)
 
 
-def as_frame(image: Shaped[np.ndarray, "height width *channels"], what: str = "frame") -> Frame:
+def as_frame(image: Picture, what: str = "frame") -> Frame:
     """Bring an image to uint8 RGB.
 
     Args:
@@ -106,7 +107,7 @@ def as_flow(
         )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and so unknown
         flow = flow.astype(np.float32)
-    known = np.all(np.isfinite(flow), axis=2)
+    known = np.isfinite(flow[..., 0]) & np.isfinite(flow[..., 1])
     if valid is not None:
         if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
             raise InputError(f"the mask of {what} has {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool")

@@ -9,13 +9,13 @@ import torch
 
 from opticflow import weights
 from opticflow.errors import InputError
-from opticflow.estimator.fitting import Fitting, Padding
-from opticflow.estimator.precision import Format, Precision, autocast, choose_device, choose_precision
+from opticflow.estimator.fitting import Fitting
+from opticflow.estimator.precision import Format, autocast, choose_device, choose_precision
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
-from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork
+from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
-from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, as_frame
+from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame
 
 
 class Estimator:
@@ -38,8 +38,8 @@ class Estimator:
         network: FlowNetwork,
         *,
         device: str | torch.device = "auto",
-        precision: Precision = "auto",
-        padding: Padding = "center",
+        precision: str = "auto",
+        padding: str = "center",
         scale: float = 1.0,
     ):
         if padding not in ("center", "bottom"):
@@ -48,11 +48,11 @@ class Estimator:
             raise InputError(f"the scale is {scale}; wanted a factor above 0 and up to 8")
         self.device = choose_device(device)
         self.precision: Format = choose_precision(precision, self.device)
-        self.padding: Padding = padding
+        self.padding: str = padding
         self.scale = scale
         self.network = network.to(self.device).eval()
 
-    def __call__(self, first: Frame, second: Frame, *, init_flow: FlowArray | None = None) -> FlowArray:
+    def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
         """The flow from `first` to `second`.
 
         Args:
@@ -71,10 +71,10 @@ class Estimator:
 
     def batch(
         self,
-        firsts: Sequence[Frame],
-        seconds: Sequence[Frame],
+        firsts: Sequence[Picture],
+        seconds: Sequence[Picture],
         *,
-        init_flows: Sequence[FlowArray] | None = None,
+        init_flows: Sequence[Picture] | None = None,
     ) -> list[FlowArray]:
         """The flows of several pairs of one size, computed together. See `__call__`."""
         if len(firsts) != len(seconds) or not firsts:
@@ -88,12 +88,12 @@ class Estimator:
             encoded = [self._encode(frames[:count], fitting), self._encode(frames[count:], fitting)]
             return self._match(encoded[0], encoded[1], fitting, init_flows)
 
-    def stream(self, frames: Iterable[Frame], *, batch: int = 1, warm_start: bool = False) -> Iterator[FlowArray]:
+    def stream(self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False) -> Iterator[FlowArray]:
         """The flow from each frame to the next, in constant memory. See `pairs`."""
         return (pair.forward for pair in self.pairs(frames, batch=batch, warm_start=warm_start))
 
     def pairs(
-        self, frames: Iterable[Frame], *, batch: int = 1, backward: bool = False, warm_start: bool = False
+        self, frames: Iterable[Picture], *, batch: int = 1, backward: bool = False, warm_start: bool = False
     ) -> Iterator[PairFlow]:
         """The flow of each pair of neighbouring frames, in constant memory.
 
@@ -159,7 +159,7 @@ class Estimator:
         return self.network.encode(fitting.fit(_to_unit_range(tensor)))
 
     def _match(
-        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[FlowArray] | None
+        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[Picture] | None
     ) -> list[FlowArray]:
         start = None
         if init_flows is not None:
@@ -178,9 +178,11 @@ def load(
     name_or_file: str | Path,
     *,
     device: str | torch.device = "auto",
-    precision: Precision = "auto",
+    precision: str = "auto",
     iterations: int | None = None,
-    padding: Padding = "center",
+    padding: str = "center",
+    scale: float = 1.0,
+    refine: bool = False,
 ) -> Estimator:
     """An Estimator from a model's name or a checkpoint file.
 
@@ -191,6 +193,8 @@ def load(
         precision: see `Estimator`.
         iterations: how often RAFT updates its flow; the default is the network's own.
         padding: see `Estimator`.
+        scale: see `Estimator`.
+        refine: let variational refinement follow (FlowNet's "+v").
 
     Raises:
         InputError: an unknown name, with the near ones; iterations for a method that has none.
@@ -203,16 +207,18 @@ def load(
         if iterations < 1:
             raise InputError(f"iterations is {iterations}; wanted at least 1")
         network.iterations = iterations  # type: ignore[assignment]
-    return Estimator(network, device=device, precision=precision, padding=padding)
+    if refine:
+        network = VariationalRefinement(network)
+    return Estimator(network, device=device, precision=precision, padding=padding, scale=scale)
 
 
-def estimate(first: Frame, second: Frame, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
+def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
     """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
     return load(model, **options)(first, second)
 
 
 def _to_unit_range(frames: torch.Tensor) -> Frames:
-    return frames.permute(0, 3, 1, 2).float().div(255).contiguous()
+    return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def _tensor(flow: FlowArray) -> torch.Tensor:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
+from opticflow.ops.resizing import resize, resize_flow
 from opticflow.shapes import Flow, Frames
-
-Padding = Literal["center", "bottom"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Fitting:
     stride: int = 1
     min_size: int = 1
     mode: Literal["pad", "resize"] = "pad"
-    padding: Padding = "center"
+    padding: str = "center"
     """`center`: half on each side (RAFT's InputPadder for Sintel); `bottom`: all vertical padding below (for KITTI)."""
     scale: float = 1.0
 
@@ -46,37 +47,24 @@ class Fitting:
         top = missing_rows // 2 if self.padding == "center" else 0
         return left, missing_columns - left, top, missing_rows - top
 
-    def fit(self, frames: Frames) -> Frames:
+    def fit(self, frames: Frames) -> Float[Tensor, "batch 3 fitted_height fitted_width"]:
         """Frames of the given size, as the network takes them."""
         if self.mode == "resize":
-            return _resize(frames, self.size)
-        return F.pad(_resize(frames, self._scaled), self._margins, mode="replicate")
+            return resize(frames, self.size)
+        return self._pad(resize(frames, self._scaled))
 
-    def restore(self, flow: Flow) -> Flow:
+    def restore(self, flow: Float[Tensor, "batch 2 fitted_height fitted_width"]) -> Flow:
         """The network's flow, at the size and in the pixels of the frames."""
         if self.mode == "pad":
             left, right, top, bottom = self._margins
             flow = flow[:, :, top : flow.shape[2] - bottom, left : flow.shape[3] - right]
         return resize_flow(flow, (self.height, self.width))
 
-    def fit_flow(self, flow: Flow) -> Flow:
+    def fit_flow(self, flow: Flow) -> Float[Tensor, "batch 2 fitted_height fitted_width"]:
         """Flow of the frames' size, as the network takes it: for starting values."""
         if self.mode == "resize":
             return resize_flow(flow, self.size)
-        return F.pad(resize_flow(flow, self._scaled), self._margins, mode="replicate")
+        return self._pad(resize_flow(flow, self._scaled))
 
-
-def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:
-    """Flow at another size: bilinear, half-pixel centres, lengths scaled per axis."""
-    height, width = flow.shape[-2:]
-    if size == (height, width):
-        return flow
-    factors = flow.new_tensor([size[1] / width, size[0] / height])
-    return _resize(flow, size) * factors[:, None, None]
-
-
-def _resize(image, size: tuple[int, int]):
-    if size == tuple(image.shape[-2:]):
-        return image
-    smaller = size[0] < image.shape[-2] or size[1] < image.shape[-1]
-    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=smaller)
+    def _pad(self, image: Tensor) -> Tensor:
+        return F.pad(image, self._margins, mode="replicate") if any(self._margins) else image

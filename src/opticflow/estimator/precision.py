@@ -9,7 +9,6 @@ import torch
 
 from opticflow.errors import InputError
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Format = Literal["fp32", "bf16", "fp16"]
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -31,16 +30,16 @@ def choose_device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def choose_precision(precision: Precision, device: torch.device) -> Format:
+def choose_precision(precision: str, device: torch.device) -> Format:
     """The number format of the convolutions; `auto` takes bf16 where the device has matrix units for it.
 
     Raises:
         InputError: no such precision.
     """
-    if precision not in ("auto", "fp32", "bf16", "fp16"):
-        raise InputError(f"there is no precision {precision!r}; known are auto, fp32, bf16, fp16")
-    if precision != "auto":
+    if precision == "fp32" or precision == "bf16" or precision == "fp16":
         return precision
+    if precision != "auto":
+        raise InputError(f"there is no precision {precision!r}; known are auto, fp32, bf16, fp16")
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     return "bf16" if device.type == "cpu" and cpu_has_matrix_units() else "fp32"

@@ -7,7 +7,7 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from opticflow.shapes import FlowArray, Frame, MaskArray
+from opticflow.shapes import FlowArray, Frame, MaskArray, Picture
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _histogram(frame: Frame) -> np.ndarray:
     return 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
 
 
-def batches_of_pairs(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+def batches_of_pairs(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
     """Groups of up to `size` + 1 frames; the last of a group is the first of the next."""
     iterator = iter(frames)
     group = list(islice(iterator, 1))

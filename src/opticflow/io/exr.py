@@ -62,7 +62,9 @@ def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "h
             raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
         with openexr.File(io.BytesIO(data), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+    except FormatError:
+        raise
+    except Exception as error:  # what OpenEXR raises for damaged files has no common type
         raise FormatError(f"cannot be decoded as OpenEXR; it is cut off or damaged ({error})") from error
     if missing := [name for name in names if name not in channels]:
         raise FormatError(f"holds the channels {', '.join(sorted(channels))}, and not {', '.join(missing)}")

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from opticflow.models.network import Encoded, FlowNetwork
+from opticflow.ops.resizing import resize_flow
 from opticflow.ops.warp import warp
 from opticflow.shapes import Flow, Frames
 
@@ -26,9 +27,9 @@ def grey(frames: Frames) -> Grey:
 
 def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
     """Grey by OpenCV, to the last bit, as its methods take it."""
-    colours = (frames.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    greys = [torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in colours]
-    return torch.stack(greys).to(frames.device)
+    colours = frames.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    greys = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colours])
+    return torch.from_numpy(greys).to(frames.device)
 
 
 class LucasKanade(FlowNetwork):
@@ -113,8 +114,8 @@ class _OpenCV(FlowNetwork):
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         pairs = zip(first["grey"].cpu().numpy(), second["grey"].cpu().numpy(), strict=True)
-        flows = [torch.from_numpy(self.calculate(*pair)).permute(2, 0, 1) for pair in pairs]
-        return torch.stack(flows).to(first["grey"].device)
+        flows = np.stack([self.calculate(*pair) for pair in pairs])
+        return torch.from_numpy(flows).permute(0, 3, 1, 2).to(first["grey"].device)
 
     @abstractmethod
     def calculate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -153,16 +154,8 @@ def _coarse_to_fine(first: Grey, second: Grey, refine, init_flow: Flow | None) -
         pyramid.append((smaller[0], smaller[1]))
     flow = first.new_zeros(len(first), 2, *first.shape[-2:]) if init_flow is None else init_flow
     for level_first, level_second in reversed(pyramid):
-        flow = refine(level_first, level_second, _resize_flow(flow, level_first))
+        flow = refine(level_first, level_second, resize_flow(flow, (level_first.shape[-2], level_first.shape[-1])))
     return flow
-
-
-def _resize_flow(flow: Flow, like: Tensor) -> Flow:
-    height, width = like.shape[-2:]
-    if (height, width) == flow.shape[-2:]:
-        return flow
-    factors = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]])
-    return F.interpolate(flow, size=(height, width), mode="bilinear") * factors[:, None, None]
 
 
 def _gradient(image: Grey) -> Float[Tensor, "batch 2 height width"]:

@@ -11,8 +11,8 @@ def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
     """The flow carried to where it points: a starting value for the next pair, if motion goes on as it is.
 
     RAFT, section 3.4 (warm start). Computed on cells of `cell` pixels, the resolution at which RAFT takes it: each
-    cell's mean flow goes to the cell where it ends, flows that meet are averaged, cells that nothing reaches take the
-    mean of their neighbours. Flow that leaves the frame is dropped.
+    cell's mean flow goes to the cell where it ends; where flows meet the longest stays, as what moves is mostly in
+    front; cells that nothing reaches take the mean of their neighbours. Flow that leaves the frame is dropped.
     """
     height, width = flow.shape[-2:]
     rows, columns = max(1, height // cell), max(1, width // cell)
@@ -22,8 +22,12 @@ def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
     inside = (column >= 0) & (row >= 0) & (column < columns) & (row < rows)
     target = torch.where(inside, row * columns + column, rows * columns).flatten(1)  # one extra cell takes what leaves
 
+    length = coarse.square().sum(1).flatten(1)
+    longest = flow.new_full((len(flow), rows * columns + 1), -1).scatter_reduce(1, target, length, "amax")
+    wins = (length >= longest.gather(1, target)).to(flow.dtype)[:, None]
+
     landed = flow.new_zeros(len(flow), 3, rows * columns + 1)
-    carried = torch.cat((coarse, torch.ones_like(coarse[:, :1])), 1).flatten(2)
+    carried = torch.cat((coarse.flatten(2) * wins, wins), 1)
     landed.scatter_add_(2, target[:, None].expand_as(carried), carried)
     landed = landed[:, :, :-1].unflatten(2, (rows, columns))
     total, count = landed[:, :2], landed[:, 2:]
