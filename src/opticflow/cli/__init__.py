@@ -8,11 +8,13 @@ import sys
 
 import typer
 
+from opticflow.cli.benchmark import benchmark
 from opticflow.cli.check import check
-from opticflow.cli.data import data
-from opticflow.cli.evaluate import evaluate
 from opticflow.cli.convert import convert
+from opticflow.cli.data import data
 from opticflow.cli.estimate import estimate
+from opticflow.cli.evaluate import evaluate
+from opticflow.cli.generate import generate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.cli.view import view
@@ -31,8 +33,10 @@ app.command()(evaluate)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
+app.command()(generate)
 app.command()(version)
 app.add_typer(data, name="data")
+app.add_typer(benchmark, name="benchmark")
 app.add_typer(models, name="models")
 
 

@@ -110,6 +110,19 @@ class Chairs:
                 layers.append(layer)
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
+    def item(self, index: int) -> RenderedPair:
+        """What a set stores: the pair."""
+        return self[index]
+
+    def clean(self, index: int) -> RenderedPair:
+        """The same pair: this world has no effects."""
+        return self[index]
+
+    def stock(self) -> None:
+        """Make all pictures and objects now rather than when they are needed."""
+        self._pictures.stock()
+        self._sprites.stock()
+
     def _background(self, rng: np.random.Generator) -> Layer:
         height, width = self.size
         if rng.random() < self.knobs.plain_share:

@@ -16,7 +16,7 @@ FlyingThings3D   frames_{clean,final}pass/{TRAIN,TEST}/A/0000/left/0006.png
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -155,7 +155,25 @@ class FlyingThings3DLayout:
         return 10 * (height * width * (2 * 2 + 2 * 12 + 4) + 20000)
 
 
-Layout = FlyingChairsLayout | ChairsSDHomLayout | FlyingThings3DLayout
+class Layout(Protocol):
+    """Where the files of a set lie."""
+
+    def write(self, root: Path, number: int, item: Any) -> None:
+        """Write one item, the file that tells that it is whole last."""
+        ...
+
+    def last(self, root: Path, number: int) -> Path:
+        """The file that is there if and only if the item is whole."""
+        ...
+
+    def finish(self, root: Path, count: int) -> None:
+        """Write what belongs to the set as a whole."""
+        ...
+
+    def item_bytes(self, height: int, width: int) -> int:
+        """The room that one item takes, or a little less."""
+        ...
+
 
 LAYOUTS: dict[str, Layout] = {
     "chairs": FlyingChairsLayout(),

@@ -47,6 +47,11 @@ class Pool(Generic[Entry]):
         """Any entry."""
         return self[int(rng.integers(self._count))]
 
+    def stock(self) -> None:
+        """Make all entries."""
+        for number in range(self._count):
+            _ = self[number]
+
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_made": {}}  # a worker makes its own
 

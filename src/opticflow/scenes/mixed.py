@@ -52,13 +52,20 @@ class Mixed:
         )
 
     def __getitem__(self, index: int) -> RenderedPair:
-        pair = self.clean(index)
+        pair = self._scene(index, self.knobs)
         return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.knobs.effects)
 
+    def item(self, index: int) -> RenderedPair:
+        """What a set stores: the pair."""
+        return self[index]
+
     def clean(self, index: int) -> RenderedPair:
-        """The pair before the effects."""
+        """The same scene without effects and without transparency: the frames show exactly what moves."""
+        return self._scene(index, self.knobs.clean())
+
+    def _scene(self, index: int, knobs: MixedKnobs) -> RenderedPair:
         height, width = self.size
-        knobs, rng = self.knobs, np.random.default_rng([self.seed, 10, index])
+        rng = np.random.default_rng([self.seed, 10, index])
         displacement = (
             0.0 if rng.random() < knobs.still_background_share else _log_uniform(rng, knobs.background_displacement)
         )
@@ -69,8 +76,13 @@ class Mixed:
             layers, carried = self._flat(rng, displacement)
         backdrop = layers[0].texture
         for _ in range(int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))):
-            layers.append(self._object(rng, carried, backdrop))
+            layers.append(self._object(rng, carried, backdrop, knobs))
         return render(layers, height, width, name=f"mixed, seed {self.seed}, index {index}")
+
+    def stock(self) -> None:
+        """Make all pictures and objects now rather than when they are needed."""
+        for pool in (self._pictures, self._chairs, self._surfaces):
+            pool.stock()
 
     # Backgrounds ---------------------------------------------------------------------------------------------
 
@@ -118,9 +130,8 @@ class Mixed:
 
     # Objects -------------------------------------------------------------------------------------------------
 
-    def _object(self, rng: np.random.Generator, carried: Homography, backdrop: Texture) -> Layer:
+    def _object(self, rng: np.random.Generator, carried: Homography, backdrop: Texture, knobs: MixedKnobs) -> Layer:
         height, width = self.size
-        knobs = self.knobs
         size = _log_uniform(rng, knobs.object_size) * min(height, width) / 384
         still = rng.random() < knobs.still_object_share
         displacement = 0.0 if still else _log_uniform(rng, knobs.displacement) * width / 512
