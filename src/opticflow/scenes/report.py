@@ -25,7 +25,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
 
 _DISPLACEMENT_BINS = np.concatenate([[0.0], 2.0 ** np.arange(-5, 9.01, 0.5)])
 _OCCLUSION_BINS = np.linspace(0, 1, 21)
-_SIZE_BINS = 2.0 ** np.arange(2, 11.01, 0.5)
+_SIZE_BINS = 2.0 ** np.arange(2, 9.51, 0.5)
 
 
 @dataclass(frozen=True)
