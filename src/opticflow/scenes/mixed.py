@@ -211,4 +211,4 @@ def _log_uniform(rng: np.random.Generator, bounds: Range) -> float:
 
 
 def _gain(rng: np.random.Generator) -> np.ndarray:
-    return (2 ** (np.clip(rng.normal(-0.1, 0.4), -1.2, 0.25) + rng.normal(0, 0.12, 3))).astype(np.float32)
+    return (2 ** (np.clip(rng.normal(0.05, 0.35), -1.0, 0.4) + rng.normal(0, 0.12, 3))).astype(np.float32)

@@ -58,9 +58,9 @@ class MixedKnobs:
     displacement: Range = (0.2, 160)
     """Of objects relative to the background, log-uniform: every octave counts alike. With zoom and rotation there is
     enough below 0.1 px."""
-    background_displacement: Range = (0.2, 90)
+    background_displacement: Range = (0.3, 90)
     """Likewise of the background; larger ones leave too little in view."""
-    still_background_share: float = 0.08
+    still_background_share: float = 0.06
     """A camera on a tripod: exactly zero flow must be learnt, too."""
     still_object_share: float = 0.08
     """Objects that move with the background: an edge alone is no motion boundary."""
