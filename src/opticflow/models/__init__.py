@@ -4,9 +4,16 @@ import difflib
 from collections.abc import Callable
 
 from opticflow.errors import InputError
+from opticflow.models.classical import DIS, Farneback, HornSchunck, LucasKanade
 from opticflow.models.network import Encoded, FlowNetwork
+from opticflow.models.refinement import VariationalRefinement
 
-MODELS: dict[str, Callable[[], FlowNetwork]] = {}
+MODELS: dict[str, Callable[[], FlowNetwork]] = {
+    "Lucas-Kanade": LucasKanade,
+    "Horn-Schunck": HornSchunck,
+    "Farneback": Farneback,
+    "DIS": DIS,
+}
 DEFAULT_MODEL = "DIS"
 
 
@@ -24,4 +31,4 @@ def build(name: str) -> FlowNetwork:
     return MODELS[name]()
 
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "Encoded", "FlowNetwork", "build"]
+__all__ = ["DEFAULT_MODEL", "MODELS", "Encoded", "FlowNetwork", "VariationalRefinement", "build"]

@@ -1,7 +1,7 @@
 """What every flow method is to the rest of the package, learned or not."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -18,9 +18,11 @@ class FlowNetwork(nn.Module, ABC):
     A method takes frames whose height and width are multiples of `stride`; the Estimator sees to that for any frame.
     """
 
-    stride: ClassVar[int] = 1
+    stride: int = 1
     """Height and width must be multiples of this."""
-    fitting: ClassVar[Literal["pad", "resize"]] = "pad"
+    min_size: int = 1
+    """Height and width must be at least this."""
+    fitting: Literal["pad", "resize"] = "pad"
     """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
 
     def encode(self, frames: Frames) -> Encoded:

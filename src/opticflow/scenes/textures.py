@@ -90,8 +90,10 @@ def fractal(
 
 
 def colour(rng: np.random.Generator) -> np.ndarray:
-    """One RGB colour in [0, 255]; mostly muted and half of the time earthen, as stones, woods and skins are."""
-    hue = rng.normal(0.6, 0.35) if rng.random() < 0.5 else rng.uniform(0, 6)
+    """One RGB colour in [0, 255]; mostly muted, and mostly of earth, plants or sky."""
+    hue = rng.normal((0.6, 1.9, 3.5)[rng.choice(3, p=[0.55, 0.25, 0.2])], 0.4)
+    if rng.random() < 0.2:
+        hue = rng.uniform(0, 6)
     saturation, value = rng.beta(1.1, 2.6), rng.uniform(0.06, 1.0)
     channel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
     return 255 * value * (1 - saturation * (1 - channel))
