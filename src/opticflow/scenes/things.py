@@ -1,182 +1,116 @@
 """The `things` world: rigid objects fly before a static world, seen by a moving camera (FlyingThings3D's kind)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import UInt8
 
 from opticflow.errors import InputError
-from opticflow.scenes.rendered import InstanceMap, RenderedPair
-from opticflow.scenes.things_effects import Effects, draw_effects, finish
+from opticflow.scenes import textures
+from opticflow.scenes.library import Pool, load_background, picture_files
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.things_effects import draw_effects
 from opticflow.scenes.things_knobs import ThingsKnobs
-from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Motion, Visibility, depth_of, look, motion
-from opticflow.scenes.things_shading import shade
-from opticflow.scenes.things_world import World, compose
-from opticflow.shapes import FlowArray, Frame, MaskArray
+from opticflow.scenes.things_renderer import ThingsRenderer, ThingsSequence
+from opticflow.scenes.things_world import compose
+from opticflow.shapes import Frame
 
 
-@dataclass(frozen=True)
-class ThingsFrame:
-    """One moment of a sequence, with all that is true of it."""
+class Things:
+    """The world. `world[index]` is always the same pair for the same seed, whoever asks."""
 
-    clean: Frame
-    """The scene as it is."""
-    final: Frame
-    """The scene as a camera takes it: motion blur, defocus, fog, gamma and noise."""
-    into_future: FlowArray
-    """Flow to the next frame."""
-    into_past: FlowArray
-    """Flow to the frame before. Every frame has both: the motion goes on beyond the ends of the sequence."""
-    hidden_in_future: MaskArray
-    """Pixels that are hidden, or out of view, in the next frame."""
-    hidden_in_past: MaskArray
-    instances: InstanceMap
-    """Which object is seen; 0 is the static world."""
-    depth: Float32[np.ndarray, "height width"]
-    """Metres along the optical axis."""
-    intrinsics: Float64[np.ndarray, "3 3"]
-    """From camera coordinates (x right, y down, z forward) to pixels."""
-    extrinsics: Float64[np.ndarray, "4 4"]
-    """From world to camera coordinates."""
+    def __init__(
+        self,
+        knobs: ThingsKnobs,
+        *,
+        seed: int,
+        size: tuple[int, int] | None = None,
+        backgrounds: Path | None = None,
+        objects: Path | None = None,
+    ) -> None:
+        """Set up the world; pictures are made when first needed.
 
-
-@dataclass(frozen=True)
-class ThingsSequence:
-    """The frames of a scene, in order."""
-
-    frames: tuple[ThingsFrame, ...]
-    name: str = ""
-    """World, seed and index, for messages."""
-
-    def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
-        """Frame `first` and the one after it, as the `clean` or the `final` pass shows them."""
-        if not 0 <= first < len(self.frames) - 1:
-            raise InputError(f"{self.name} has {len(self.frames)} frames; no pair begins at frame {first}")
-        one, two = self.frames[first], self.frames[first + 1]
-        check_rendering(rendering)
-        return RenderedPair(
-            first=getattr(one, rendering),
-            second=getattr(two, rendering),
-            forward=one.into_future,
-            backward=two.into_past,
-            first_occluded=one.hidden_in_future,
-            second_occluded=two.hidden_in_past,
-            first_instances=one.instances,
-            second_instances=two.instances,
-            name=f"{self.name} frame {first}",
+        Args:
+            size: height and width of the frames, if other than the knobs'.
+            backgrounds: a folder of pictures that replace the procedural photographs on the ground, the backdrop and
+                the objects.
+            objects: refused, since the objects are solids.
+        """
+        if objects is not None:
+            raise InputError("things have solid objects, and --objects gives cut-outs; leave it out")
+        if size is not None:
+            knobs = replace(knobs, height=size[0], width=size[1])
+        self.kind, self.knobs, self.seed, self.size = "things", knobs, seed, (knobs.height, knobs.width)
+        self._pictures = _picture_pool(knobs, [seed, 21], backgrounds)
+        self._materials = Pool(
+            lambda rng, _: textures.surface(rng, knobs.texture_side, knobs.texture_side),
+            knobs.material_pool,
+            [seed, 22],
         )
+        self._recent: tuple[tuple[int, ThingsKnobs], ThingsRenderer] | None = None
+
+    def renderer(self, scene: int) -> ThingsRenderer:
+        """What renders scene number `scene` at any time."""
+        return self._composed(scene, self.knobs)
+
+    def _composed(self, scene: int, knobs: ThingsKnobs) -> ThingsRenderer:
+        """The renderer of a scene; the last one is kept."""
+        if self._recent is None or self._recent[0] != (scene, knobs):
+            rng = np.random.default_rng([self.seed, 20, scene])
+            world = compose(rng, knobs, self._pictures, self._materials)
+            renderer = ThingsRenderer(world, draw_effects(rng, knobs), knobs.softness, knobs.lens_blur)
+            self._recent = (scene, knobs), renderer
+        return self._recent[1]
+
+    def item(self, index: int) -> ThingsSequence:
+        """What a set stores: the whole scene, with both passes and both directions of time."""
+        renderer = self.renderer(index)
+        frames = tuple(renderer.frame(time) for time in range(self.knobs.frames))
+        return ThingsSequence(frames, f"things, seed {self.seed}, scene {index}")
+
+    def __getitem__(self, index: int) -> RenderedPair:
+        """A pair for training: of either pass and either direction of time, at random."""
+        scene, first = self._place(index)
+        rng = np.random.default_rng([self.seed, 20, index, 1])
+        rendering = "final" if rng.random() < 0.5 else "clean"
+        pair = self.renderer(scene).pair(first, rendering)
+        pair = pair.reversed() if rng.random() < 0.5 else pair
+        return replace(pair, name=f"things, seed {self.seed}, index {index}")
+
+    def clean(self, index: int) -> RenderedPair:
+        """The same surfaces without light and without effects: the frames show exactly what moves."""
+        scene, first = self._place(index)
+        renderer = self._composed(scene, replace(self.knobs, lighting=False))
+        return replace(renderer.pair(first), name=f"things, seed {self.seed}, index {index}, unlit")
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Scene and first frame of pair number `index`."""
+        scene, part = divmod(index, self.knobs.pairs_per_scene)
+        return scene, part * max(self.knobs.frames - 1, 1) // self.knobs.pairs_per_scene
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_recent": None}  # a worker composes its own
+
+    def stock(self) -> None:
+        """Make all pictures now rather than when they are needed."""
+        self._pictures.stock()
+        self._materials.stock()
 
 
-def check_rendering(rendering: str) -> None:
-    """Refuse a pass that does not exist."""
-    if rendering not in ("clean", "final"):
-        raise InputError(f"no rendering is called {rendering!r}; give 'clean' or 'final'")
+def _picture_pool(knobs: ThingsKnobs, seed: list[int], folder: Path | None) -> Pool[Frame]:
+    """Square pictures, or squares from the user's."""
+    side = knobs.texture_side
+    if folder is None:
+        return Pool(lambda rng, _: textures.picture(rng, side, side), knobs.picture_pool, seed)
+    files = picture_files(folder, "backgrounds")
+    return Pool(lambda _, number: _square(load_background(files[number], side, side), side), len(files), seed)
 
 
-class ThingsRenderer:
-    """Renders a world at any time, and keeps what neighbouring frames share."""
-
-    def __init__(self, world: World, effects: Effects, softness: float, lens_blur: float) -> None:
-        self.world = world
-        self._effects = effects
-        self._softness = softness
-        self._lens_blur = lens_blur
-        self.visibility = lru_cache(maxsize=3)(self._look)
-
-    def _look(self, time: int) -> Visibility:
-        return look(self.world.points(time), self.world.surface.triangles, self.world.camera.lens)
-
-    def motion(self, time: int, other: int) -> Motion:
-        """From one frame to another: exact flow, and what is hidden there."""
-        return motion(self.visibility(time), self.visibility(other), self.world.surface.triangles)
-
-    def instances(self, time: int) -> InstanceMap:
-        """Which object is seen at each pixel."""
-        seen = self.visibility(time).seen[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
-        return np.where(seen == EMPTY, 0, self.world.owners[seen])
-
-    def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
-        """The scene as it is, in grey levels."""
-        world = self.world
-        light = world.light(time)
-        picture = shade(self.visibility(time), world.surface, world.normals(time), light, self._softness)
-        return cv2.GaussianBlur(picture, (0, 0), self._lens_blur) if self._lens_blur > 0 else picture
-
-    def final(self, time: int, clean: Float32[np.ndarray, "height width 3"], into_future: FlowArray) -> Frame:
-        """The scene as a camera takes it, made from the clean picture and the motion."""
-        return finish(clean, depth_of(self.visibility(time)), into_future, self._effects, time)
-
-    def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
-        """Two neighbouring frames without the rest of the sequence; the same bytes as the sequence's."""
-        check_rendering(rendering)
-        forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
-        return RenderedPair(
-            first=self._rendered(first, rendering),
-            second=self._rendered(first + 1, rendering),
-            forward=forward.flow,
-            backward=backward.flow,
-            first_occluded=forward.occluded,
-            second_occluded=backward.occluded,
-            first_instances=self.instances(first),
-            second_instances=self.instances(first + 1),
-        )
-
-    def _rendered(self, time: int, rendering: str) -> Frame:
-        clean = self.clean(time)
-        return as_levels(clean) if rendering == "clean" else self.final(time, clean, self.motion(time, time + 1).flow)
-
-    def frame(self, time: int) -> ThingsFrame:
-        """Everything about one moment."""
-        camera = self.world.camera
-        future, past = self.motion(time, time + 1), self.motion(time, time - 1)
-        clean = self.clean(time)
-        centre = camera.lens.centre
-        intrinsics = np.array([[camera.lens.focal, 0, centre[0]], [0, camera.lens.focal, centre[1]], [0, 0, 1.0]])
-        return ThingsFrame(
-            clean=as_levels(clean),
-            final=self.final(time, clean, future.flow),
-            into_future=future.flow,
-            into_past=past.flow,
-            hidden_in_future=future.occluded,
-            hidden_in_past=past.occluded,
-            instances=self.instances(time),
-            depth=depth_of(self.visibility(time)),
-            intrinsics=intrinsics,
-            extrinsics=camera.pose(time).matrix,
-        )
-
-
-def as_levels(picture: Float32[np.ndarray, "height width 3"]) -> Frame:
-    """Round grey levels to 8 bits."""
-    return np.rint(np.clip(picture, 0.0, 255.0)).astype(np.uint8)
-
-
-def things_renderer(seed: int, index: int, knobs: ThingsKnobs) -> ThingsRenderer:
-    """Scene number `index` of the endless series that `seed` begins."""
-    rng = np.random.default_rng((seed, index))
-    world = compose(rng, knobs)
-    return ThingsRenderer(world, draw_effects(rng, knobs), knobs.softness, knobs.lens_blur)
-
-
-def things_frames(seed: int, index: int, knobs: ThingsKnobs | None = None) -> Iterator[ThingsFrame]:
-    """The frames of a scene one by one."""
-    knobs = knobs or ThingsKnobs()
-    renderer = things_renderer(seed, index, knobs)
-    for time in range(knobs.frames):
-        yield renderer.frame(time)
-
-
-def things_pair(
-    seed: int, index: int, knobs: ThingsKnobs | None = None, *, first: int = 0, rendering: str = "clean"
-) -> RenderedPair:
-    """Two neighbouring frames of a scene, at half the cost of rendering more of it."""
-    pair = things_renderer(seed, index, knobs or ThingsKnobs()).pair(first, rendering)
-    return replace(pair, name=f"things seed {seed} index {index} frame {first}")
-
-
-def things_sequence(seed: int, index: int, knobs: ThingsKnobs | None = None) -> ThingsSequence:
-    """A whole scene: the same bytes for the same seed, index and knobs."""
-    return ThingsSequence(tuple(things_frames(seed, index, knobs)), f"things seed {seed} index {index}")
+def _square(picture: Frame, side: int) -> UInt8[np.ndarray, "{side} {side} 3"]:
+    """The middle of a picture, as a square of this side."""
+    height, width = picture.shape[:2]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    return cv2.resize(picture[top : top + least, left : left + least], (side, side), interpolation=cv2.INTER_AREA)

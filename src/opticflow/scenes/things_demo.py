@@ -1,7 +1,8 @@
 """A short clip for demonstrations: pleasant to look at, with moderate motion, and with its true flow."""
 
-from opticflow.scenes.things import ThingsSequence, things_sequence
+from opticflow.scenes.things import Things
 from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_renderer import ThingsSequence
 
 DEMO_KNOBS = ThingsKnobs(
     width=480,
@@ -28,4 +29,4 @@ def demo_clip(seed: int = 2026, index: int = 15) -> ThingsSequence:
 
     Example: `[frame.clean for frame in demo_clip().frames]`, and `frame.into_future` for the true flow.
     """
-    return things_sequence(seed, index, DEMO_KNOBS)
+    return Things(DEMO_KNOBS, seed=seed).item(index)

@@ -21,6 +21,9 @@ class ThingsKnobs:
     """Size of FlyingThings3D."""
     frames: int = 10
     """Length of its sequences."""
+    pairs_per_scene: int = 3
+    """How many pairs are taken from a scene when pairs are asked for, spread over its time: more are cheaper, fewer
+    are more varied."""
     focal: float = 1050.0
     """Pixels at a width of 960: a 35 mm lens before a sensor 32 mm wide, as in FlyingThings3D."""
 
@@ -57,7 +60,11 @@ class ThingsKnobs:
     """Pictures like photographs in a scene, besides the ground's. The first is on the backdrop; objects share them all
     under other colours and repetitions."""
     materials: int = 12
-    """Pictures of a single material, such as cloth or bricks. They cost a fifth of the time."""
+    """Pictures of a single material, such as cloth or bricks."""
+    picture_pool: int = 64
+    material_pool: int = 128
+    """All scenes of a world draw from so many of each, as those of FlyingThings3D did from a fixed collection: making
+    one takes up to a fifth of the time of a frame. 192 of them take 150 MB."""
     texture_side: int = 512
     softness: float = 0.5
     """Pyramid levels added to the one at which a texel is as large as a pixel."""
@@ -87,6 +94,8 @@ class ThingsKnobs:
             raise InputError(f"a scene of {self.width} x {self.height} pixels is too small; give at least 16 x 16")
         if self.frames < 1:
             raise InputError(f"a sequence of {self.frames} frames; give at least 1")
+        if self.pairs_per_scene < 1:
+            raise InputError(f"pairs_per_scene={self.pairs_per_scene}; give at least 1")
         if self.objects[0] < 0 or self.objects[0] > self.objects[1]:
             raise InputError(f"objects={self.objects}; give the fewest and the most, such as (5, 20)")
         if self.texture_side < 16 or self.texture_side & (self.texture_side - 1):

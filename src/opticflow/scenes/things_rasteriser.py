@@ -201,7 +201,7 @@ def _hidden(number, x, y, z, seen, edges):
     last = number
     for corner in range(4):
         other = seen[min(row + (corner >> 1), len(seen) - 1), min(column + (corner & 1), seen.shape[1] - 1)]
-        if other == number or other == EMPTY:  # noqa: SIM109
+        if other == number or other == EMPTY:
             own = True
         elif other != last:
             last = other

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
-from opticflow.scenes import textures
+from opticflow.scenes.library import Pool
 from opticflow.scenes.things_geometry import Mesh, box, joined
 from opticflow.scenes.things_knobs import Range, ThingsKnobs
 from opticflow.scenes.things_motion import Pose, Spin, Spline, about_axis, look_at
@@ -125,16 +125,15 @@ def assemble(
     return World(camera, static, tuple(things), surface, owners, lamp)
 
 
-def compose(rng: Generator, knobs: ThingsKnobs) -> World:
-    """Draw a whole scene."""
+def compose(rng: Generator, knobs: ThingsKnobs, pictures: Pool[Frame], materials: Pool[Frame]) -> World:
+    """Draw a whole scene, textured from pools of square pictures."""
     camera = _camera(rng, knobs)
     count = int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))
     things = [_thing(rng, knobs, camera) for _ in range(count)]
-    side = knobs.texture_side
-    soil = textures.surface if rng.random() < 0.6 else textures.picture
-    pictures = [soil(rng, side, side)] + [textures.picture(rng, side, side) for _ in range(knobs.pictures)]
-    pictures += [textures.surface(rng, side, side) for _ in range(knobs.materials)]
-    return assemble(camera, _static(rng, knobs, camera), things, pictures, rng, _lamp(rng, knobs, pictures))
+    soil = materials if rng.random() < 0.6 else pictures
+    drawn = [soil.draw(rng)] + [pictures.draw(rng) for _ in range(knobs.pictures)]
+    drawn += [materials.draw(rng) for _ in range(knobs.materials)]
+    return assemble(camera, _static(rng, knobs, camera), things, drawn, rng, _lamp(rng, knobs, drawn))
 
 
 def _lognormal(rng: Generator, median_and_spread: Range) -> float:

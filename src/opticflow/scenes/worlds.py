@@ -9,9 +9,13 @@ from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
 from opticflow.scenes.mixed_knobs import MixedKnobs
 from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.things import Things
+from opticflow.scenes.things_knobs import ThingsKnobs
 
 CHAIRS_SIZE = (384, 512)
 """Height and width of FlyingChairs and ChairsSDHom."""
+THINGS_SIZE = (540, 960)
+"""Of FlyingThings3D."""
 SMALLEST = 64
 LARGEST = 4096
 
@@ -72,10 +76,27 @@ def mixed(
     return Mixed(knobs or MixedKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
-WORLDS: dict[str, Callable[..., World]] = {"chairs": chairs, "chairs-sdhom": chairs_sdhom, "mixed": mixed}
+def things(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = THINGS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+    knobs: ThingsKnobs | None = None,
+) -> Things:
+    """The world of FlyingThings3D."""
+    return Things(knobs or ThingsKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
+
+
+WORLDS: dict[str, Callable[..., World]] = {
+    "chairs": chairs,
+    "chairs-sdhom": chairs_sdhom,
+    "things": things,
+    "mixed": mixed,
+}
 """Name -> function of (seed, size, backgrounds, objects)."""
 
-SIZES = dict.fromkeys(WORLDS, CHAIRS_SIZE)
+SIZES = {"chairs": CHAIRS_SIZE, "chairs-sdhom": CHAIRS_SIZE, "things": THINGS_SIZE, "mixed": CHAIRS_SIZE}
 """Height and width that each world has if nothing else is asked for."""
 
 
