@@ -252,7 +252,7 @@ def _lamp(rng: Generator, knobs: ThingsKnobs, pictures: Sequence[Frame]) -> Lamp
     direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])
     ambient = rng.uniform(0.35, 0.6)
     # exposed as a camera would be: dark materials get more light
-    exposure = np.clip(125 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.7) * rng.uniform(0.85, 1.15)
+    exposure = np.clip(115 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.5) * rng.uniform(0.85, 1.15)
     base = np.array([ambient, 1.25 - ambient, 1.0]) * exposure
     count = len(_knot_times(knobs))
     drift = np.exp(np.cumsum(rng.normal(0, knobs.brightness_change, (count, 1)), axis=0))
