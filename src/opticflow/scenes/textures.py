@@ -373,7 +373,9 @@ def _clutter(rng: np.random.Generator, canvas: Frame, count: int, largest: float
         _cut(rng, canvas, sheets[rng.integers(len(sheets))], corners + centre.astype(np.float32))
 
 
-def _cut(rng: np.random.Generator, canvas: Frame, sheet: Frame, corners: np.ndarray) -> None:
+def _cut(
+    rng: np.random.Generator, canvas: Frame, sheet: UInt8[np.ndarray, "_rows _columns 3"], corners: np.ndarray
+) -> None:
     height, width = canvas.shape[:2]
     x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
     x1, y1 = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, (width, height))
