@@ -126,7 +126,7 @@ def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bul
         inset = 1 - bulge * (1 - np.cos(angle)) * min(1.0, size[2] / min(size[0], size[1]) + 0.06)
         ring = outline * inset * (size[0] / 2, size[1] / 2)
         loops.append(np.column_stack([ring, np.full(len(ring), np.sin(angle) * size[2] / 2)]))
-    return loft(np.array(loops) + np.asarray(centre), finish, smooth=bulge > 0.1)
+    return loft(np.array(loops) + np.asarray(centre), finish, smooth=bool(bulge > 0.1))
 
 
 def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, curve: float = 0.0) -> Part:

@@ -24,7 +24,10 @@ SPRITE_SIZE = 400
 
 @dataclass(frozen=True)
 class ChairsKnobs:
-    """What a world of flying chairs looks like and how it moves."""
+    """What a world of flying chairs looks like and how it moves.
+
+    Lengths are for frames of 512x384 and grow and shrink with other sizes.
+    """
 
     background_motion: Motion
     object_motion: Motion
@@ -95,6 +98,7 @@ class Chairs:
             objects: a folder of RGBA cut-outs that replace the chairs.
         """
         self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
+        self._unit = min(size[0] / 384, size[1] / 512)
         self._pictures = background_pool(knobs.pictures, [seed, 1], size, backgrounds)
         self._sprites = object_pool(knobs.sprites, [seed, 2], objects)
 
@@ -130,18 +134,18 @@ class Chairs:
         else:
             texture = self._pictures.draw(rng)
         matrix = cut(rng, texture, height, width)
-        motion = self.knobs.background_motion.draw(rng, ((width - 1) / 2, (height - 1) / 2))
+        motion = self.knobs.background_motion.draw(rng, ((width - 1) / 2, (height - 1) / 2), unit=self._unit)
         return Layer(texture, matrix, motion @ matrix, endless=True, gain=self._gain(rng))
 
     def _object(self, rng: np.random.Generator, carried: np.ndarray) -> Layer | None:
         """One object, or nothing if neither frame shows it."""
         height, width = self.size
         mean, deviation, low, high = self.knobs.object_size
-        size = float(np.clip(rng.normal(mean, deviation), low, high))
+        size = self._unit * float(np.clip(rng.normal(mean, deviation), low, high))
         x = width * (0.5 + self.knobs.reach * (rng.random() - 0.5))
         y = height * (0.5 + self.knobs.reach * (rng.random() - 0.5))
         number, mirrored, gain = int(rng.integers(len(self._sprites))), rng.random() < 0.5, self._gain(rng)
-        motion = carried @ self.knobs.object_motion.draw(rng, (x, y))
+        motion = carried @ self.knobs.object_motion.draw(rng, (x, y), unit=self._unit)
         seen = [(x, y), tuple((motion @ (x, y, 1))[:2])]
         if not any(-size < 2 * a < 2 * width + size and -size < 2 * b < 2 * height + size for a, b in seen):
             return None

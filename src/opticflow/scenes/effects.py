@@ -1,6 +1,7 @@
 """What a camera, the light and the weather do to the frames of a pair, after the scene is drawn. Nothing moves."""
 
 from dataclasses import replace
+from typing import no_type_check
 
 import cv2
 import numpy as np
@@ -74,7 +75,8 @@ def motion_blur(canvas: Canvas, motion: FlowArray) -> Canvas:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _fastest(motion, reach):
     """The fastest motion within a square around each pixel."""
     height, width = motion.shape[:2]
@@ -98,7 +100,8 @@ def _fastest(motion, reach):
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _average(out, canvas, motion, swept, longest):
     """A sample counts if it is the pixel's own surface streaking, or a faster one that streaks over the pixel."""
     height, width = canvas.shape[:2]

@@ -44,7 +44,7 @@ class Order:
 class Estimate:
     """What a run will take."""
 
-    missing: tuple[int, ...]
+    missing: Sequence[int]
     """Numbers of the items that are not there yet."""
     bytes: int
     """Room that they need."""
@@ -63,7 +63,9 @@ def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
         raise InputError(f"{count} items were asked for; wanted at least 1")
     layout = LAYOUTS[order.kind]
     _check_folder(order, root, resume=resume)
-    missing = tuple(number for number in range(count) if not layout.last(root, number).is_file())
+    missing: Sequence[int] = range(count)
+    if root.is_dir():
+        missing = [number for number in missing if not layout.last(root, number).is_file()]
     needed = len(missing) * layout.item_bytes(order.height, order.width)
     existing = next(folder for folder in [root.absolute(), *root.absolute().parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free

@@ -10,7 +10,7 @@ from opticflow.scenes import raster
 from opticflow.scenes.rendered import InstanceMap, RenderedPair
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
-Texture = UInt8[np.ndarray, "rows columns 4"]
+Texture = UInt8[np.ndarray, "_rows _columns 4"]
 Homography = Float64[np.ndarray, "3 3"]
 
 _RIGID = np.zeros((2, 2, 2), np.float32)

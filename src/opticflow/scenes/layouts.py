@@ -16,7 +16,7 @@ FlyingThings3D   frames_{clean,final}pass/{TRAIN,TEST}/A/0000/left/0006.png
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ FIRST_FRAME = 6
 SEQUENCES_PER_LETTER = 750
 
 
+@runtime_checkable
 class SequenceFrame(Protocol):
     """What the FlyingThings3D layout stores of one moment."""
 
@@ -62,6 +63,7 @@ class SequenceFrame(Protocol):
     def extrinsics(self) -> Float64[np.ndarray, "4 4"]: ...
 
 
+@runtime_checkable
 class RenderedSequence(Protocol):
     """Moments in the order of time; each has both flows, also the first and the last."""
 
@@ -155,6 +157,7 @@ class FlyingThings3DLayout:
         return 10 * (height * width * (2 * 2 + 2 * 12 + 4) + 20000)
 
 
+@runtime_checkable
 class Layout(Protocol):
     """Where the files of a set lie."""
 

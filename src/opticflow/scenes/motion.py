@@ -43,9 +43,9 @@ class Motion:
     scale: Spread
     """A factor."""
 
-    def draw(self, rng: np.random.Generator, centre: tuple[float, float]) -> Homography:
-        """One motion; it turns and scales about `centre` (x, y)."""
-        shift = self.translation.draw(rng), self.translation.draw(rng)
+    def draw(self, rng: np.random.Generator, centre: tuple[float, float], *, unit: float = 1.0) -> Homography:
+        """One motion; it turns and scales about `centre` (x, y) and shifts in units of so many pixels."""
+        shift = unit * self.translation.draw(rng), unit * self.translation.draw(rng)
         return similarity(centre, np.radians(self.rotation.draw(rng)), self.scale.draw(rng), shift)
 
 

@@ -6,7 +6,11 @@ per layer and step; these kernels do neither (see docs/worlds.md for the measure
 Convention: pixel and texel (0, 0) have their centres at (0.0, 0.0). A layer's point has texture coordinates (s, t).
 It is seen in a frame at `matrix @ (s, t, 1)`, a homography; where the frame shows the layer deformed, at
 `matrix @ ((s, t) + D(s, t), 1)` with the displacement D, in texels, interpolated from a coarse lattice.
+
+The kernels carry no annotations: Numba compiles them, and the shape checks of the tests cannot wrap compiled code.
 """
+
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -17,7 +21,8 @@ TOLERANCE = 1e-5
 half), so the error left is of the same size."""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@no_type_check
 def _displacement(lattice, step, s, t):
     rows, columns = lattice.shape[0], lattice.shape[1]
     a = min(max(s / step, 0.0), columns - 1.000001)
@@ -31,7 +36,8 @@ def _displacement(lattice, step, s, t):
     return ds + w11 * lattice[i + 1, j + 1, 0], dt + w11 * lattice[i + 1, j + 1, 1]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@no_type_check
 def _undeform(lattice, step, s, t, ds, dt):
     """Solve q + D(q) = (s, t) from the guess D = (ds, dt); returns D(q)."""
     for _ in range(MAXIMUM_STEPS):
@@ -43,7 +49,8 @@ def _undeform(lattice, step, s, t, ds, dt):
     return ds, dt
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@no_type_check
 def _mirror(s, size):
     """Fold a coordinate into [0, size - 1], as between two mirrors."""
     if s >= 0.0 and s <= size - 1:
@@ -53,7 +60,8 @@ def _mirror(s, size):
     return period - s if s > size - 1 else s
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@no_type_check
 def _alpha(texture, endless, s, t):
     rows, columns = texture.shape[0], texture.shape[1]
     if endless:
@@ -67,7 +75,8 @@ def _alpha(texture, endless, s, t):
     return upper + b * (lower - upper)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, gain, opacity, identity, box):
     """Lay one layer over a canvas and mark the pixels at whose centre it hides more than half of what is behind it.
 
@@ -124,7 +133,8 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
                 instances[y, x] = identity
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def follow(
     flow, state, instances, others, inverse, matrix, lattice, step, deformed_here, deformed_there, identity, box
 ):
@@ -169,7 +179,8 @@ def follow(
             state[y, x] = 0 if whole else 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def hide(hidden, points, identities, texture, endless, inverse, lattice, step, deformed, opacity, identity):
     """Mark the points that one layer hides from view because it lies above them.
 
@@ -192,7 +203,8 @@ def hide(hidden, points, identities, texture, endless, inverse, lattice, step, d
         hidden[n] = _alpha(texture, endless, s, t) * opacity > 127.5
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def quantise(canvas, frame):
     """Round a float32 canvas to uint8."""
     height, width, channels = canvas.shape

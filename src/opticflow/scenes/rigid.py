@@ -9,6 +9,7 @@ frames sample them at nearly their own scale.
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from opticflow.scenes import textures
 from opticflow.scenes.layers import Homography, Layer
 
 Vector = Float64[np.ndarray, "3"]
-Atlas = UInt8[np.ndarray, "rows columns 3"]
+Atlas = UInt8[np.ndarray, "_rows _columns 3"]
 
 ATLAS_SIZE = 512
 """Rows of the finest picture of an atlas; columns likewise."""
@@ -123,7 +124,8 @@ def plane_layer(
     return Layer(texture, shift, second, endless=True, gain=gain)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _texture_plane(texture, atlas, along, facing, hiding):
     """Look at a plane: sample the atlas at the level whose texels are as large as the pixels' footprints.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import no_type_check
 
 import cv2
 import numpy as np
@@ -129,7 +130,8 @@ def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return np.take_along_axis(vertices, choices[:, None, :].repeat(3, axis=1), axis=-1) * 200
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
     """Draw triangles with a z-buffer; two-sided diffuse and specular light, and an ambient one from above."""
     rows, columns = canvas.shape[:2]

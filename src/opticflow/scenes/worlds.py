@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from opticflow.errors import InputError
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
@@ -20,6 +20,7 @@ SMALLEST = 64
 LARGEST = 4096
 
 
+@runtime_checkable
 class World(Protocol):
     """An endless series of pairs. `world[index]` depends on the world's seed and the index, on nothing else."""
 
