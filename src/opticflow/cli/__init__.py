@@ -9,10 +9,10 @@ import sys
 import typer
 
 from opticflow.cli.check import check
-from opticflow.cli.data import data
-from opticflow.cli.evaluate import evaluate
 from opticflow.cli.convert import convert
+from opticflow.cli.data import data
 from opticflow.cli.estimate import estimate
+from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.cli.view import view
