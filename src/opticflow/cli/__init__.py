@@ -14,6 +14,7 @@ from opticflow.cli.data import data
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
+from opticflow.cli.submit import submit
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(evaluate)
+app.command()(submit)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
