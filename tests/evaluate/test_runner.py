@@ -103,6 +103,19 @@ def test_the_worst_cases_come_first(three):
     assert all(data.startswith(b"\xff\xd8") for data in report.cases[0].pictures.values())
 
 
+def test_spring_takes_the_nearest_of_four_vectors(write_files):
+    first, second = moving(HEIGHT, WIDTH, 2)
+    four = np.zeros((2 * HEIGHT, 2 * WIDTH, 2), dtype=np.float32)
+    four[1::2, 1::2] = (6, 0)  # the last of the four vectors of each pixel
+    four[0, 1] = np.nan
+    scene = "train/0001"
+    files = {f"{scene}/frame_left/frame_left_0001.png": first, f"{scene}/frame_left/frame_left_0002.png": second}
+    data = open_dataset("spring", write_files(files | {f"{scene}/flow_FW_left/flow_FW_left_0001.flo5": four}))
+    report = evaluate([Contender("near", constant(5)), Contender("still", constant(0))], data, PROTOCOLS["Spring"])
+    assert [model.totals.mean("EPE") for model in report.models] == pytest.approx([1, 0])
+    assert report.models[0].totals.pooled.count() == HEIGHT * WIDTH - 1
+
+
 def test_progress_is_told_after_each_pair(three):
     told = []
     evaluate([Contender("still", constant(0))], three, PROTOCOLS["KITTI"], progress=lambda *step: told.append(step))

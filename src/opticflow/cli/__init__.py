@@ -27,12 +27,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(check)
-app.command()(evaluate)
-app.command()(submit)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
+app.command()(check)
+app.command()(evaluate)
+app.command()(submit)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
