@@ -11,6 +11,7 @@ import typer
 from opticflow.cli.check import check
 from opticflow.cli.convert import convert
 from opticflow.cli.data import data
+from opticflow.cli.demo import demo
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
