@@ -15,6 +15,7 @@ from opticflow.cli.demo import demo
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
+from opticflow.cli.submit import submit
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
@@ -33,6 +34,7 @@ app.command()(view)
 app.command()(convert)
 app.command()(check)
 app.command()(evaluate)
+app.command()(submit)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
