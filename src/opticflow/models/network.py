@@ -40,3 +40,15 @@ class FlowNetwork(nn.Module, ABC):
     def forward(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Flow:
         """The flow from `first` to `second`, at their size, in pixels."""
         return self.match(self.encode(first), self.encode(second), init_flow=init_flow)
+
+
+class LearnedNetwork(FlowNetwork):
+    """A method with weights. Training sees every estimate on the way to the flow, inference only the flow."""
+
+    @abstractmethod
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+        """Every estimate that a loss can be put on, the coarsest or earliest first.
+
+        All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,
+        RAFT one for each iteration at the frames' size.
+        """
