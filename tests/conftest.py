@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
+hypothesis.settings.register_profile("shared-machine", deadline=None, max_examples=40)
+hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)  # tests run in several processes
 
 

@@ -18,6 +18,7 @@ from opticflow.errors import InputError
 
 # At the edge: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
+Picture = Shaped[np.ndarray, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
 
@@ -46,7 +47,7 @@ class Sample:
         return replace(self, **changes)
 
 
-def as_frame(image: Shaped[np.ndarray, "height width *channels"], what: str = "frame") -> Frame:
+def as_frame(image: Picture, what: str = "frame") -> Frame:
     """Bring an image to uint8 RGB.
 
     Args:
@@ -79,3 +80,37 @@ def as_frame(image: Shaped[np.ndarray, "height width *channels"], what: str = "f
     if image.shape[2] == 1:
         image = image.repeat(3, axis=2)
     return np.ascontiguousarray(image)
+
+
+def as_flow(
+    flow: Shaped[np.ndarray, "height width channels"],
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+    what: str = "flow",
+) -> tuple[FlowArray, MaskArray]:
+    """Bring flow to float32 and a mask of the pixels where it is known, which are those that are finite and `valid`.
+
+    Args:
+        flow: H x W x 2, floating point, in pixels.
+        valid: H x W bool; everywhere if not given.
+        what: how messages call the flow.
+
+    Returns:
+        A copy of the flow that is zero where it is unknown, and the mask.
+
+    Raises:
+        InputError: another shape or type, or an empty array.
+    """
+    flow = np.asarray(flow)
+    if flow.ndim != 3 or flow.shape[2] != 2 or 0 in flow.shape or flow.dtype.kind != "f":
+        raise InputError(
+            f"{what} has the shape {flow.shape} and type {flow.dtype}; wanted height x width x 2, floating point"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and so unknown
+        flow = flow.astype(np.float32)
+    known = np.isfinite(flow[..., 0]) & np.isfinite(flow[..., 1])
+    if valid is not None:
+        if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
+            raise InputError(f"the mask of {what} has {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool")
+        known &= valid
+    flow[~known] = 0
+    return flow, known

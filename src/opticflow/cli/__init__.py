@@ -3,12 +3,16 @@
 Verbs import what they need inside their function, so that `opticflow --help` answers at once.
 """
 
+import os
 import sys
 
 import typer
 
+from opticflow.cli.convert import convert
+from opticflow.cli.estimate import estimate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
+from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
 
 app = typer.Typer(
@@ -19,12 +23,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(estimate)
+app.command()(view)
+app.command()(convert)
 app.command()(version)
 app.add_typer(models, name="models")
 
 
 def main() -> None:
     """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
     try:
         app()
     except OpticflowError as error:

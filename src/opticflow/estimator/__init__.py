@@ -1,1 +1,6 @@
-"""estimator"""
+"""From a network to flow for any frame: device, precision, size, batches and clips."""
+
+from opticflow.estimator.estimator import Estimator, estimate, load
+from opticflow.estimator.stream import PairFlow
+
+__all__ = ["Estimator", "PairFlow", "estimate", "load"]

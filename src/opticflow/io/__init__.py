@@ -1,1 +1,22 @@
-"""io"""
+"""Flow and picture files, read and written whole."""
+
+from opticflow.io.atomic import atomic_path
+from opticflow.io.flow_files import FLOW_FORMATS, FLOW_SUFFIXES, FlowFormat, read_flow, read_flow_with_mask, write_flow
+from opticflow.io.folders import list_flow_files, list_image_files, natural_key
+from opticflow.io.image_files import IMAGE_SUFFIXES, read_image, write_image
+
+__all__ = [
+    "FLOW_FORMATS",
+    "FLOW_SUFFIXES",
+    "IMAGE_SUFFIXES",
+    "FlowFormat",
+    "atomic_path",
+    "list_flow_files",
+    "list_image_files",
+    "natural_key",
+    "read_flow",
+    "read_flow_with_mask",
+    "read_image",
+    "write_flow",
+    "write_image",
+]

@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any
 
 from opticflow.errors import InputError
+from opticflow.models.classical import DIS, Farneback, HornSchunck, LucasKanade
 from opticflow.models.flownet import flownet_c, flownet_s
 from opticflow.models.flownet2 import THIN, flownet2, flownet2_c, flownet2_s, flownet2_sd, flownet2_stack
 from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork
 from opticflow.models.raft import raft, raft_small
+from opticflow.models.refinement import VariationalRefinement
 
 MODELS: dict[str, Callable[..., FlowNetwork]] = {
     "FlowNetS": flownet_s,
@@ -29,6 +31,10 @@ MODELS: dict[str, Callable[..., FlowNetwork]] = {
     "FlowNet2": flownet2,
     "RAFT": raft,
     "RAFT-small": raft_small,
+    "Lucas-Kanade": LucasKanade,
+    "Horn-Schunck": HornSchunck,
+    "Farneback": Farneback,
+    "DIS": DIS,
 }
 DEFAULT_MODEL = "DIS"
 
@@ -51,4 +57,12 @@ def build(name: str, **options: Any) -> FlowNetwork:
     return MODELS[name](**options)
 
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "Encoded", "FlowNetwork", "LearnedNetwork", "build"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "Encoded",
+    "FlowNetwork",
+    "LearnedNetwork",
+    "VariationalRefinement",
+    "build",
+]

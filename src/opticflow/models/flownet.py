@@ -6,19 +6,19 @@ The variants in `flownet2.py` are built from the same estimators.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.models.network import Encoded, LearnedNetwork
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.correlation import correlation
 from opticflow.ops.upsampling import upsample
 from opticflow.shapes import Flow, Frames
 
-Features = Float[Tensor, "batch channels height width"]
+Features = Float[Tensor, "batch _ _ _"]
 
 SLOPE = 0.1
 """Of every leaky ReLU."""
@@ -38,6 +38,8 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, batc
 
 class FixedMean(nn.Module):
     """Subtracts one colour from all frames."""
+
+    colour: Tensor
 
     def __init__(self, colour: Sequence[float]) -> None:
         super().__init__()
@@ -160,7 +162,7 @@ class Refinement(nn.Module):
             for inputs, width in zip(joined[1:], widths, strict=True)
         )
 
-    def forward(self, coarsest: Features, skips: Sequence[Features]) -> list[Flow]:
+    def forward(self, coarsest: Features, skips: Sequence[Features]) -> Estimates:
         features = coarsest
         flows = [self.predict_flow[0](coarsest)]
         for i, skip in enumerate(skips):
@@ -194,22 +196,19 @@ class FlowEstimator(nn.Module):
         self.unit = unit
         self.enlargement: Literal["bilinear", "nearest"] = enlargement
 
-    def forward(self, x: Features) -> list[Flow]:
-        """Flow at 1/64 to 1/4, in pixels of the frames."""
+    def forward(self, x: Features) -> tuple[Estimates, Flow]:
+        """Flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
         quarter, eighth = self.stem(x)
         three, four, five, six = self.trunk(eighth)
-        return [self.unit * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
-
-    def enlarge(self, flow: Flow) -> Flow:
-        """A flow at 1/4, at full size."""
-        return upsample(flow, 4, mode=self.enlargement)
+        flows = [self.unit * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
+        return flows, upsample(flows[-1], 4, mode=self.enlargement)
 
 
 class FlowNet(LearnedNetwork):
     """One estimator over the two frames."""
 
-    stride: ClassVar[int] = 64
-    fitting: ClassVar[Literal["pad", "resize"]] = "resize"
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
 
     def __init__(self, *, normalisation: nn.Module, estimator: FlowEstimator) -> None:
         super().__init__()
@@ -217,9 +216,12 @@ class FlowNet(LearnedNetwork):
         self.estimator = estimator
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        return self.estimator.enlarge(self.predictions(first["frames"], second["frames"])[-1])
+        return self._estimate(first["frames"], second["frames"])[1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        return self._estimate(first, second)[0]
+
+    def _estimate(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
         return self.estimator(torch.cat(self.normalisation(first, second), 1))
 
 
@@ -299,9 +301,7 @@ def fine_estimator(
 
 def flownet_s(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:
     """FlowNetS of 2015, as FlowNetPytorch has it."""
-    return FlowNet(
-        normalisation=normalisation(mean), estimator=simple_estimator(biases=biases, batch_norm=batch_norm)
-    )
+    return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(biases=biases, batch_norm=batch_norm))
 
 
 def flownet_c(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:

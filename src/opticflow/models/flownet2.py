@@ -4,7 +4,7 @@ Upper-case letters in a name are full networks, lower-case ones have 3/8 of the 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from opticflow.models.flownet import (
     normalisation,
     simple_estimator,
 )
-from opticflow.models.network import Encoded, LearnedNetwork
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.warp import warp
 from opticflow.shapes import Flow, Frames
 
@@ -50,26 +50,22 @@ class Stack(nn.Module):
         self.estimators = nn.ModuleList(estimators)
         self.border: Literal["clamp", "zero-outside"] = BORDERS[warp_border]
 
-    def forward(self, first: Frames, second: Frames) -> tuple[list[Flow], Flow]:
+    def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
         """Flows of the last estimator at 1/64 to 1/4, and the last one at full size."""
         pair = torch.cat([first, second], 1)
-        seen = pair
-        flows: list[Flow] = []
-        flow = torch.empty(0)
-        for i, estimator in enumerate(self.estimators):
-            if i:
-                warped = warp(second, flow, border=self.border)
-                seen = torch.cat([pair, warped, flow / FLOW_UNIT, length(first - warped)], 1)
-            flows = estimator(seen)
-            flow = estimator.enlarge(flows[-1])
+        foremost, *others = self.estimators
+        flows, flow = foremost(pair)
+        for estimator in others:
+            warped = warp(second, flow, border=self.border)
+            flows, flow = estimator(torch.cat([pair, warped, flow / FLOW_UNIT, length(first - warped)], 1))
         return flows, flow
 
 
 class FlowNetStack(LearnedNetwork):
     """FlowNet2-CS, -CSS and the other stacks."""
 
-    stride: ClassVar[int] = 64
-    fitting: ClassVar[Literal["pad", "resize"]] = "resize"
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
 
     def __init__(self, *, normalisation: nn.Module, stack: Stack) -> None:
         super().__init__()
@@ -79,7 +75,7 @@ class FlowNetStack(LearnedNetwork):
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         return self.stack(*self.normalisation(first["frames"], second["frames"]))[1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         """Flows of the last network: the ones before it are trained first and then held (section 3.2)."""
         return self.stack(*self.normalisation(first, second))[0]
 
@@ -96,7 +92,7 @@ class Fusion(nn.Module):
         self.conv2_1 = convolution(128, 128, 3)
         self.refinement = Refinement(128, (128, 64), (32, 16), smoothed=True)
 
-    def forward(self, x: Float[Tensor, "batch 11 height width"]) -> list[Flow]:
+    def forward(self, x: Float[Tensor, "batch 11 height width"]) -> Estimates:
         """Flow at 1/4, 1/2 and full size, in pixels."""
         full = self.conv0(x)
         half = self.conv1_1(self.conv1(full))
@@ -106,8 +102,8 @@ class Fusion(nn.Module):
 class FlowNet2(LearnedNetwork):
     """A stack for large displacements and a network for small ones, fused."""
 
-    stride: ClassVar[int] = 64
-    fitting: ClassVar[Literal["pad", "resize"]] = "resize"
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
 
     def __init__(
         self, *, normalisation: nn.Module, stack: Stack, small_displacement: FlowEstimator, fusion: Fusion
@@ -121,12 +117,11 @@ class FlowNet2(LearnedNetwork):
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         return self.predictions(first["frames"], second["frames"])[-1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
         first, second = self.normalisation(first, second)
         large = self.stack(first, second)[1]
-        small = self.small_displacement
-        fine = small.enlarge(small(torch.cat([first, second], 1))[-1])
+        fine = self.small_displacement(torch.cat([first, second], 1))[1]
         errors = [length(first - warp(second, flow, border=self.stack.border)) for flow in (fine, large)]
         return self.fusion(torch.cat([first, fine, large, length(fine), length(large), *errors], 1))
 

@@ -1,14 +1,19 @@
 """What every flow method is to the rest of the package, learned or not."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from opticflow.shapes import Flow, Frames
 
 Encoded = dict[str, Tensor]
 """What a method keeps of single frames: tensors whose first axis is the batch."""
+
+
+Estimates = list[Float[Tensor, "batch 2 _ _"]]
+"""Flows of several sizes, all in pixels of the frames."""
 
 
 class FlowNetwork(nn.Module, ABC):
@@ -18,9 +23,11 @@ class FlowNetwork(nn.Module, ABC):
     A method takes frames whose height and width are multiples of `stride`; the Estimator sees to that for any frame.
     """
 
-    stride: ClassVar[int] = 1
+    stride: int = 1
     """Height and width must be multiples of this."""
-    fitting: ClassVar[Literal["pad", "resize"]] = "pad"
+    min_size: int = 1
+    """Height and width must be at least this."""
+    fitting: Literal["pad", "resize"] = "pad"
     """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
 
     def encode(self, frames: Frames) -> Encoded:
@@ -46,7 +53,7 @@ class LearnedNetwork(FlowNetwork):
     """A method with weights. Training sees every estimate on the way to the flow, inference only the flow."""
 
     @abstractmethod
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         """Every estimate that a loss can be put on, the coarsest or earliest first.
 
         All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,

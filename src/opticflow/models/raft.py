@@ -3,22 +3,24 @@
 The two variants, `raft` and `raft_small`, are columns of numbers over the same parts.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.models.network import Encoded, LearnedNetwork
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.correlation import CorrelationVolume
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.upsampling import convex_upsample, upsample
 from opticflow.shapes import Flow, Frames
 
-Features = Float[Tensor, "batch channels height width"]
+Features = Float[Tensor, "batch _ _ _"]
+CoarseFlow = Float[Tensor, "batch 2 _ _"]
+"""At 1/8, in pixels of 1/8."""
 Norm = Callable[[int], nn.Module]
 
 STRIDE = 8
@@ -91,7 +93,7 @@ class MotionEncoder(nn.Module):
         )
         self.joint = nn.Conv2d(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
 
-    def forward(self, flow: Flow, correlation: Features) -> Features:
+    def forward(self, flow: CoarseFlow, correlation: Features) -> Features:
         along = flow
         for layer in self.correlation:
             correlation = F.relu(layer(correlation))
@@ -128,8 +130,8 @@ class UpdateBlock(nn.Module):
         self.flow_head = flow_head
 
     def forward(
-        self, hidden: Features, context: Features, looked_up: Features, flow: Flow
-    ) -> tuple[Features, Flow]:
+        self, hidden: Features, context: Features, looked_up: Features, flow: CoarseFlow
+    ) -> tuple[Features, CoarseFlow]:
         inputs = torch.cat([context, self.motion_encoder(flow, looked_up)], 1)
         for gru in self.gru:
             hidden = gru(hidden, inputs)
@@ -141,11 +143,9 @@ class ConvexUpsampler(nn.Module):
 
     def __init__(self, hidden: int, inner: int) -> None:
         super().__init__()
-        self.mask = nn.Sequential(
-            nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 9 * STRIDE**2, 1)
-        )
+        self.mask = nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 9 * STRIDE**2, 1))
 
-    def forward(self, flow: Flow, hidden: Features) -> Flow:
+    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
         # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
         return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
 
@@ -153,45 +153,61 @@ class ConvexUpsampler(nn.Module):
 class BilinearUpsampler(nn.Module):
     """Flow at full size, without weights."""
 
-    def forward(self, flow: Flow, hidden: Features) -> Flow:
+    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
         return upsample(STRIDE * flow, STRIDE, mode="bilinear-corners")
+
+
+class AllPairs(nn.Module):
+    """Compares the features of two frames. Without weights; a module, so that it can be swapped and watched."""
+
+    def __init__(self, *, levels: int, radius: int) -> None:
+        super().__init__()
+        self.levels, self.radius = levels, radius
+
+    @property
+    def outputs(self) -> int:
+        """Values that one lookup gives for each pixel."""
+        return self.levels * (2 * self.radius + 1) ** 2
+
+    def forward(self, first: Features, second: Features) -> CorrelationVolume:
+        return CorrelationVolume(first, second, levels=self.levels, radius=self.radius)
 
 
 class RAFT(LearnedNetwork):
     """Recurrent all-pairs field transforms."""
 
-    stride: ClassVar[int] = STRIDE
-    fitting: ClassVar[Literal["pad", "resize"]] = "pad"
+    stride: int = STRIDE
+    min_size: int = 2 * STRIDE  # features of one pixel cannot be normalised by themselves
+    fitting: Literal["pad", "resize"] = "pad"
 
     def __init__(
         self,
         *,
         feature_encoder: nn.Module,
         context_encoder: nn.Module,
+        correlation: nn.Module,
         update_block: nn.Module,
         upsampler: nn.Module,
         hidden: int,
-        radius: int,
-        levels: int = 4,
         iterations: int = DEFAULT_ITERATIONS,
     ) -> None:
         """
         Args:
             feature_encoder: frames to features at 1/8 that are compared between the frames.
             context_encoder: frames to what the iteration starts from (`hidden` channels) and keeps seeing (the rest).
+            correlation: the features of two frames to an object with `lookup(coordinates)`, as CorrelationVolume has.
             update_block: see UpdateBlock.
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
-            radius: of the window that is looked up in each level, in pixels of that level.
-            levels: of the correlation pyramid.
             iterations: of the update block; may be set at any time.
         """
         super().__init__()
         self.feature_encoder = feature_encoder
         self.context_encoder = context_encoder
+        self.correlation = correlation
         self.update_block = update_block
         self.upsampler = upsampler
-        self.hidden, self.radius, self.levels = hidden, radius, levels
+        self.hidden = hidden
         self.iterations = iterations
 
     def encode(self, frames: Frames) -> Encoded:
@@ -200,19 +216,18 @@ class RAFT(LearnedNetwork):
         return {"frames": normalised, "features": self.feature_encoder(normalised)}
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        for flow, hidden in self._iterate(first, second, init_flow):
-            last = flow, hidden
-        return self.upsampler(*last)
+        flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
+        return self.upsampler(flow, hidden)
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> list[Flow]:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         estimates = self._iterate(self.encode(first), self.encode(second), init_flow)
         return [self.upsampler(flow, hidden) for flow, hidden in estimates]
 
     def _iterate(
         self, first: Encoded, second: Encoded, init_flow: Flow | None
-    ) -> Iterator[tuple[Flow, Features]]:
+    ) -> Iterator[tuple[CoarseFlow, Features]]:
         """The flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
-        volume = CorrelationVolume(first["features"], second["features"], levels=self.levels, radius=self.radius)
+        volume = self.correlation(first["features"], second["features"])
         context = self.context_encoder(first["frames"])
         hidden, context = context[:, : self.hidden].tanh(), context[:, self.hidden :].relu()
         start = pixel_grid(*context.shape[-2:], like=first["frames"].float())
@@ -232,41 +247,39 @@ def _flow_head(hidden: int, inner: int) -> nn.Sequential:
 
 def raft(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
     """RAFT, 5.3 million parameters."""
-    hidden, context, motion, radius, levels = 128, 128, 128, 4, 4
-    looked_up = levels * (2 * radius + 1) ** 2
+    hidden, context, motion = 128, 128, 128
+    correlation = AllPairs(levels=4, radius=4)
     widths, kernels = (64, 96, 128), (3, 3)
     return RAFT(
         feature_encoder=Encoder(widths=widths, outputs=256, kernels=kernels, norm=nn.InstanceNorm2d),
         context_encoder=Encoder(widths=widths, outputs=hidden + context, kernels=kernels, norm=nn.BatchNorm2d),
+        correlation=correlation,
         update_block=UpdateBlock(
-            motion_encoder=MotionEncoder(correlation=(looked_up, 256, 192), flow=(128, 64), outputs=motion),
+            motion_encoder=MotionEncoder(correlation=(correlation.outputs, 256, 192), flow=(128, 64), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, kernel) for kernel in ((1, 5), (5, 1))],
             flow_head=_flow_head(hidden, 256),
         ),
         upsampler=ConvexUpsampler(hidden, 256),
         hidden=hidden,
-        radius=radius,
-        levels=levels,
         iterations=iterations,
     )
 
 
 def raft_small(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
     """RAFT-small, 1.0 million parameters."""
-    hidden, context, motion, radius, levels = 96, 64, 82, 3, 4
-    looked_up = levels * (2 * radius + 1) ** 2
+    hidden, context, motion = 96, 64, 82
+    correlation = AllPairs(levels=4, radius=3)
     widths, kernels = (32, 64, 96), (1, 3, 1)
     return RAFT(
         feature_encoder=Encoder(widths=widths, outputs=128, kernels=kernels, norm=nn.InstanceNorm2d),
         context_encoder=Encoder(widths=widths, outputs=hidden + context, kernels=kernels, norm=nn.Identity),
+        correlation=correlation,
         update_block=UpdateBlock(
-            motion_encoder=MotionEncoder(correlation=(looked_up, 96), flow=(64, 32), outputs=motion),
+            motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, (3, 3))],
             flow_head=_flow_head(hidden, 128),
         ),
         upsampler=BilinearUpsampler(),
         hidden=hidden,
-        radius=radius,
-        levels=levels,
         iterations=iterations,
     )

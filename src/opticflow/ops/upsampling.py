@@ -29,7 +29,9 @@ def upsample(
     return F.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=mode == "bilinear-corners")
 
 
-def convex_upsample(flow: Flow, mask: Float[Tensor, "batch weights height width"], factor: int = 8) -> Flow:
+def convex_upsample(
+    flow: Flow, mask: Float[Tensor, "batch weights height width"], factor: int = 8
+) -> Float[Tensor, "batch 2 up_height up_width"]:
     """Enlarge by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
 
     Args:

@@ -1,1 +1,21 @@
-"""video"""
+"""Frames in, flow out, in constant memory."""
+
+from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame, open_clip, read_video
+from opticflow.video.outputs import SAVES, parse_saves
+from opticflow.video.run import ClipOptions, RunReport, run_clip, run_clip_to_video
+from opticflow.video.writer import VideoWriter
+
+__all__ = [
+    "SAVES",
+    "VIDEO_SUFFIXES",
+    "Clip",
+    "ClipFrame",
+    "ClipOptions",
+    "RunReport",
+    "VideoWriter",
+    "open_clip",
+    "parse_saves",
+    "read_video",
+    "run_clip",
+    "run_clip_to_video",
+]

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from opticflow.errors import InputError, WeightsError
+from opticflow.io.atomic import atomic_path
 from opticflow.models import FlowNetwork, build
 from opticflow.weights.layouts import LAYOUTS, Layout, Rules
 from opticflow.weights.reading import read_tensors
@@ -27,11 +28,18 @@ class Checkpoint:
     """A key of MODELS."""
     source: str
     """Whose code wrote the file."""
+    tag: str
+    """Names the weights, behind the network's name."""
     tensors: dict[str, Tensor]
     normalisation: str = ""
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the network's function in MODELS."""
+
+    @property
+    def name(self) -> str:
+        """Of the weight set: NETWORK.TAG."""
+        return f"{self.network}.{self.tag}" if self.tag else self.network
 
     @property
     def parameters(self) -> int:
@@ -52,15 +60,12 @@ class Checkpoint:
             "network": self.network,
             "options": json.dumps(self.options),
             "source": self.source,
+            "tag": self.tag,
             "normalisation": self.normalisation,
             "licence": self.licence,
         }
-        beside = path.with_name(path.name + ".part")
-        try:
+        with atomic_path(path) as beside:
             save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, notes)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -71,7 +76,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     tensors, notes = read_tensors(path)
     if notes.get("format") == OURS:
-        known = {key: notes.get(key, "") for key in ("network", "source", "normalisation", "licence")}
+        known = {key: notes.get(key, "") for key in ("network", "source", "tag", "normalisation", "licence")}
         found = Checkpoint(**known, options=json.loads(notes.get("options", "{}")), tensors=tensors)
         original = {name: name for name in tensors}
     else:
@@ -80,6 +85,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         found = Checkpoint(
             layout.network,
             layout.source,
+            layout.tag,
             {ours: tensors[theirs] for ours, theirs in original.items()} | {name: tensors[name] for name in unexpected},
             layout.normalisation,
             layout.licence,

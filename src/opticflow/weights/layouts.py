@@ -36,9 +36,7 @@ PRINCETON: Rules = [
     ),
     (
         r"update_block\.encoder\.conv([cf])(\d)\.(.*)",
-        lambda m: (
-            f"update_block.motion_encoder.{'correlation' if m[1] == 'c' else 'flow'}.{_lower(m[2])}.{m[3]}"
-        ),
+        lambda m: f"update_block.motion_encoder.{'correlation' if m[1] == 'c' else 'flow'}.{_lower(m[2])}.{m[3]}",
     ),
     (r"update_block\.encoder\.conv\.(.*)", r"update_block.motion_encoder.joint.\1"),
     (
@@ -64,15 +62,11 @@ TORCHVISION: Rules = [
     ),
     (
         r"(\w+_encoder)\.layer(\d)\.(\d)\.convnormrelu(\d)\.([01])\.(.*)",
-        lambda m: (
-            f"{m[1]}.stages.{_lower(m[2])}.{m[3]}.residual.{_lower(m[4])}.{('conv', 'norm')[int(m[5])]}.{m[6]}"
-        ),
+        lambda m: f"{m[1]}.stages.{_lower(m[2])}.{m[3]}.residual.{_lower(m[4])}.{('conv', 'norm')[int(m[5])]}.{m[6]}",
     ),
     (
         r"update_block\.motion_encoder\.conv(corr|flow)(\d)\.0\.(.*)",
-        lambda m: (
-            f"update_block.motion_encoder.{'correlation' if m[1] == 'corr' else 'flow'}.{_lower(m[2])}.{m[3]}"
-        ),
+        lambda m: f"update_block.motion_encoder.{'correlation' if m[1] == 'corr' else 'flow'}.{_lower(m[2])}.{m[3]}",
     ),
     (r"update_block\.motion_encoder\.conv\.0\.(.*)", r"update_block.motion_encoder.joint.\1"),
     (
@@ -132,6 +126,8 @@ class Layout:
 
     source: str
     """Whose code wrote it."""
+    tag: str
+    """Names the weights, behind the network's name."""
     network: str
     """The network it is for, a key of MODELS."""
     marks: tuple[str, ...]
@@ -150,26 +146,35 @@ _NVIDIA_LICENCE = "research use, as the FlowNet 2.0 authors allow (see the READM
 _PINARD_LICENCE = "MIT"
 
 
-def _raft(source: str, network: str, rules: Rules, *marks: str) -> Layout:
-    return Layout(source, network, marks, rules, "frames to [-1, 1]", _RAFT_LICENCE)
+def _raft(source: str, tag: str, network: str, rules: Rules, *marks: str) -> Layout:
+    return Layout(source, tag, network, marks, rules, "frames to [-1, 1]", _RAFT_LICENCE)
 
 
 def _nvidia(network: str, rules: Rules, *marks: str) -> Layout:
     normalisation = "mean colour of each pair subtracted, as flownet2-pytorch does"
-    return Layout("flownet2-pytorch", network, marks, rules, normalisation, _NVIDIA_LICENCE)
+    return Layout("flownet2-pytorch", "nvidia", network, marks, rules, normalisation, _NVIDIA_LICENCE)
 
 
 def _pinard(network: str, rules: Rules, *marks: str, batch_norm: bool) -> Layout:
     normalisation = f"RGB mean {FLOWNET_PYTORCH_MEAN} subtracted"
     options = {"batch_norm": True} if batch_norm else {}
-    return Layout("FlowNetPytorch", network, marks, rules, normalisation, _PINARD_LICENCE, options)
+    tag = "pinard-bn" if batch_norm else "pinard"
+    return Layout("FlowNetPytorch", tag, network, marks, rules, normalisation, _PINARD_LICENCE, options)
 
 
 LAYOUTS = [
-    _raft("the RAFT authors", "RAFT", PRINCETON, r"fnet\.", r"cnet\.", r"update_block\.gru\.conv[zrq]1\."),
-    _raft("the RAFT authors", "RAFT-small", PRINCETON, r"fnet\.", r"cnet\.", r"update_block\.gru\.conv[zrq]\."),
-    _raft("torchvision", "RAFT", TORCHVISION, r"feature_encoder\.convnormrelu", r"mask_predictor\."),
-    _raft("torchvision", "RAFT-small", TORCHVISION, r"feature_encoder\.convnormrelu"),
+    _raft("the RAFT authors", "princeton", "RAFT", PRINCETON, r"fnet\.", r"cnet\.", r"update_block\.gru\.conv[zrq]1\."),
+    _raft(
+        "the RAFT authors",
+        "princeton",
+        "RAFT-small",
+        PRINCETON,
+        r"fnet\.",
+        r"cnet\.",
+        r"update_block\.gru\.conv[zrq]\.",
+    ),
+    _raft("torchvision", "torchvision", "RAFT", TORCHVISION, r"feature_encoder\.convnormrelu", r"mask_predictor\."),
+    _raft("torchvision", "torchvision", "RAFT-small", TORCHVISION, r"feature_encoder\.convnormrelu"),
     _nvidia("FlowNet2", FUSED, r"flownetfusion\."),
     _nvidia("FlowNet2-CSS", STACK, r"flownetc\.", r"flownets_2\."),
     _nvidia("FlowNet2-CS", STACK, r"flownetc\.", r"flownets_1\."),

@@ -15,9 +15,10 @@ from torch import Tensor
 from opticflow.errors import WeightsError
 
 # NumPy numbers, which training loops write beside the tensors ("best_EPE"), under their old and new module names.
+_SCALAR = np.float64(0).__reduce__()[0]
 _NUMBERS: list[Any] = [
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
     np.dtypes.Float64DType,
     np.dtypes.Float32DType,
@@ -40,7 +41,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         head = file.read(16)
     if head[8:10] == b'{"' or path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if not (head.startswith(b"PK\x03\x04") or head.startswith(b"\x80")):
+    if not head.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsError(
             f"{path}: not a checkpoint: it begins with {head[:8]!r}; wanted a file of torch.save or safetensors"
         )
@@ -54,7 +55,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
 

@@ -6,15 +6,13 @@ that the reference computes (float32, CPU) with the weights that the names give.
 
 import json
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
-PARITY = Path(__file__).parents[1] / "parity"
+PARITY = Path(__file__).parent / "parity"
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,9 @@ def _tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return values.astype(np.float32)
 
 
-@pytest.fixture(scope="session")
-def parity() -> Callable[[str], Vector]:
-    """Reads a vector by its name."""
-
-    def read(name: str) -> Vector:
-        manifest = json.loads((PARITY / f"{name}.json").read_text())
-        with np.load(PARITY / f"{name}.npz") as arrays:
-            frames, flow = (arrays["frame1"], arrays["frame2"]), arrays["flow"]
-        return Vector(name, frames, flow, manifest["tensors"], manifest["seed"])
-
-    return read
+def read_vector(name: str) -> Vector:
+    """The vector of that name."""
+    manifest = json.loads((PARITY / f"{name}.json").read_text())
+    with np.load(PARITY / f"{name}.npz") as arrays:
+        frames, flow = (arrays["frame1"], arrays["frame2"]), arrays["flow"]
+    return Vector(name, frames, flow, manifest["tensors"], manifest["seed"])

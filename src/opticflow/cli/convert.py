@@ -1,0 +1,28 @@
+"""opticflow convert"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A flow file, or a folder of them.", show_default=False)
+    ],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="The file or folder to write.", show_default=False)],
+    to: Annotated[
+        str | None, typer.Option(metavar="SUFFIX", help="Format for a folder, such as .npz.", show_default=False)
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Half precision (.npz and .exr).")] = False,
+) -> None:
+    """Convert flow between .flo, KITTI .png, .pfm, .npz, .npy, .flo5 and .exr, and say what was lost.
+
+    Example: `opticflow convert flow.flo flow.npz --half`
+    """
+    from opticflow.io.conversion import convert as convert_files
+
+    for done in convert_files(source, target, suffix=to, half=half):
+        lost = f"rounded by at most {done.largest_change:.2g} px" if done.largest_change else "nothing lost"
+        unknown = f"; {done.unknown} of {done.pixels} pixels unknown, kept so" if done.unknown else ""
+        print(f"{done.source} -> {done.target}: {lost}{unknown}")

@@ -1,0 +1,175 @@
+"""opticflow estimate"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from opticflow.cli.progress import show_json, show_progress
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        help="A video file, a folder of frames, two pictures, or a list of pictures.",
+        metavar="CLIP|FOLDER|FRAME1 FRAME2",
+    ),
+]
+
+
+def estimate(
+    sources: Sources,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A folder; for a clip also a .mp4; for two pictures also a flow file.",
+            show_default="a name made from the input",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A name of `opticflow models list`, or a checkpoint file.", show_default="the default model"),
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(help="What a folder gets: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    iterations: Annotated[
+        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
+    ] = None,
+    padding: Annotated[
+        str, typer.Option(help="Where frames are padded to the network's stride: center or bottom.")
+    ] = "center",
+    scale: Annotated[
+        float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
+    ] = 1.0,
+    refine: Annotated[bool, typer.Option("--refine", help='Variational refinement after the estimate ("+v").')] = False,
+    start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
+    end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
+    step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+    backward: Annotated[bool, typer.Option("--backward", help="Also backward flow and occlusion masks.")] = False,
+    batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
+    warm_start: Annotated[bool, typer.Option("--warm-start", help="Start each estimate from the one before.")] = False,
+    max_flow: Annotated[
+        float | None,
+        typer.Option(help="Pixels painted in full colour.", show_default="measured on excerpts of the clip"),
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store .npz in half precision.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Estimate the flow of a clip, a folder of frames, or two pictures.
+
+    A folder receives what `--save` names: flow files in `flo/`, `kitti/` ..., pictures in `color/`, a colour video
+    `flow.mp4`; with `--backward` also `flo-backward/` ..., and masks in `occlusion/`. Frames are never unpacked to
+    disk. Ctrl-C and later `--resume` lose nothing.
+
+    Example: `opticflow estimate clip.mp4 -o flow --save flo,video`
+
+    Example: `opticflow estimate frame1.png frame2.png -o flow.flo`
+    """
+    import opticflow
+    from opticflow.models import DEFAULT_MODEL
+
+    model = model or DEFAULT_MODEL
+    settings: dict[str, Any] = {
+        "model": model,
+        "device": device,
+        "precision": precision,
+        "iterations": iterations,
+        "padding": padding,
+        "scale": scale,
+        "refine": refine,
+    }
+    estimator = opticflow.load(
+        model,
+        device=device,
+        precision=precision,
+        iterations=iterations,
+        padding=padding,
+        scale=scale,
+        refine=refine,
+    )
+    if len(sources) == 2 and save is None and (output is None or output.suffix):
+        summary = _estimate_pair(estimator, sources, output, max_flow)
+    else:
+        summary = _estimate_clip(
+            estimator,
+            sources,
+            output,
+            save,
+            settings=settings,
+            resume=resume,
+            quiet=quiet or json,
+            options={
+                "start": start,
+                "end": end,
+                "step": step,
+                "backward": backward,
+                "batch": batch,
+                "warm_start": warm_start,
+                "max_flow": max_flow,
+                "half": half,
+            },
+        )
+    if json:
+        show_json({**settings, **summary})
+    elif not quiet:
+        _report(summary)
+
+
+def _estimate_pair(estimator, sources: list[Path], output: Path | None, max_flow: float | None) -> dict[str, Any]:
+    import time
+
+    from opticflow.errors import InputError
+    from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image
+    from opticflow.visualize import flow_to_image
+
+    output = output or Path(f"{sources[0].stem}.flo")
+    if output.suffix.lower() not in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES):
+        known = ", ".join(dict.fromkeys((*FLOW_SUFFIXES, *IMAGE_SUFFIXES)))
+        raise InputError(f"{output} has the suffix of no flow format and no picture; wanted one of {known}")
+    first, second = (read_image(source) for source in sources)
+    begun = time.perf_counter()
+    flow = estimator(first, second)
+    seconds = time.perf_counter() - begun
+    if output.suffix.lower() in FLOW_SUFFIXES:
+        write_flow(output, flow)
+    else:
+        write_image(output, flow_to_image(flow, max_flow=max_flow))
+    return {"pairs": 1, "computed": 1, "seconds": round(seconds, 3), "outputs": [str(output)]}
+
+
+def _estimate_clip(
+    estimator, sources: list[Path], output: Path | None, save: str | None, *, settings, resume, quiet, options
+) -> dict[str, Any]:
+    from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
+
+    clip = open_clip(sources[0] if len(sources) == 1 else sources)
+    chosen = ClipOptions(saves=parse_saves(save or "video"), **options)
+    target = output or Path(f"{clip.name}-flow")
+    one_video = target.suffix.lower() == ".mp4" and save in (None, "video") and not target.is_dir()
+    run = run_clip_to_video if one_video else run_clip
+    with show_progress("estimating", quiet=quiet) as progress:
+        report = run(clip, estimator, target, chosen, settings=settings, resume=resume, progress=progress)
+    return vars(report)
+
+
+def _report(summary: dict[str, Any]) -> None:
+    pairs, computed, seconds = summary["pairs"], summary["computed"], summary["seconds"]
+    resumed = f" ({pairs - computed} of them before)" if computed < pairs else ""
+    rate = f", {computed / seconds:.1f} a second" if seconds > 0 and computed > 1 else ""
+    print(f"{pairs} flow{'s' if pairs > 1 else ''}{resumed} in {seconds:.1f} s{rate}")
+    if "estimating" in summary:
+        shares = ", ".join(f"{name} {summary[name]:.0%}" for name in ("reading", "estimating", "writing"))
+        print(f"time: {shares} · full colour at {summary['max_flow']:.1f} px")
+        if summary["cuts"]:
+            print(
+                f"the scene changes after frame {', '.join(map(str, summary['cuts']))}; flow across a cut means nothing"
+            )
+    for path in summary["outputs"]:
+        print(path)

@@ -1,0 +1,49 @@
+"""opticflow view"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def view(
+    flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Picture or folder to write; NAME.STYLE.png beside the flow if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    style: Annotated[str, typer.Option(help="color, arrows, overlay or magnitude.")] = "color",
+    max_flow: Annotated[
+        float | None, typer.Option(help="Length in pixels at the end of the scale.", show_default=False)
+    ] = None,
+    percentile: Annotated[
+        float | None,
+        typer.Option(
+            help="Without --max-flow: percent of known pixels the scale covers; 100 for a file, 99 for a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    frame: Annotated[
+        Path | None,
+        typer.Option(help="The picture below an overlay or arrows, or a folder of them.", show_default=False),
+    ] = None,
+    legend: Annotated[bool, typer.Option("--legend", help="Add a strip that explains the scale.")] = False,
+) -> None:
+    """Draw flow as a picture; a folder of flow on one scale, so that colours do not flicker.
+
+    Example: `opticflow view flow.flo -o flow.png --legend`
+    """
+    from opticflow.visualize import draw_files
+
+    drawn = draw_files(
+        flow, output, style=style, max_flow=max_flow, percentile=percentile, frame=frame, with_legend=legend
+    )
+    where = drawn.pictures[0]
+    if len(drawn.pictures) > 1:
+        where = f"{len(drawn.pictures)} pictures in {where.parent}"
+    print(f"{where} (scale: 0 to {drawn.max_flow:.4g} px)")

@@ -1,0 +1,233 @@
+"""The Estimator: a network, made usable for any frames."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from opticflow import weights
+from opticflow.errors import InputError
+from opticflow.estimator.fitting import Fitting
+from opticflow.estimator.precision import Format, autocast, choose_device, choose_precision
+from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
+from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
+from opticflow.ops.consistency import occlusion
+from opticflow.ops.projection import project_forward
+from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame
+
+
+class Estimator:
+    """Flow between frames of any size, from any method.
+
+    Args:
+        network: the method, `opticflow.models.build(name)` or one of your own.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` ...
+        precision: number format of the convolutions; `auto` takes bf16 where there are matrix units for it.
+        padding: where frames are padded to the network's stride: `center`, half on each side, or `bottom`, all
+            vertical padding below (what RAFT's authors do for KITTI).
+        scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.
+
+    Raises:
+        InputError: a device, precision, padding or scale that cannot be used.
+    """
+
+    def __init__(
+        self,
+        network: FlowNetwork,
+        *,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        padding: str = "center",
+        scale: float = 1.0,
+    ):
+        if padding not in ("center", "bottom"):
+            raise InputError(f"there is no padding {padding!r}; known are center, bottom")
+        if not 0 < scale <= 8:
+            raise InputError(f"the scale is {scale}; wanted a factor above 0 and up to 8")
+        self.device = choose_device(device)
+        self.precision: Format = choose_precision(precision, self.device)
+        self.padding: str = padding
+        self.scale = scale
+        self.network = network.to(self.device).eval()
+
+    def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
+        """The flow from `first` to `second`.
+
+        Args:
+            first: H x W x 3 uint8 RGB, or what `shapes.as_frame` converts: grey, RGBA, 16 bit, [0, 1] floats.
+            second: a frame of the same size.
+            init_flow: H x W x 2, where to start; for methods that can.
+
+        Returns:
+            H x W x 2 float32, pixels of the frames.
+
+        Raises:
+            InputError: frames of different sizes, or that are no frames.
+        """
+        start = None if init_flow is None else [init_flow]
+        return self.batch([first], [second], init_flows=start)[0]
+
+    def batch(
+        self,
+        firsts: Sequence[Picture],
+        seconds: Sequence[Picture],
+        *,
+        init_flows: Sequence[Picture] | None = None,
+    ) -> list[FlowArray]:
+        """The flows of several pairs of one size, computed together. See `__call__`."""
+        if len(firsts) != len(seconds) or not firsts:
+            raise InputError(
+                f"got {len(firsts)} first and {len(seconds)} second frames; wanted equally many, at least one"
+            )
+        frames = [as_frame(frame, f"frame {i}") for i, frame in enumerate([*firsts, *seconds])]
+        fitting = self._fitting(frames)
+        count = len(firsts)
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            encoded = [self._encode(frames[:count], fitting), self._encode(frames[count:], fitting)]
+            return self._match(encoded[0], encoded[1], fitting, init_flows)
+
+    def stream(self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False) -> Iterator[FlowArray]:
+        """The flow from each frame to the next, in constant memory. See `pairs`."""
+        return (pair.forward for pair in self.pairs(frames, batch=batch, warm_start=warm_start))
+
+    def pairs(
+        self, frames: Iterable[Picture], *, batch: int = 1, backward: bool = False, warm_start: bool = False
+    ) -> Iterator[PairFlow]:
+        """The flow of each pair of neighbouring frames, in constant memory.
+
+        Each frame is encoded once, for both pairs that it belongs to.
+
+        Args:
+            frames: at least two, of one size; read as they are needed.
+            batch: pairs computed together. Frames at a batch's border are encoded twice unless it is 1, so that the
+                result does not depend on where a stream starts.
+            backward: also estimate the flow from the second frame to the first, and what is occluded.
+            warm_start: start each estimate from the flow before, moved along itself (RAFT, section 3.4); it starts
+                anew at a cut. Computes pair by pair.
+
+        Raises:
+            InputError: fewer than two frames, or frames of different sizes.
+        """
+        if batch < 1:
+            raise InputError(f"the batch is {batch}; wanted at least 1")
+        batch = 1 if warm_start else batch
+        index, kept, previous = 0, None, None
+        for group in batches_of_pairs(frames, batch):
+            group = [as_frame(frame, f"frame {index + i}") for i, frame in enumerate(group)]
+            fitting = self._fitting(group, offset=index)
+            cuts = [is_cut(*pair) for pair in pairwise(group)]
+            with torch.inference_mode(), autocast(self.precision, self.device):
+                head = kept or self._encode(group[:1], fitting)
+                tail = self._encode(group[1:], fitting)
+                firsts = {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
+                start = None
+                if warm_start and previous is not None and not cuts[0]:
+                    start = [_numpy(project_forward(_tensor(previous)))]
+                forward = self._match(firsts, tail, fitting, start)
+                backwards = self._match(tail, firsts, fitting, None) if backward else [None] * len(forward)
+            kept, previous = (tail if batch == 1 else None), forward[-1]
+            for i, flow in enumerate(forward):
+                hidden = None if (back := backwards[i]) is None else _occluded(flow, back)
+                yield PairFlow(index + i, group[i], group[i + 1], flow, back, hidden, cuts[i])
+            index += len(forward)
+        if index == 0:
+            raise InputError("there are fewer than two frames; flow needs two")
+
+    def _fitting(self, frames: Sequence[Frame], offset: int = 0) -> Fitting:
+        height, width = frames[0].shape[:2]
+        for i, frame in enumerate(frames):
+            if frame.shape[:2] != (height, width):
+                raise InputError(
+                    f"frame {offset + i} is {frame.shape[1]}x{frame.shape[0]} and frame {offset} is {width}x{height}; "
+                    "frames must be of one size"
+                )
+        network = self.network
+        return Fitting(
+            height,
+            width,
+            stride=network.stride,
+            min_size=network.min_size,
+            mode=network.fitting,
+            padding=self.padding,
+            scale=self.scale,
+        )
+
+    def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:
+        tensor = torch.from_numpy(np.stack(frames)).to(self.device, non_blocking=True)
+        return self.network.encode(fitting.fit(_to_unit_range(tensor)))
+
+    def _match(
+        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[Picture] | None
+    ) -> list[FlowArray]:
+        start = None
+        if init_flows is not None:
+            stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
+            if stacked.shape[-2:] != (fitting.height, fitting.width):
+                raise InputError(
+                    f"the initial flow is {stacked.shape[3]}x{stacked.shape[2]} and the frames are "
+                    f"{fitting.width}x{fitting.height}; they must be of one size"
+                )
+            start = fitting.fit_flow(stacked.float())
+        flow = fitting.restore(self.network.match(first, second, init_flow=start).float())
+        return [_numpy(one) for one in flow.split(1)]
+
+
+def load(
+    name_or_file: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    iterations: int | None = None,
+    padding: str = "center",
+    scale: float = 1.0,
+    refine: bool = False,
+) -> Estimator:
+    """An Estimator from a model's name or a checkpoint file.
+
+    Args:
+        name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
+            (`RAFT-small.synthetic`), or a checkpoint in a layout that `opticflow models import` knows.
+        device: see `Estimator`.
+        precision: see `Estimator`.
+        iterations: how often RAFT updates its flow; the default is the network's own.
+        padding: see `Estimator`.
+        scale: see `Estimator`.
+        refine: let variational refinement follow (FlowNet's "+v").
+
+    Raises:
+        InputError: an unknown name, with the near ones; iterations for a method that has none.
+        WeightsError: a checkpoint that does not fit.
+    """
+    network = weights.load_network(name_or_file)
+    if iterations is not None:
+        if not hasattr(network, "iterations"):
+            raise InputError(f"{name_or_file} has no iterations to set; leave them out")
+        if iterations < 1:
+            raise InputError(f"iterations is {iterations}; wanted at least 1")
+        network.iterations = iterations  # type: ignore[assignment]
+    if refine:
+        network = VariationalRefinement(network)
+    return Estimator(network, device=device, precision=precision, padding=padding, scale=scale)
+
+
+def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
+    """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
+    return load(model, **options)(first, second)
+
+
+def _to_unit_range(frames: torch.Tensor) -> Frames:
+    return frames.permute(0, 3, 1, 2).float().div(255).contiguous()
+
+
+def _tensor(flow: FlowArray) -> torch.Tensor:
+    return torch.from_numpy(flow).permute(2, 0, 1)[None]
+
+
+def _numpy(flow: torch.Tensor) -> FlowArray:
+    return np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())
+
+
+def _occluded(forward: FlowArray, backward: FlowArray) -> MaskArray:
+    return occlusion(_tensor(forward), _tensor(backward))[0].numpy()

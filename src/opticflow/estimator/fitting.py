@@ -1,0 +1,67 @@
+"""Bringing frames to a size that a network takes, and flow back to the size of the frames. Nothing else pads."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from opticflow.ops.resizing import resize, resize_flow
+from opticflow.shapes import Flow, Frames
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How frames of one size meet a network that takes multiples of `stride`.
+
+    Frames are first resized by `scale`; what then is missing to a multiple of the stride is added by replicating the
+    border (`pad`), or the frames are stretched to it (`resize`, as Caffe's run-flownet.py does).
+    """
+
+    height: int
+    width: int
+    stride: int = 1
+    min_size: int = 1
+    mode: Literal["pad", "resize"] = "pad"
+    padding: str = "center"
+    """`center`: half on each side (RAFT's InputPadder for Sintel); `bottom`: all vertical padding below (for KITTI)."""
+    scale: float = 1.0
+
+    @property
+    def _scaled(self) -> tuple[int, int]:
+        return max(1, round(self.height * self.scale)), max(1, round(self.width * self.scale))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network is given."""
+        height, width = (-(-max(side, self.min_size) // self.stride) * self.stride for side in self._scaled)
+        return height, width
+
+    @property
+    def _margins(self) -> tuple[int, int, int, int]:
+        """Padding on the left, right, top and bottom."""
+        (height, width), (full_height, full_width) = self._scaled, self.size
+        missing_rows, missing_columns = full_height - height, full_width - width
+        left = missing_columns // 2
+        top = missing_rows // 2 if self.padding == "center" else 0
+        return left, missing_columns - left, top, missing_rows - top
+
+    def fit(self, frames: Frames) -> Float[Tensor, "batch 3 fitted_height fitted_width"]:
+        """Frames of the given size, as the network takes them."""
+        if self.mode == "resize":
+            return resize(frames, self.size)
+        return F.pad(resize(frames, self._scaled), self._margins, mode="replicate")
+
+    def restore(self, flow: Float[Tensor, "batch 2 fitted_height fitted_width"]) -> Flow:
+        """The network's flow, at the size and in the pixels of the frames."""
+        if self.mode == "pad":
+            left, right, top, bottom = self._margins
+            flow = flow[:, :, top : flow.shape[2] - bottom, left : flow.shape[3] - right]
+        return resize_flow(flow, (self.height, self.width))
+
+    def fit_flow(self, flow: Flow) -> Float[Tensor, "batch 2 fitted_height fitted_width"]:
+        """Flow of the frames' size, as the network takes it: for starting values."""
+        if self.mode == "resize":
+            return resize_flow(flow, self.size)
+        return F.pad(resize_flow(flow, self._scaled), self._margins, mode="replicate")

@@ -1,0 +1,59 @@
+"""Which device and which number format an estimate uses."""
+
+import contextlib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from opticflow.errors import InputError
+
+Format = Literal["fp32", "bf16", "fp16"]
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(device: str | torch.device) -> torch.device:
+    """The device meant by a name; `auto` is a GPU where there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the device {device!r} cannot be used ({reason}); use cpu, or auto") from error
+    return chosen
+
+
+def choose_precision(precision: str, device: torch.device) -> Format:
+    """The number format of the convolutions; `auto` takes bf16 where the device has matrix units for it.
+
+    Raises:
+        InputError: no such precision.
+    """
+    if precision == "fp32" or precision == "bf16" or precision == "fp16":
+        return precision
+    if precision != "auto":
+        raise InputError(f"there is no precision {precision!r}; known are auto, fp32, bf16, fp16")
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+    return "bf16" if device.type == "cpu" and cpu_has_matrix_units() else "fp32"
+
+
+@cache
+def cpu_has_matrix_units() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware (AMX). Without it bf16 is many times slower than fp32."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
+
+
+def autocast(precision: Format, device: torch.device):
+    """The context in which a network runs."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=_TYPES[precision])

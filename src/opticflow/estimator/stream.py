@@ -1,0 +1,61 @@
+"""A clip as a stream of pairs: each frame is encoded once, a flow may start from the one before, cuts are noticed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from opticflow.shapes import FlowArray, Frame, MaskArray, Picture
+
+
+@dataclass(frozen=True)
+class PairFlow:
+    """The flow of one pair of a clip."""
+
+    index: int
+    """Position of the pair in the stream, from 0."""
+    first: Frame
+    second: Frame
+    forward: FlowArray
+    """From `first` to `second`."""
+    backward: FlowArray | None
+    """From `second` to `first`, where it was asked for."""
+    occluded: MaskArray | None
+    """Pixels of `first` that fail the forward-backward check, where the backward flow was asked for."""
+    cut: bool
+    """Whether the scene changes between the two frames, so that their flow means nothing."""
+
+
+def is_cut(first: Frame, second: Frame) -> bool:
+    """Whether two frames show different scenes.
+
+    True where both the places and the colours changed: small versions of the frames differ by more than 8 % of the
+    range on average, and their colour histograms (8 bins a channel) share less than half their mass. Fast motion
+    changes the places and keeps the colours; a change of exposure moves neighbouring bins only.
+    """
+    small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) for frame in (first, second)]
+    if float(np.abs(small[0] - small[1]).mean()) < 0.08 * 255:
+        return False
+    histograms = [_histogram(frame) for frame in (first, second)]
+    shared = float(np.minimum(*histograms).sum()) / 3
+    return shared < 0.5
+
+
+def _histogram(frame: Frame) -> np.ndarray:
+    """Share of pixels per bin, 8 bins for each channel, blurred by one bin."""
+    counts = np.stack([np.bincount(frame[..., c].ravel() >> 5, minlength=8) for c in range(3)])
+    padded = np.pad(counts / counts[0].sum(), ((0, 0), (1, 1)), mode="edge")
+    return 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
+
+
+def batches_of_pairs(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    """Groups of up to `size` + 1 frames; the last of a group is the first of the next."""
+    iterator = iter(frames)
+    group = list(islice(iterator, 1))
+    while group:
+        group += islice(iterator, size)
+        if len(group) > 1:
+            yield group
+        group = group[-1:] if len(group) == size + 1 else []

@@ -1,0 +1,66 @@
+"""From one flow format to another, with what is lost on the way measured."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from opticflow.errors import InputError
+from opticflow.io.flow_files import FLOW_SUFFIXES, flow_format, read_flow_with_mask, write_flow
+from opticflow.io.folders import list_flow_files
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One converted file."""
+
+    source: Path
+    target: Path
+    largest_change: float
+    """The largest change of a known component, in pixels."""
+    unknown: int
+    """Pixels whose flow is unknown; every format keeps them so."""
+    pixels: int
+
+
+def convert(source: Path, target: Path, *, suffix: str | None = None, half: bool = False) -> Iterator[Converted]:
+    """Convert a flow file, or all flow files of a folder. Every file is written when the iterator comes to it.
+
+    Args:
+        source: a flow file or a folder of them.
+        target: a file whose suffix chooses the format; for a folder, a folder, which is made if it is not there.
+        suffix: the format for a folder, such as `.npz`.
+        half: in half precision, where the format knows it.
+
+    Raises:
+        InputError: `target` is `source`, or `suffix` is missing or out of place.
+        FormatError: a file that cannot be read or written, or values that the format cannot hold.
+    """
+    if not source.is_dir():
+        if suffix is not None:
+            raise InputError(f"{source} is a file: the suffix of {target} chooses the format, and no other is needed")
+        if target.is_dir():
+            raise InputError(f"{target} is a folder; give the name of the file to write")
+        pairs = [(source, target)]
+    else:
+        if suffix is None:
+            raise InputError(f"{source} is a folder: say which format to write, one of {', '.join(FLOW_SUFFIXES)}")
+        suffix = "." + suffix.lower().lstrip(".")
+        flow_format(f"flow{suffix}")
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target} is a file, and {source} is a folder; give a folder")
+        pairs = [(path, target / f"{path.stem}{suffix}") for path in list_flow_files(source)]
+        target.mkdir(parents=True, exist_ok=True)
+    for path, written in pairs:
+        if written.exists() and path.exists() and written.samefile(path):
+            raise InputError(f"{written} would replace the file it is made from; give another name or folder")
+    return (_convert_file(path, written, half) for path, written in pairs)
+
+
+def _convert_file(source: Path, target: Path, half: bool) -> Converted:
+    flow, valid = read_flow_with_mask(source)
+    write_flow(target, flow, valid, half=half)
+    kept, _ = read_flow_with_mask(target)
+    largest = float(np.abs(kept.astype(np.float64) - flow).max())
+    return Converted(source, target, largest, int(valid.size - valid.sum()), valid.size)

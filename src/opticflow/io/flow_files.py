@@ -1,0 +1,120 @@
+"""Flow files: the suffix chooses the format, from one table."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from opticflow.errors import FormatError, InputError
+from opticflow.io import exr, hdf5, kitti, middlebury, numpy_files, pfm
+from opticflow.io.atomic import write_bytes
+from opticflow.io.contents import read_bytes
+from opticflow.shapes import FlowArray, MaskArray, as_flow
+
+Encode = Callable[[FlowArray, MaskArray], bytes]
+Decode = Callable[[bytes], tuple[FlowArray, MaskArray]]
+
+
+@dataclass(frozen=True)
+class FlowFormat:
+    """How one kind of flow file is read and written. Flow here is zero where it is unknown."""
+
+    name: str
+    decode: Decode
+    encode: Encode
+    encode_half: Encode | None = None
+    """In half precision, where the format knows it."""
+    rounding: str = ""
+    """What `encode` does to known values; nothing if empty."""
+
+
+FLOW_FORMATS: dict[str, FlowFormat] = {
+    ".flo": FlowFormat("Middlebury", middlebury.decode, middlebury.encode),
+    ".png": FlowFormat("KITTI", kitti.decode, kitti.encode, rounding="rounded to 1/64 px"),
+    ".pfm": FlowFormat("FlyingThings3D", pfm.decode, pfm.encode),
+    ".npz": FlowFormat("NumPy", numpy_files.decode_npz, numpy_files.encode_npz, numpy_files.encode_npz_half),
+    ".npy": FlowFormat("NumPy", numpy_files.decode_npy, numpy_files.encode_npy),
+    ".flo5": FlowFormat("Spring", hdf5.decode, hdf5.encode),
+    ".exr": FlowFormat("OpenEXR", exr.decode, exr.encode, exr.encode_half),
+}
+FLOW_SUFFIXES = tuple(FLOW_FORMATS)
+
+
+def flow_format(path: str | os.PathLike[str]) -> FlowFormat:
+    """The format that the suffix of a path means.
+
+    Raises:
+        FormatError: the suffix is not in the table.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FLOW_FORMATS:
+        found = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise FormatError(f"{path} has {found}, which is no flow format; wanted one of {', '.join(FLOW_SUFFIXES)}")
+    return FLOW_FORMATS[suffix]
+
+
+def read_flow(path: str | os.PathLike[str]) -> FlowArray:
+    """Read a flow file of any known format.
+
+    Returns:
+        Flow in pixels, u right, v down, top row first; NaN where it is unknown.
+
+    Raises:
+        FormatError: the file is missing, damaged, cut off or of another kind.
+        InputError: the format needs an extra that is not installed.
+    """
+    flow, valid = read_flow_with_mask(path)
+    flow[~valid] = np.nan
+    return flow
+
+
+def read_flow_with_mask(path: str | os.PathLike[str]) -> tuple[FlowArray, MaskArray]:
+    """Read a flow file of any known format.
+
+    Returns:
+        Flow in pixels, u right, v down, top row first, zero where it is unknown; and the mask of known pixels.
+
+    Raises:
+        FormatError: the file is missing, damaged, cut off or of another kind.
+        InputError: the format needs an extra that is not installed.
+    """
+    decode = flow_format(path).decode
+    data = read_bytes(path)
+    try:
+        return decode(data)
+    except FormatError as error:
+        raise FormatError(f"{path} {error}") from error
+
+
+def write_flow(
+    path: str | os.PathLike[str],
+    flow: Shaped[np.ndarray, "height width channels"],
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+    *,
+    half: bool = False,
+) -> None:
+    """Write a flow file; the suffix chooses the format. The file appears whole or not at all.
+
+    Args:
+        path: one of the suffixes of `FLOW_SUFFIXES`; the folder must exist.
+        flow: H x W x 2, in pixels; pixels that are not finite are unknown.
+        valid: H x W bool, where the flow is known; everywhere that it is finite if not given.
+        half: in half precision (`.npz` and `.exr`): half the size, 11 significant bits.
+
+    Raises:
+        FormatError: an unknown suffix, values that the format cannot hold, or a file that cannot be written.
+        InputError: `flow` or `valid` is no flow or mask, or an extra is not installed.
+    """
+    chosen = flow_format(path)
+    encode = chosen.encode_half if half else chosen.encode
+    if encode is None:
+        known = ", ".join(suffix for suffix, other in FLOW_FORMATS.items() if other.encode_half)
+        raise InputError(f"{Path(path).suffix} has no half precision; it is for {known}")
+    try:
+        data = encode(*as_flow(flow, valid))
+    except FormatError as error:
+        raise FormatError(f"{path} {error}") from error
+    write_bytes(path, data)

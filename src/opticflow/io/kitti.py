@@ -1,0 +1,56 @@
+"""KITTI `.png`: 16-bit RGB with R = 64 u + 32768, G = 64 v + 32768, B = 1 where the flow is known, else 0.
+
+Menze and Geiger, "Object Scene Flow for Autonomous Vehicles", CVPR 2015, development kit.
+"""
+
+import cv2
+import numpy as np
+
+from opticflow.errors import FormatError
+from opticflow.io.png import check_png
+from opticflow.shapes import FlowArray, MaskArray, as_flow
+
+STEPS_PER_PIXEL = 64
+ZERO = 32768
+
+
+def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
+    """Flow, zero where unknown, and where it is known.
+
+    Raises:
+        FormatError: not such a file, or cut off.
+    """
+    check_png(data)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise FormatError("cannot be decoded as PNG; it is damaged")
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if image.dtype != np.uint16 or channels != 3:
+        raise FormatError(
+            f"is a PNG picture of {channels} channel(s) with {8 * image.itemsize} bits, not a KITTI flow file, "
+            "which has 3 with 16"
+        )
+    flow = (image[..., :0:-1].astype(np.float32) - ZERO) / STEPS_PER_PIXEL
+    return as_flow(flow, image[..., 0] > 0)
+
+
+def encode(flow: FlowArray, valid: MaskArray) -> bytes:
+    """The contents of a file; the flow is rounded to 1/64 px.
+
+    Raises:
+        FormatError: a known value outside -512 ... 511.98 px.
+    """
+    steps = np.rint(flow.astype(np.float64) * STEPS_PER_PIXEL) + ZERO
+    outside = valid[..., None] & ((steps < 0) | (steps > 65535))
+    if outside.any():
+        y, x, _ = np.argwhere(outside)[0]
+        u, v = flow[y, x]
+        raise FormatError(
+            f"cannot hold the flow ({u:.6g}, {v:.6g}) px at x={x}, y={y}: KITTI PNG reaches from -512 to 511.98 px; "
+            "write .flo or .npz instead"
+        )
+    image = np.empty((*valid.shape, 3), np.uint16)
+    image[..., 0] = valid
+    image[..., :0:-1] = np.where(valid[..., None], steps, ZERO)
+    _, encoded = cv2.imencode(".png", image)
+    return encoded.tobytes()

@@ -1,0 +1,57 @@
+"""PFM, as FlyingThings3D stores flow: header lines `PF`, `width height`, `scale`, then float32 rows from bottom to top.
+
+Three channels u, v, 0. A negative scale means little-endian. The size of the scale is ignored, as the data set's own
+reader does. Unknown flow is NaN.
+"""
+
+import re
+
+import numpy as np
+from jaxtyping import Float32
+
+from opticflow.errors import FormatError
+from opticflow.shapes import FlowArray, MaskArray, as_flow
+
+_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)[ \t]*\r?\n")
+
+
+def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
+    """Flow, zero where unknown, and where it is known.
+
+    Raises:
+        FormatError: not such a file, or cut off.
+    """
+    values = decode_channels(data)
+    if values.shape[2] != 3:
+        raise FormatError("is a PFM of one channel (Pf), such as a disparity; flow has three (PF): u, v and 0")
+    return as_flow(values[..., :2])
+
+
+def encode(flow: FlowArray, valid: MaskArray) -> bytes:
+    """The contents of a file, little-endian."""
+    height, width = valid.shape
+    values = np.zeros((height, width, 3), "<f4")
+    values[..., :2] = np.where(valid[..., None], flow, np.float32(np.nan))
+    return f"PF\n{width} {height}\n-1.0\n".encode() + values[::-1].tobytes()
+
+
+def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]:
+    """All channels, one or three, top row first.
+
+    Raises:
+        FormatError: not a PFM file, or cut off.
+    """
+    header = _HEADER.match(data[:256])
+    if header is None:
+        raise FormatError(f"is not a PFM file: it starts with {data[:16]!r}, not with PF, width, height and scale")
+    channels = 3 if header[1] == b"PF" else 1
+    width, height, scale = int(header[2]), int(header[3]), float(header[4])
+    if width < 1 or height < 1 or scale == 0:
+        raise FormatError(f"claims {width} x {height} pixels with the scale {scale:g}; the header is damaged")
+    found, wanted = len(data) - header.end(), 4 * width * height * channels
+    if found != wanted:
+        raise FormatError(
+            f"claims {width} x {height} pixels, {wanted} bytes, but has {found}; it is cut off or damaged"
+        )
+    values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", offset=header.end())
+    return np.ascontiguousarray(values.reshape(height, width, channels)[::-1], dtype=np.float32)

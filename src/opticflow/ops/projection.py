@@ -1,0 +1,43 @@
+"""Moving flow along itself: where the next pair of a clip may start."""
+
+import torch
+import torch.nn.functional as F
+
+from opticflow.ops.grid import pixel_grid
+from opticflow.shapes import Flow
+
+
+def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
+    """The flow carried to where it points: a starting value for the next pair, if motion goes on as it is.
+
+    RAFT, section 3.4 (warm start). Computed on cells of `cell` pixels, the resolution at which RAFT takes it: each
+    cell's mean flow goes to the cell where it ends; where flows meet the longest stays, as what moves is mostly in
+    front; cells that nothing reaches take the mean of their neighbours. Flow that leaves the frame is dropped.
+    """
+    height, width = flow.shape[-2:]
+    rows, columns = max(1, height // cell), max(1, width // cell)
+    coarse = F.adaptive_avg_pool2d(flow, (rows, columns))
+    cells = coarse.new_tensor([columns / width, rows / height])[:, None, None]
+    column, row = (pixel_grid(rows, columns, like=flow) + coarse * cells).round().long().unbind(1)
+    inside = (column >= 0) & (row >= 0) & (column < columns) & (row < rows)
+    target = torch.where(inside, row * columns + column, rows * columns).flatten(1)  # one extra cell takes what leaves
+
+    length = coarse.square().sum(1).flatten(1)
+    longest = flow.new_full((len(flow), rows * columns + 1), -1).scatter_reduce(1, target, length, "amax")
+    wins = (length >= longest.gather(1, target)).to(flow.dtype)[:, None]
+
+    landed = flow.new_zeros(len(flow), 3, rows * columns + 1)
+    carried = torch.cat((coarse.flatten(2) * wins, wins), 1)
+    landed.scatter_add_(2, target[:, None].expand_as(carried), carried)
+    landed = landed[:, :, :-1].unflatten(2, (rows, columns))
+    total, count = landed[:, :2], landed[:, 2:]
+    if not bool((count > 0).flatten(1).any(1).all()):
+        return torch.zeros_like(flow)
+    filled = total / count.clamp(min=1)
+    known = (count > 0).to(flow.dtype)
+    while not bool(known.all()):
+        near = F.avg_pool2d(torch.cat((filled * known, known), 1), 3, 1, 1, count_include_pad=True)
+        grown = (near[:, 2:] > 0).to(flow.dtype)
+        filled = torch.where(known > 0, filled, near[:, :2] / near[:, 2:].clamp(min=1e-6))
+        known = grown
+    return F.interpolate(filled, size=(height, width), mode="bilinear", align_corners=False)

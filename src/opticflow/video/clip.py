@@ -1,0 +1,267 @@
+"""Frames from a video file, a folder or a list of pictures; never more than a few in memory, none unpacked to disk."""
+
+import contextlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import numpy as np
+
+from opticflow.errors import FormatError, InputError, VideoError
+from opticflow.io import list_image_files, read_image
+from opticflow.shapes import Frame
+
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".gif",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".wmv",
+    ".flv",
+    ".ogv",
+)
+
+
+@dataclass(frozen=True)
+class ClipFrame:
+    """One frame of a clip and where it stands."""
+
+    index: int
+    """Position in the clip, from 0."""
+    name: str
+    """What files made from this frame are called."""
+    time: float
+    """When it is shown, in seconds."""
+    image: Frame
+
+
+class Clip(ABC):
+    """A sequence of frames of one size."""
+
+    name: str
+    """What messages and default output names call it."""
+    count: int | None
+    """How many frames it has, as far as that is known beforehand."""
+    rate: Fraction
+    """Frames per second; an average where the rate varies."""
+
+    @abstractmethod
+    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
+        """Every `step`-th frame from `start` up to and without `end`.
+
+        Raises:
+            VideoError: a frame that cannot be read, or is of another size, by its index.
+        """
+
+    @abstractmethod
+    def excerpts(
+        self, places: int, step: int, *, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[Frame, Frame]]:
+        """Pairs of frames `step` apart, from about `places` places spread over the clip. Broken places are left out."""
+
+
+def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
+    """A video file, a folder of pictures in natural order (2 before 10), or a list of pictures.
+
+    Raises:
+        VideoError: missing, or no video.
+        InputError: a folder without pictures.
+    """
+    if not isinstance(source, str | Path):
+        return PictureClip([Path(path) for path in source], name="frames")
+    path = Path(source)
+    if path.is_dir():
+        return PictureClip(list_image_files(path), name=path.resolve().name)
+    if not path.exists():
+        raise VideoError(f"there is no file or folder {path}")
+    return VideoClip(path)
+
+
+def read_video(source: str | Path, *, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[Frame]:
+    """The frames of a video file or a folder of pictures, one after the other, as H x W x 3 uint8 RGB.
+
+    Args:
+        source: see `open_clip`.
+        start: index of the first frame.
+        end: index after the last frame.
+        step: take every so many frames.
+
+    Raises:
+        VideoError: a source that cannot be opened; at once. A frame that cannot be read; when it is reached.
+    """
+    clip = open_clip(source)
+    return (frame.image for frame in clip.frames(start, end, step))
+
+
+class PictureClip(Clip):
+    """Picture files, one a frame, at 25 frames per second."""
+
+    def __init__(self, paths: Sequence[Path], *, name: str):
+        self.paths = list(paths)
+        self.name = name
+        self.count = len(self.paths)
+        self.rate = Fraction(25)
+        stems = [path.stem for path in self.paths]
+        self._names = stems if len(set(stems)) == len(stems) else [f"{i:06d}" for i in range(len(stems))]
+
+    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
+        shape = None
+        for index in range(len(self.paths))[start:end:step]:
+            path = self.paths[index]
+            try:
+                image = read_image(path)
+            except (FormatError, InputError) as error:
+                raise VideoError(f"frame {index} ({path.name}) cannot be read: {error}") from error
+            if shape is not None and image.shape != shape:
+                raise VideoError(
+                    f"frame {index} ({path.name}) is {_size(image.shape)} and those before it are {_size(shape)}; "
+                    "frames must be of one size"
+                )
+            shape = image.shape
+            yield ClipFrame(index, self._names[index], float(index / self.rate), image)
+
+    def excerpts(
+        self, places: int, step: int, *, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[Frame, Frame]]:
+        last = min(len(self.paths), end or len(self.paths)) - 1 - step
+        for index in _spread(start, last, places):
+            with contextlib.suppress(FormatError, InputError):
+                pair = read_image(self.paths[index]), read_image(self.paths[index + step])
+                if pair[0].shape == pair[1].shape:
+                    yield pair
+
+
+class VideoClip(Clip):
+    """A video file, decoded by FFmpeg's libraries (PyAV); upright, as players show it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.name = path.stem
+        with self._open() as container:
+            stream = container.streams.video[0]
+            self.count = stream.frames or None
+            self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            self._seconds = _declared_seconds(stream)
+            if self.count is None and self._seconds:
+                self.count = max(1, round(self._seconds * self.rate))
+
+    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
+        index, time, shape = -1, -1.0, None
+        with self._open() as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
+            decoded = container.decode(stream)
+            while end is None or index + 1 < end:
+                try:
+                    frame = next(decoded, None)
+                    if frame is None:
+                        break
+                    index += 1
+                    time = self._time(index, frame.time, time)
+                    if index < start or (index - start) % step:
+                        continue
+                    image = _upright(frame)
+                except (av.error.FFmpegError, ValueError) as error:
+                    raise VideoError(
+                        f"frame {index + 1} of {self.path} cannot be decoded ({_reason(error)})"
+                    ) from error
+                if shape is not None and image.shape != shape:
+                    raise VideoError(
+                        f"frame {index} of {self.path} is {_size(image.shape)} and those before it are {_size(shape)}; "
+                        "frames must be of one size"
+                    )
+                shape = image.shape
+                yield ClipFrame(index, f"{index:06d}", time, image)
+            else:
+                return
+        self._check_end(index + 1, time)
+
+    def excerpts(
+        self, places: int, step: int, *, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[Frame, Frame]]:
+        if self._seconds is None:
+            frames = [frame.image for frame in islice(self.frames(start, end), step + 1)]
+            if len(frames) == step + 1:
+                yield frames[0], frames[-1]
+            return
+        stop = min(end / self.rate, self._seconds) if end is not None else self._seconds
+        with self._open() as container:
+            stream = container.streams.video[0]
+            first_time = float((stream.start_time or 0) * (stream.time_base or 0))
+            for place in range(places):
+                seconds = start / self.rate + (place + 0.5) / places * max(0.0, stop - start / self.rate)
+                with contextlib.suppress(av.error.FFmpegError, ValueError):
+                    container.seek(int((first_time + float(seconds)) * av.time_base))
+                    frames = list(islice(container.decode(stream), step + 1))
+                    if len(frames) == step + 1:
+                        yield _upright(frames[0]), _upright(frames[-1])
+
+    def _time(self, index: int, stamp: float | None, before: float) -> float:
+        """When a frame is shown. AVI has no time stamps of its own, and FFmpeg's guesses run back and forth."""
+        if stamp is None or self.path.suffix.lower() == ".avi":
+            stamp = float(index / self.rate)
+        return stamp if stamp > before else before + 1 / float(self.rate)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[av.container.InputContainer]:
+        try:
+            container = av.open(str(self.path))
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(f"{self.path} cannot be opened as video ({_reason(error)})") from error
+        with container:
+            if not container.streams.video:
+                raise VideoError(f"{self.path} has no video stream")
+            yield container
+
+    def _check_end(self, decoded: int, time: float) -> None:
+        """Refuse a file that ends before its header says: by frames, and by time where that is known too."""
+        if decoded == 0:
+            raise VideoError(f"{self.path} has no frame that can be decoded")
+        missing = (self.count or decoded) - decoded
+        end = self._seconds if self._seconds is not None else 0.0
+        if missing > 2 and time + 3 / float(self.rate) < end:
+            raise VideoError(
+                f"{self.path} is cut off: it ends after {decoded} of the {self.count} frames that it declares"
+            )
+
+
+def _declared_seconds(stream) -> float | None:
+    """How long the video stream says it is."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    match = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's tag
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
+
+
+def _upright(frame: av.VideoFrame) -> Frame:
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _spread(first: int, last: int, places: int) -> list[int]:
+    """Up to `places` different whole numbers spread over [first, last]."""
+    if last < first:
+        return []
+    return sorted({round(first + (place + 0.5) / places * (last - first)) for place in range(places)})
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,100 @@
+"""Work in threads beside the estimate: frames are read ahead, results are written behind."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_END = object()
+
+
+class Prefetch(Generic[T]):
+    """Iterates over `source` in a thread of its own, up to `depth` items ahead. An error of the source is raised when
+    its place is reached. A context manager: leaving it stops the thread."""
+
+    def __init__(self, source: Iterable[T], depth: int = 4):
+        self.waited = 0.0
+        """Seconds spent waiting for the source."""
+        self._queue: queue.Queue = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(source,), daemon=True)
+
+    def _read(self, source: Iterable[T]) -> None:
+        try:
+            for item in source:
+                if not self._offer((item, None)):
+                    return
+            self._offer((_END, None))
+        except BaseException as error:  # handed over, raised by the reader
+            self._offer((_END, error))
+
+    def _offer(self, item) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __enter__(self) -> "Prefetch[T]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            begun = time.perf_counter()
+            item, error = self._queue.get()
+            self.waited += time.perf_counter() - begun
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+
+
+class Behind(Generic[T]):
+    """Calls `consume` on each item in a thread of its own, in order, up to `depth` items behind. An error of it is
+    raised at the next `put` or at the end. A context manager: leaving it waits until all is consumed."""
+
+    def __init__(self, consume: Callable[[T], None], depth: int = 4):
+        self.waited = 0.0
+        """Seconds spent waiting for the consumer."""
+        self._consume = consume
+        self._queue: queue.Queue = queue.Queue(depth)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def _write(self) -> None:
+        while (item := self._queue.get()) is not _END:
+            if self._error is None:  # after an error the rest is dropped, so that nobody waits on a full queue
+                try:
+                    self._consume(item)
+                except BaseException as error:
+                    self._error = error
+
+    def put(self, item: T) -> None:
+        """Hand over an item; waits while too many are unfinished."""
+        begun = time.perf_counter()
+        if self._error is not None:
+            raise self._error
+        self._queue.put(item)
+        self.waited += time.perf_counter() - begun
+
+    def __enter__(self) -> "Behind[T]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        begun = time.perf_counter()
+        self._queue.put(_END)
+        self._thread.join()
+        self.waited += time.perf_counter() - begun
+        if kind is None and self._error is not None:
+            raise self._error

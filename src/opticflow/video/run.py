@@ -1,0 +1,284 @@
+"""The flow of a whole clip: frames are read ahead, estimated, and written behind, in constant memory.
+
+    Clip -> Prefetch -> Estimator.pairs -> Behind -> files and video
+
+The clip is cut into segments of a fixed number of pairs. A segment is estimated on its own and is one piece of the
+video, so that a run that goes on after an interruption computes what an uninterrupted one does.
+"""
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from opticflow.errors import InputError, VideoError
+from opticflow.estimator import Estimator, PairFlow
+from opticflow.shapes import Frame
+from opticflow.video.clip import Clip, ClipFrame
+from opticflow.video.outputs import FlowFiles, bytes_per_pair
+from opticflow.video.prefetch import Behind, Prefetch
+from opticflow.video.recorder import Recorder
+from opticflow.video.state import RunState
+from opticflow.visualize import robust_max_flow
+
+SEGMENT = 32
+"""Pairs in a segment, at least."""
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How a clip is run through an Estimator."""
+
+    saves: tuple[str, ...] = ("video",)
+    """What is written; see `outputs.SAVES`."""
+    start: int = 0
+    """Index of the first frame."""
+    end: int | None = None
+    """Index after the last frame."""
+    step: int = 1
+    """Take every so many frames; the flow is between the frames taken."""
+    backward: bool = False
+    """Also the flow from each frame to the one before, and the occlusions that the two directions show."""
+    batch: int = 1
+    """Pairs estimated together."""
+    warm_start: bool = False
+    """Start each estimate from the one before."""
+    max_flow: float | None = None
+    """The length, in pixels, painted in full colour; measured on excerpts of the clip if None."""
+    half: bool = False
+    """Store `.npz` in half precision."""
+
+    def __post_init__(self):
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise InputError(f"start is {self.start} and end is {self.end}; wanted 0 <= start < end")
+        for name in ("step", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; wanted at least 1")
+        if self.max_flow is not None and not self.max_flow > 0:
+            raise InputError(f"max-flow is {self.max_flow}; wanted pixels above 0")
+
+    @property
+    def segment(self) -> int:
+        """Pairs in a segment: a whole number of batches."""
+        return -(-SEGMENT // self.batch) * self.batch
+
+    def first_to_compute(self, done: int) -> int:
+        """Where a run goes on that has `done` pairs. Video and warm starts need their segment from its start."""
+        whole = self.segment if "video" in self.saves or self.warm_start else self.batch
+        return done // whole * whole
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did."""
+
+    pairs: int
+    """Pairs of the clip."""
+    computed: int
+    """Pairs estimated in this run; fewer where it went on from another."""
+    seconds: float
+    estimating: float
+    """Share of the time spent in the network."""
+    reading: float
+    """Share of the time spent waiting for frames."""
+    writing: float
+    """Share of the time spent waiting for files."""
+    max_flow: float
+    """The length, in pixels, painted in full colour."""
+    cuts: list[int]
+    """Pairs across which the scene changes."""
+    outputs: list[str]
+    """Files and folders written."""
+
+
+def run_clip(
+    clip: Clip,
+    estimator: Estimator,
+    folder: Path,
+    options: ClipOptions,
+    *,
+    settings: dict[str, Any],
+    resume: bool = False,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> RunReport:
+    """Estimate the flow of a clip and write it.
+
+    Args:
+        clip: the frames.
+        estimator: the method.
+        folder: where the results go; made if needed.
+        options: what to compute and to write.
+        settings: whatever else decides the result (model, precision ...); a resumed run must have the same.
+        resume: go on where an interrupted run with these options stopped.
+        progress: called with the number of pairs done and their total, if known.
+
+    Raises:
+        VideoError: a frame that cannot be read; what came before it is kept.
+        InputError: another run's folder, or too little disk space.
+        FormatError: a file that cannot be written.
+    """
+    begun = time.perf_counter()
+    settings = {**settings, "clip": clip.name, **vars(options), "saves": list(options.saves)}
+    state = (RunState.resume if resume else RunState)(folder / "opticflow.json", settings)
+    max_flow = options.max_flow or measure_max_flow(clip, options)
+    files = FlowFiles(folder, options.saves, max_flow, options.half, options.backward, keep_existing=resume)
+    total = _count_pairs(clip, options)
+    computed, reading, writing = 0, 0.0, 0.0
+    if not state.complete:
+        state.pairs_done = first = options.first_to_compute(state.pairs_done)
+        _check_space(clip, options, total - first if total else None, folder)
+        source = _UntilBroken(clip.frames(options.start + first * options.step, options.end, options.step))
+        with (
+            Recorder(files, state, clip.rate, options.segment) as recorder,
+            Prefetch(source) as frames,
+            Behind(recorder.write) as behind,
+        ):
+            for segment in segments(frames, options.segment, done=first):
+                for result in _estimate(segment, estimator, options):
+                    behind.put(result)
+                    computed += 1
+                    progress(first + computed, total)
+        reading, writing = frames.waited, behind.waited
+        if state.pairs_done:
+            begun_joining = time.perf_counter()
+            recorder.join_videos()
+            writing += time.perf_counter() - begun_joining
+        if source.error is not None:
+            raise VideoError(f"{source.error}; the {state.pairs_done} flows before it are kept") from source.error
+        if state.pairs_done == 0:
+            raise VideoError(f"{clip.name} has fewer than two frames in the range asked for; flow needs two")
+        recorder.finish()
+    seconds = time.perf_counter() - begun
+    return RunReport(
+        pairs=state.pairs_done,
+        computed=computed,
+        seconds=round(seconds, 3),
+        estimating=round(1 - (reading + writing) / seconds, 3),
+        reading=round(reading / seconds, 3),
+        writing=round(writing / seconds, 3),
+        max_flow=round(max_flow, 3),
+        cuts=state.cuts,
+        outputs=files.outputs(),
+    )
+
+
+def run_clip_to_video(
+    clip: Clip, estimator: Estimator, path: Path, options: ClipOptions, **arguments: Any
+) -> RunReport:
+    """Estimate the flow of a clip and write one colour video. What `run_clip` keeps meanwhile is in a hidden folder
+    beside it, for `resume`.
+
+    Raises:
+        InputError: options that write more than the video.
+        See `run_clip`.
+    """
+    if options.saves != ("video",) or options.backward:
+        raise InputError(f"{path} can take one video; for other outputs, or both directions, give a folder")
+    folder = path.with_name(f".{path.name}.opticflow")
+    video = folder / "flow.mp4"
+    try:
+        report = run_clip(clip, estimator, folder, options, **arguments)
+    finally:
+        if video.exists():  # also when the clip breaks off
+            video.replace(path)
+    shutil.rmtree(folder)
+    return replace(report, outputs=[str(path)])
+
+
+def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> float:
+    """One colour scale for a whole clip, before its flow is known: what fast classical flow (DIS on small frames)
+    reaches at some places of the clip, but at least a pixel, so that a still clip does not show noise."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flows = []
+    for pair in clip.excerpts(places, options.step, start=options.start, end=options.end):
+        height, width = pair[0].shape[:2]
+        factor = min(1.0, 512 / max(height, width))
+        size = max(32, round(width * factor)), max(32, round(height * factor))
+        greys = [cv2.cvtColor(cv2.resize(f, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in pair]
+        flow = dis.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
+        flows.append(flow * np.array([width / size[0], height / size[1]], np.float32))
+    return max(1.0, robust_max_flow(flows))
+
+
+def segments(frames: Iterable[ClipFrame], length: int, *, done: int = 0) -> Iterator[Iterator[ClipFrame]]:
+    """The frames in runs of up to `length` pairs; the last frame of a run is the first of the next.
+
+    The first run is shorter when `done` pairs of it are there already. Each run must be used up before the next.
+    """
+    iterator = iter(frames)
+    last = next(iterator, None)
+    pairs = length - done % length
+    while last is not None and (following := next(iterator, None)) is not None:
+        ends = [following]
+
+        def run(first=last, second=following, rest=pairs - 1, ends=ends) -> Iterator[ClipFrame]:
+            yield first
+            yield second
+            for frame in islice(iterator, rest):
+                ends[0] = frame
+                yield frame
+
+        yield run()
+        last, pairs = ends[0], length
+
+
+def _estimate(
+    segment: Iterator[ClipFrame], estimator: Estimator, options: ClipOptions
+) -> Iterator[tuple[ClipFrame, PairFlow]]:
+    """Each pair of the segment, with its first frame."""
+    begun: deque[ClipFrame] = deque()
+
+    def images() -> Iterator[Frame]:
+        for frame in segment:
+            begun.append(frame)
+            yield frame.image
+
+    for pair in estimator.pairs(
+        images(), batch=options.batch, backward=options.backward, warm_start=options.warm_start
+    ):
+        yield begun.popleft(), pair
+
+
+class _UntilBroken:
+    """Iterates until a frame cannot be read, and keeps the error, so that what came before it can be finished."""
+
+    def __init__(self, frames: Iterator[ClipFrame]):
+        self._frames = frames
+        self.error: VideoError | None = None
+
+    def __iter__(self) -> Iterator[ClipFrame]:
+        try:
+            yield from self._frames
+        except VideoError as error:
+            self.error = error
+
+
+def _count_pairs(clip: Clip, options: ClipOptions) -> int | None:
+    if clip.count is None and options.end is None:
+        return None
+    end = min(clip.count or options.end or 0, options.end or clip.count or 0)
+    return max(0, -(-(end - options.start) // options.step) - 1)
+
+
+def _check_space(clip: Clip, options: ClipOptions, pairs: int | None, folder: Path) -> None:
+    if pairs is None:
+        return
+    excerpt = next(clip.excerpts(1, options.step, start=options.start, end=options.end), None)
+    if excerpt is None:
+        return
+    height, width = excerpt[0].shape[:2]
+    needed = pairs * bytes_per_pair(options.saves, height, width, backward=options.backward, half=options.half)
+    disk = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(disk).free
+    if needed > free:
+        raise InputError(
+            f"the flow of {pairs} pairs takes up to {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free; "
+            "save less (--save video, or --save npz --half), or elsewhere"
+        )

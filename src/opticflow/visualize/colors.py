@@ -1,0 +1,129 @@
+"""The colours of flow: hue is the direction, saturation the length, as the Middlebury benchmark draws it.
+
+Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV 2011, with the 55 hues of its
+`colorcode.cpp`. Scaled by the flow's own maximum, the picture is that of RAFT and of the `flow_vis` package, to within
+one level. Flow beyond `max_flow` keeps its hue at full saturation. Unknown flow is black.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from opticflow.errors import InputError
+from opticflow.shapes import FlowArray, Frame, MaskArray, as_flow
+
+# how many of the 55 hues lie between neighbouring corners; more where the eye tells more apart
+_HUES = {"red": 15, "yellow": 6, "green": 4, "cyan": 11, "blue": 13, "magenta": 6}
+_CORNERS = {
+    "red": (255, 0, 0),
+    "yellow": (255, 255, 0),
+    "green": (0, 255, 0),
+    "cyan": (0, 255, 255),
+    "blue": (0, 0, 255),
+    "magenta": (255, 0, 255),
+}
+_FINE = 256
+"""Steps between two hues in the table; half a step moves a colour by at most 0.13 levels."""
+
+
+def color_wheel() -> Float32[np.ndarray, "55 3"]:
+    """The 55 hues, RGB in 0 ... 255, from red over yellow, green, cyan, blue and magenta."""
+    corners = [np.array(_CORNERS[name]) for name in (*_HUES, "red")]
+    # the published table holds whole levels: rounded down where a channel rises, up where it falls
+    return np.concatenate(
+        [
+            start + np.sign(end - start) * np.floor(255 * np.arange(count) / count)[:, None]
+            for count, start, end in zip(_HUES.values(), corners, corners[1:], strict=False)
+        ],
+        dtype=np.float32,
+    )
+
+
+def flow_to_image(
+    flow: Shaped[np.ndarray, "height width channels"],
+    *,
+    max_flow: float | None = None,
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+) -> Frame:
+    """Draw flow in the Middlebury colours: white is no motion, red is motion to the right.
+
+    Args:
+        flow: H x W x 2, in pixels; NaN where unknown.
+        max_flow: the length in pixels that gets full saturation; the longest known flow if not given.
+        valid: where the flow is known.
+
+    Raises:
+        InputError: not a flow, or `max_flow` is not positive.
+    """
+    flow, known = as_flow(flow, valid)
+    return color_known(flow, known, flow_limit(flow, max_flow))
+
+
+def magnitude_to_image(
+    flow: Shaped[np.ndarray, "height width channels"],
+    *,
+    max_flow: float | None = None,
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+) -> Frame:
+    """Draw the length of flow in the colours of viridis, from violet (no motion) to yellow (`max_flow` and beyond).
+
+    Args:
+        flow: H x W x 2, in pixels; NaN where unknown, which is drawn black.
+        max_flow: the length in pixels at the end of the scale; the longest known flow if not given.
+        valid: where the flow is known.
+
+    Raises:
+        InputError: not a flow, or `max_flow` is not positive.
+    """
+    flow, known = as_flow(flow, valid)
+    return color_magnitude(magnitude(flow) / flow_limit(flow, max_flow), known)
+
+
+def magnitude(flow: FlowArray) -> Float32[np.ndarray, "height width"]:
+    """The length of every flow vector, in pixels; at most the largest float32."""
+    with np.errstate(over="ignore"):
+        return np.minimum(np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1])), np.finfo(np.float32).max)
+
+
+def flow_limit(flow: FlowArray, max_flow: float | None) -> float:
+    """`max_flow` if given, else the longest flow; never zero.
+
+    Raises:
+        InputError: `max_flow` is not positive.
+    """
+    if max_flow is None:
+        return max(float(magnitude(flow).max()), 1e-5)
+    if not 0 < max_flow < np.inf:
+        raise InputError(f"max_flow is {max_flow:g} px; wanted a positive number")
+    return float(max_flow)
+
+
+def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
+    """The wheel's colours of flow that is zero where unknown."""
+    # the first hue points right, the last a full turn on; OpenCV's angles are off by 0.01 degrees, 0.1 levels at most
+    u, v = cv2.split(flow)
+    turns = cv2.phase(u, v) / np.float32(2 * np.pi)
+    absorbed = _absorbed()
+    at_full = np.take(absorbed, np.rint(turns * np.float32(len(absorbed) - 1)).astype(np.intp), axis=0)
+    saturation = np.minimum(magnitude(flow) / np.float32(max_flow + 1e-5), 1)
+    image = (255 - saturation[..., None] * at_full).astype(np.uint8)
+    image[~known] = 0
+    return image
+
+
+def color_magnitude(share: Float32[np.ndarray, "height width"], known: MaskArray) -> Frame:
+    """The colours of viridis for 0 ... 1, clipped."""
+    levels = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    image = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    image[~known] = 0
+    return image
+
+
+@cache
+def _absorbed() -> Float32[np.ndarray, "steps 3"]:
+    """What the wheel's colours lack of white, linearly interpolated from the first hue to the last."""
+    wheel = color_wheel()
+    at = np.arange((len(wheel) - 1) * _FINE + 1) / _FINE
+    return np.stack([255 - np.interp(at, np.arange(len(wheel)), channel) for channel in wheel.T], -1).astype(np.float32)

@@ -1,0 +1,66 @@
+"""What the colours and arrows of a picture mean, as a strip at its right side."""
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from opticflow.shapes import Frame
+from opticflow.visualize.colors import color_known, color_magnitude
+from opticflow.visualize.overlays import draw_arrow
+
+_WIDTH, _HEIGHT = 96, 120
+_BLACK = (0, 0, 0)
+
+
+def wheel_legend(max_flow: float) -> Frame:
+    """The colour wheel as a disc whose rim is a flow of `max_flow` pixels."""
+    strip, radius = _strip(), 40
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
+    distance = np.hypot(x, y)
+    disc = color_known(np.stack([x, y], -1), np.ones(x.shape, bool), float(radius))
+    # one pixel of the rim is blended, so that it is not jagged
+    share = np.clip(radius + 0.5 - distance, 0, 1)[..., None]
+    top, left = 6, (_WIDTH - 2 * radius - 1) // 2
+    area = strip[top : top + 2 * radius + 1, left : left + 2 * radius + 1]
+    area[:] = np.rint(share * disc + (1 - share) * area)
+    _label(strip, f"{max_flow:.3g} px", 110)
+    return strip
+
+
+def scale_legend(max_flow: float) -> Frame:
+    """The colours of lengths, from zero at the bottom to `max_flow` at the top."""
+    strip, rows = _strip(), 84
+    lengths = np.linspace(1, 0, rows, dtype=np.float32)[:, None].repeat(16, 1)
+    strip[20 : 20 + rows, 8:24] = color_magnitude(lengths, np.ones(lengths.shape, bool))
+    _label(strip, f"{max_flow:.3g} px", 14, left=8)
+    _label(strip, "0", 108, left=30)
+    return strip
+
+
+def arrow_legend(max_flow: float, spacing: int) -> Frame:
+    """The longest arrow that is drawn, and the length it stands for."""
+    strip = _strip()
+    length = min(spacing, _WIDTH - 16)
+    draw_arrow(strip, ((_WIDTH - length) // 2, 90), (float(length), 0.0))
+    _label(strip, f"{max_flow:.3g} px", 110)
+    return strip
+
+
+def beside(picture: Frame, legend: UInt8[np.ndarray, "legend_height legend_width 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The picture with the legend at its right, at the bottom; a picture lower than the legend gets white below."""
+    height = max(picture.shape[0], legend.shape[0])
+    canvas = np.full((height, picture.shape[1] + legend.shape[1], 3), 255, np.uint8)
+    canvas[: picture.shape[0], : picture.shape[1]] = picture
+    canvas[height - legend.shape[0] :, picture.shape[1] :] = legend
+    return canvas
+
+
+def _strip() -> Frame:
+    return np.full((_HEIGHT, _WIDTH, 3), 255, np.uint8)
+
+
+def _label(strip: Frame, text: str, baseline: int, left: int | None = None) -> None:
+    """Write a text, centred unless `left` is given."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+    at = ((_WIDTH - width) // 2 if left is None else left, baseline)
+    cv2.putText(strip, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _BLACK, 1, cv2.LINE_AA)

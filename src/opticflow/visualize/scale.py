@@ -1,0 +1,72 @@
+"""One scale for many flows, so that colours mean the same in every frame of a clip."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from opticflow.errors import InputError
+from opticflow.shapes import FlowArray, as_flow
+from opticflow.visualize.colors import magnitude
+
+_LOWEST, _HIGHEST = -10, 24
+_PER_OCTAVE = 64
+"""Bins per doubling of the length: a percentile is found to within 1.1 %."""
+
+
+class MagnitudeHistogram:
+    """How often which length of flow occurs in the flows added so far. Its size does not grow with their number.
+
+    Lengths are counted in bins of equal ratio between 2^-10 and 2^24 px; the longest is kept as it is.
+    """
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((_HIGHEST - _LOWEST) * _PER_OCTAVE + 2, np.int64)
+        self.longest = 0.0
+
+    def add(self, flow: FlowArray) -> None:
+        """Count the known flow of a frame; NaN is unknown."""
+        flow, known = as_flow(flow)
+        lengths = magnitude(flow)[known]
+        if not lengths.size:
+            return
+        self.longest = max(self.longest, float(lengths.max()))
+        octaves = np.log2(np.maximum(lengths, np.float32(2.0 ** (_LOWEST - 1))))
+        bins = np.clip(np.ceil((octaves - _LOWEST) * _PER_OCTAVE), 0, len(self._counts) - 1)
+        self._counts += np.bincount(bins.astype(np.intp), minlength=len(self._counts))
+
+    def percentile(self, percent: float) -> float:
+        """The length that `percent` of the known pixels do not exceed: the upper end of its bin, within 1.1 %.
+
+        Zero if nothing has been counted.
+
+        Raises:
+            InputError: `percent` is not in (0, 100].
+        """
+        if not 0 < percent <= 100:
+            raise InputError(f"the percentile is {percent:g}; wanted more than 0 and at most 100")
+        total = int(self._counts.sum())
+        if percent == 100 or not total:
+            return self.longest
+        reached = int(np.searchsorted(np.cumsum(self._counts), percent / 100 * total))
+        return min(2.0 ** (_LOWEST + reached / _PER_OCTAVE), self.longest)
+
+
+def robust_max_flow(flows: Iterable[FlowArray], percentile: float = 99.0) -> float:
+    """A scale for drawing that a few wild vectors do not spoil; one flow is held in memory at a time.
+
+    Args:
+        flows: the flows of a clip, or a list of one; NaN where unknown.
+        percentile: the share of known pixels, in percent, that the scale covers; 100 gives the longest vector.
+
+    Returns:
+        A length in pixels, never zero; 1 px where nothing moves.
+
+    Raises:
+        InputError: `percentile` is not in (0, 100].
+    """
+    histogram = MagnitudeHistogram()
+    for flow in flows:
+        histogram.add(flow)
+    # where nearly all pixels stand still, what moves decides
+    lengths = (histogram.percentile(percentile), histogram.longest)
+    return next((length for length in lengths if length > 2.0**_LOWEST), 1.0)

@@ -1,0 +1,86 @@
+"""The styles in which flow can be drawn, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+from opticflow.errors import InputError
+from opticflow.shapes import Frame, as_flow
+from opticflow.visualize import legend
+from opticflow.visualize.colors import flow_limit, flow_to_image, magnitude_to_image
+from opticflow.visualize.overlays import arrow_spacing, arrows, overlay, same_size
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way to draw flow."""
+
+    draw: Callable[..., Frame]
+    legend: Callable[[float, int, int], Frame]
+    """From `max_flow` and the picture's height and width."""
+    takes_frame: bool = False
+    needs_frame: bool = False
+
+
+STYLES: dict[str, Style] = {
+    "color": Style(flow_to_image, lambda limit, *_: legend.wheel_legend(limit)),
+    "arrows": Style(
+        arrows,
+        lambda limit, height, width: legend.arrow_legend(limit, arrow_spacing(height, width)),
+        takes_frame=True,
+    ),
+    "overlay": Style(overlay, lambda limit, *_: legend.wheel_legend(limit), takes_frame=True, needs_frame=True),
+    "magnitude": Style(magnitude_to_image, lambda limit, *_: legend.scale_legend(limit)),
+}
+
+
+def find_style(name: str, *, with_frame: bool) -> Style:
+    """The style of that name.
+
+    Raises:
+        InputError: no such style, or it needs a frame and there is none, or has no use for the one given.
+    """
+    if name not in STYLES:
+        raise InputError(f"there is no style {name!r}; wanted one of {', '.join(STYLES)}")
+    style = STYLES[name]
+    if style.needs_frame and not with_frame:
+        raise InputError(f"the style {name} is drawn over a frame; give the frame that the flow was made from")
+    if with_frame and not style.takes_frame:
+        users = ", ".join(known for known, other in STYLES.items() if other.takes_frame)
+        raise InputError(f"the style {name} has no use for a frame; it is for {users}")
+    return style
+
+
+def draw_flow(
+    flow: Shaped[np.ndarray, "height width channels"],
+    style: str = "color",
+    *,
+    max_flow: float | None = None,
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+    frame: UInt8[np.ndarray, "frame_height frame_width 3"] | None = None,
+    with_legend: bool = False,
+) -> UInt8[np.ndarray, "picture_height picture_width 3"]:
+    """Draw flow in one of the styles `color`, `arrows`, `overlay` and `magnitude`.
+
+    Args:
+        flow: H x W x 2, in pixels; NaN where unknown.
+        style: a name of `STYLES`.
+        max_flow: the length in pixels at the end of the scale; the longest known flow if not given.
+        valid: where the flow is known.
+        frame: what arrows and overlay are drawn on, of the flow's size.
+        with_legend: adds a strip of 96 px at the right side that says what the scale is.
+
+    Raises:
+        InputError: not a flow, no such style, or a frame that is missing, unused or of another size.
+    """
+    chosen = find_style(style, with_frame=frame is not None)
+    flow, known = as_flow(flow, valid)
+    limit = flow_limit(flow, max_flow)
+    if frame is None:
+        picture = chosen.draw(flow, max_flow=limit, valid=known)
+    else:
+        same_size(flow, frame)
+        picture = chosen.draw(flow, frame=frame, max_flow=limit, valid=known)
+    return legend.beside(picture, chosen.legend(limit, *known.shape)) if with_legend else picture

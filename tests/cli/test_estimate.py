@@ -1,0 +1,150 @@
+"""`opticflow estimate`, as a user meets it: exit codes, one line for what is wrong, and a run that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import opticflow
+from clips import write_clip
+from opticflow.cli import main
+from pictures import moving
+
+FRAMES = moving(48, 64, 6)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> list[Path]:
+    paths = [tmp_path / f"frame{i}.png" for i in (1, 2)]
+    for path, frame in zip(paths, FRAMES, strict=False):
+        cv2.imwrite(str(path), frame[..., ::-1])
+    return paths
+
+
+@pytest.fixture
+def opticflow_command(monkeypatch, capsys):
+    """Runs the command in this process; gives the exit code, standard output and standard error."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["opticflow", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz"])
+def test_the_suffix_of_a_pair_chooses_the_format(pictures, tmp_path, opticflow_command, suffix):
+    code, out, _ = opticflow_command("estimate", *pictures, "-o", tmp_path / f"flow{suffix}")
+    assert code == 0 and f"flow{suffix}" in out
+    flow = opticflow.read_flow(tmp_path / f"flow{suffix}")
+    np.testing.assert_allclose(np.median(flow, (0, 1)), (2, 1), atol=0.1)
+
+
+def test_a_picture_suffix_gives_colours(pictures, tmp_path, opticflow_command):
+    assert opticflow_command("estimate", *pictures, "-o", tmp_path / "flow.jpg")[0] == 0
+    assert cv2.imread(str(tmp_path / "flow.jpg")).shape == (48, 64, 3)
+
+
+def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
+    clip = write_clip(tmp_path / "clip.mp4", FRAMES)
+    code, out, err = opticflow_command("estimate", clip, "-o", tmp_path / "out", "--save", "flo,video", "--json")
+    summary = json.loads(out)
+    assert (code, err) == (0, "") and summary["pairs"] == 5 and summary["model"] == "DIS"
+    assert len(list((tmp_path / "out" / "flo").glob("*.flo"))) == 5 and (tmp_path / "out" / "flow.mp4").exists()
+    assert opticflow_command("estimate", clip, "-o", tmp_path / "quiet", "--quiet") == (0, "", "")
+
+
+def bad_inputs(folder: Path) -> dict[str, list]:
+    """Arguments that must be refused, by what the line must say."""
+    first, second = folder / "a.png", folder / "b.png"
+    cv2.imwrite(str(first), FRAMES[0])
+    cv2.imwrite(str(second), FRAMES[1][:, :32])
+    (folder / "empty").mkdir()
+    text = folder / "text.mp4"
+    text.write_text("words")
+    (folder / "file").write_text("in the way")
+    broken = folder / "broken.png"
+    broken.write_bytes(first.read_bytes()[:150])
+    nan = folder / "nan.tiff"
+    cv2.imwrite(str(nan), np.full((8, 8, 3), np.nan, np.float32))
+    one = write_clip(folder / "one.mp4", FRAMES[:1])
+    return {
+        "32x48 and frame 0 is 64x48": [first, second],
+        "there is no file or folder": [folder / "none.mp4"],
+        "none.png": [first, folder / "none.png"],
+        "holds no picture": [folder / "empty"],
+        "cannot be opened as video": [text],
+        "broken.png": [first, broken],
+        "NaN": [nan, nan],
+        "fewer than two frames": [one],
+        "there is no model 'DISS'; did you mean DIS": [first, first, "--model", "DISS"],
+        "known are flo, kitti": [first, first, "--save", "florr"],
+        "no precision": [first, first, "--precision", "int8"],
+        "no flow format": [first, first, "-o", folder / "flow.xyz"],
+        "there is no folder": [first, first, "-o", folder / "nowhere" / "flow.flo"],
+        "exists": [folder / "one.mp4", "-o", folder / "file"],
+        "wanted a factor": [first, first, "--scale", "0"],
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "32x48 and frame 0 is 64x48",
+        "there is no file or folder",
+        "none.png",
+        "holds no picture",
+        "cannot be opened as video",
+        "broken.png",
+        "NaN",
+        "fewer than two frames",
+        "there is no model 'DISS'; did you mean DIS",
+        "known are flo, kitti",
+        "no precision",
+        "no flow format",
+        "there is no folder",
+        "exists",
+        "wanted a factor",
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, opticflow_command, monkeypatch, words):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    arguments = bad_inputs(tmp_path)[words]
+    code, out, err = opticflow_command("estimate", *arguments)
+    assert code == 2 and out == "" and words in err
+    assert err.count("\n") == 1 and err.startswith("error: ")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_equal_an_uninterrupted_run(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", moving(160, 240, 70, dx=1, dy=1))
+    command = [sys.executable, "-m", "opticflow", "estimate", str(clip), "--save", "flo,video", "--quiet", "-o"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    process = subprocess.Popen([*command, str(tmp_path / "killed")])
+    while len(list((tmp_path / "killed").glob("flo/*.flo"))) < 40:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(list((tmp_path / "killed").glob("flo/*.flo"))) < 69, "the process was killed on its way"
+    subprocess.run([*command, str(tmp_path / "killed"), "--resume"], check=True)
+    whole, killed = contents(tmp_path / "whole"), contents(tmp_path / "killed")
+    assert whole.keys() == killed.keys() and all(whole[name] == killed[name] for name in whole)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

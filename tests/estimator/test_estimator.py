@@ -1,0 +1,126 @@
+"""The Estimator with classical methods; the networks have their own tests."""
+
+import numpy as np
+import pytest
+
+import opticflow
+from opticflow.errors import InputError
+from opticflow.estimator import Estimator
+from opticflow.estimator.stream import is_cut
+from opticflow.models import build
+from pictures import moving, texture
+
+
+def error(flow: np.ndarray, truth: tuple[float, float]) -> float:
+    return float(np.linalg.norm(flow - np.array(truth), axis=-1).mean())
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    return moving(61, 83, 5, dx=3, dy=-2)
+
+
+@pytest.fixture(scope="module")
+def dis() -> Estimator:
+    return opticflow.load("DIS")
+
+
+def test_estimate_is_load_and_call(frames, dis):
+    flow = opticflow.estimate(frames[0], frames[1])
+    assert flow.dtype == np.float32 and flow.shape == (61, 83, 2)
+    np.testing.assert_array_equal(flow, dis(frames[0], frames[1]))
+    assert error(flow, (3, -2)) < 0.3
+
+
+@pytest.mark.parametrize("convert", [lambda f: f[..., 0], lambda f: f / 255.0, lambda f: f.astype(np.uint16) * 257])
+def test_frames_may_be_grey_floats_or_sixteen_bit(frames, dis, convert):
+    assert error(dis(convert(frames[0]), convert(frames[1])), (3, -2)) < 0.5
+
+
+@pytest.mark.parametrize("name", ["Lucas-Kanade", "DIS"])
+def test_a_pair_does_not_depend_on_its_batch(frames, name):
+    estimator = opticflow.load(name)
+    together = estimator.batch(frames[:4], frames[1:])
+    for flow, first, second in zip(together, frames, frames[1:], strict=False):
+        np.testing.assert_allclose(flow, estimator(first, second), atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 10])
+def test_a_stream_gives_the_flow_of_each_pair(frames, dis, batch):
+    flows = list(dis.stream(iter(frames), batch=batch))
+    assert len(flows) == 4
+    for flow, first, second in zip(flows, frames, frames[1:], strict=False):
+        np.testing.assert_array_equal(flow, dis(first, second))
+
+
+def test_a_stream_encodes_each_frame_once(frames):
+    network = build("DIS")
+    encoded, encode = [], network.encode
+    network.encode = lambda batch: encoded.append(len(batch)) or encode(batch)  # type: ignore[method-assign]
+    list(Estimator(network).stream(frames))
+    assert sum(encoded) == len(frames)
+
+
+def test_both_directions_show_what_is_occluded(frames, dis):
+    pair = next(dis.pairs(frames, backward=True))
+    assert error(pair.backward, (-3, 2)) < 0.3
+    assert pair.occluded[:2].all() and pair.occluded[:, -3:].all()  # moved out of view: up and to the right
+    assert pair.occluded[10:-10, 10:-10].mean() < 0.05
+
+
+def test_warm_start_begins_at_the_flow_before():
+    frames = moving(96, 128, 4, dx=5, dy=0)
+    network = build("Horn-Schunck")
+    starts, match = [], network.match
+
+    def watch(first, second, *, init_flow=None):
+        starts.append(init_flow)
+        return match(first, second, init_flow=init_flow)
+
+    network.match = watch  # type: ignore[method-assign]
+    list(Estimator(network).stream([*frames[:3], texture(96, 128, seed=9) // 4], warm_start=True))
+    assert starts[0] is None and abs(float(starts[1][:, 0].median()) - 5) < 0.5
+    assert starts[2] is None, "across a cut nothing is carried over"
+
+
+def test_scale_keeps_the_size_and_the_pixels(frames):
+    flow = opticflow.load("DIS", scale=2.0)(frames[0], frames[1])
+    assert flow.shape == (61, 83, 2) and error(flow, (3, -2)) < 0.4
+
+
+def test_refinement_makes_a_method_better(frames):
+    plain = opticflow.load("Farneback")(frames[0], frames[1])
+    refined = opticflow.load("Farneback", refine=True)(frames[0], frames[1])
+    assert error(refined, (3, -2)) < error(plain, (3, -2))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5), (129, 127)])
+@pytest.mark.parametrize("name", ["DIS", "Farneback", "Lucas-Kanade", "Horn-Schunck"])
+def test_any_size(name, size):
+    frame = texture(*size)
+    flow = opticflow.load(name, refine=size == (7, 5))(frame, np.roll(frame, 1, 1))
+    assert flow.shape == (*size, 2) and np.isfinite(flow).all()
+
+
+def test_a_cut_is_seen_and_motion_and_exposure_are_not():
+    frame = texture(90, 120, seed=1)
+    assert is_cut(frame, 255 - texture(90, 120, seed=2) // 3)
+    assert not is_cut(frame, np.roll(frame, 25, axis=1))
+    assert not is_cut(frame, np.clip(frame * 1.2, 0, 255).astype(np.uint8))
+
+
+def test_bad_input_is_named(frames, dis):
+    with pytest.raises(InputError, match="frame 1 is 40x61 and frame 0 is 83x61"):
+        dis(frames[0], frames[1][:, :40])
+    with pytest.raises(InputError, match="fewer than two frames"):
+        list(dis.stream(frames[:1]))
+    with pytest.raises(InputError, match="initial flow is 4x4"):
+        dis(frames[0], frames[1], init_flow=np.zeros((4, 4, 2), np.float32))
+    with pytest.raises(InputError, match="did you mean DIS"):
+        opticflow.load("DISS")
+    with pytest.raises(InputError, match="no iterations"):
+        opticflow.load("DIS", iterations=3)
+    with pytest.raises(InputError, match="cannot be used"):
+        opticflow.load("DIS", device="cuda:7")
+    with pytest.raises(InputError, match="precision 'int8'"):
+        opticflow.load("DIS", precision="int8")  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""Frames at the edge."""
+
+import numpy as np
+import pytest
+
+from opticflow.errors import InputError
+from opticflow.shapes import as_frame
+
+RNG = np.random.default_rng(0)
+
+
+def test_grey_and_single_channel_become_rgb():
+    grey = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+    for image in (grey, grey[..., None]):
+        frame = as_frame(image)
+        assert frame.shape == (5, 7, 3) and all((frame[..., c] == grey).all() for c in range(3))
+
+
+def test_alpha_is_dropped():
+    image = RNG.integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(as_frame(image), image[..., :3])
+
+
+def test_sixteen_bits_are_scaled_to_the_nearest_level():
+    image = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    np.testing.assert_array_equal(as_frame(image)[..., 0], np.rint(image / 257).astype(np.uint8))
+
+
+def test_unit_range_floats_are_scaled():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(as_frame(levels / 255.0)[..., 0], levels)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.full((4, 4, 3), np.nan), "NaN"),
+        (np.full((4, 4, 3), 2.0), "[2, 2]"),
+        (np.zeros((4, 4, 2), np.uint8), "(4, 4, 2)"),
+        (np.zeros((0, 4, 3), np.uint8), "(0, 4, 3)"),
+        (np.zeros((4, 4, 3), np.int64), "int64"),
+    ],
+)
+def test_what_is_no_frame_is_refused_by_name(image, words):
+    with pytest.raises(InputError, match="picture 7") as caught:
+        as_frame(image, "picture 7")
+    assert words in str(caught.value)

@@ -1,0 +1,107 @@
+"""Frames from video files and folders."""
+
+import cv2
+import numpy as np
+import pytest
+
+import opticflow
+from clips import write_clip
+from opticflow.errors import OpticflowError, VideoError
+from opticflow.video import open_clip
+from pictures import moving
+
+FRAMES = moving(48, 64, 8)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".webm", ".gif"])
+def test_every_container_gives_the_frames_in_order(tmp_path, suffix):
+    path = write_clip(tmp_path / f"clip{suffix}", FRAMES)
+    read = list(opticflow.read_video(path))
+    assert len(read) == len(FRAMES)
+    for i, image in enumerate(read):
+        distances = [np.abs(image.astype(int) - frame).mean() for frame in FRAMES]
+        assert int(np.argmin(distances)) == i and distances[i] < 25
+
+
+def test_start_end_and_step_pick_frames(tmp_path):
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", FRAMES))
+    assert [frame.index for frame in clip.frames(1, 7, 2)] == [1, 3, 5]
+    assert clip.count == 8 and clip.rate == 25
+
+
+def test_rotated_phone_video_is_upright(tmp_path):
+    """Players turn the picture by the display matrix; so does OpenCV, which is asked here."""
+    path = write_clip(tmp_path / "phone.mp4", FRAMES[:2], rotation=90)
+    frame = next(opticflow.read_video(path))
+    capture = cv2.VideoCapture(str(path))
+    expected = capture.read()[1][..., ::-1]
+    assert frame.shape == expected.shape == (64, 48, 3)
+    assert np.abs(frame.astype(int) - expected).mean() < 3
+
+
+def test_times_of_a_variable_frame_rate_are_kept(tmp_path):
+    times = [0.0, 0.04, 0.1, 0.5, 0.55, 0.6, 0.9, 1.3]
+    clip = open_clip(write_clip(tmp_path / "vfr.mp4", FRAMES, times=times))
+    np.testing.assert_allclose([frame.time for frame in clip.frames()], times, atol=1e-3)
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path):
+    for i in (10, 2, 1, 33):
+        cv2.imwrite(str(tmp_path / f"frame{i}.png"), np.full((4, 6, 3), i, np.uint8))
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a frame")
+    clip = open_clip(tmp_path)
+    assert [frame.name for frame in clip.frames()] == ["frame1", "frame2", "frame10", "frame33"]
+    assert [frame.image[0, 0, 0] for frame in clip.frames()] == [1, 2, 10, 33]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", "folder"])
+def test_excerpts_are_neighbours(tmp_path, suffix):
+    if suffix == "folder":
+        for i, frame in enumerate(FRAMES):
+            cv2.imwrite(str(tmp_path / f"{i}.png"), frame[..., ::-1])
+        clip = open_clip(tmp_path)
+    else:
+        clip = open_clip(write_clip(tmp_path / f"clip{suffix}", FRAMES))
+    pairs = list(clip.excerpts(3, 2))
+    assert pairs
+    for first, second in pairs:
+        indices = [int(np.argmin([np.abs(image.astype(int) - f).mean() for f in FRAMES])) for image in (first, second)]
+        assert indices[1] - indices[0] == 2
+
+
+def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
+    text = tmp_path / "text.mp4"
+    text.write_text("no video at all\n" * 20)
+    (tmp_path / "empty").mkdir()
+    for path, words in [
+        (tmp_path / "none.mp4", "no file"),
+        (text, "cannot be opened"),
+        (tmp_path / "empty", "holds no picture"),
+    ]:
+        with pytest.raises(OpticflowError, match=words):
+            open_clip(path)
+
+
+def test_frames_of_different_sizes_are_named(tmp_path):
+    for i, width in enumerate((6, 6, 8)):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.zeros((4, width, 3), np.uint8))
+    with pytest.raises(VideoError, match=r"frame 2 \(2.png\) is 8x4 and those before it are 6x4"):
+        list(open_clip(tmp_path).frames())
+
+
+def test_a_video_cut_in_the_middle_is_noticed(tmp_path):
+    path = write_clip(tmp_path / "clip.avi", moving(96, 128, 40))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    frames = []
+    with pytest.raises(VideoError, match=r"ends after|cannot be decoded"):
+        frames.extend(open_clip(path).frames())
+
+
+def test_a_broken_frame_is_named_by_its_index(tmp_path):
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), FRAMES[i])
+    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:200])
+    with pytest.raises(VideoError, match=r"frame 2 \(2.png\)"):
+        list(open_clip(tmp_path).frames())

@@ -1,0 +1,50 @@
+"""Threads beside the estimate."""
+
+import threading
+
+import pytest
+
+from opticflow.video.prefetch import Behind, Prefetch
+
+
+def test_prefetch_keeps_the_order_and_raises_in_place():
+    def source():
+        yield from range(5)
+        raise ValueError("broken")
+
+    seen = []
+    with Prefetch(source(), depth=2) as items, pytest.raises(ValueError, match="broken"):
+        seen.extend(items)
+    # list.extend keeps what it got before the error
+    assert seen == list(range(5))
+
+
+def test_prefetch_reads_no_further_than_its_depth():
+    taken = []
+
+    def source():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    with Prefetch(source(), depth=3) as items:
+        assert next(iter(items)) == 0
+    assert len(taken) <= 6
+
+
+def test_behind_consumes_everything_before_it_is_left():
+    seen = []
+    with Behind(seen.append, depth=2) as behind:
+        for i in range(50):
+            behind.put(i)
+    assert seen == list(range(50))
+
+
+def test_an_error_of_the_consumer_reaches_the_caller():
+    def refuse(item):
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"), Behind(refuse, depth=1) as behind:
+        for i in range(10):
+            behind.put(i)
+    assert threading.active_count() < 10

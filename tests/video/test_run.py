@@ -1,0 +1,170 @@
+"""Whole clips: what is written, and going on after an interruption."""
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import opticflow
+from opticflow.errors import FormatError, InputError, OpticflowError, VideoError
+from opticflow.estimator import Estimator
+from opticflow.models import build
+from opticflow.video import ClipOptions, open_clip, run, run_clip, run_clip_to_video
+from opticflow.video.run import segments
+from pictures import moving
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("frames")
+    for i, frame in enumerate(moving(48, 64, 13, dx=2, dy=1)):
+        cv2.imwrite(str(path / f"frame_{i}.png"), frame[..., ::-1])
+    return path
+
+
+def go(source: Path, target: Path, estimator: Estimator | None = None, *, resume: bool = False, **options):
+    estimator = estimator or opticflow.load("DIS")
+    return run_clip(
+        open_clip(source), estimator, target, ClipOptions(**options), settings={"model": "DIS"}, resume=resume
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_folder_of_frames_gives_every_kind_of_file(folder, tmp_path):
+    saves = ("flo", "kitti", "pfm", "npz", "color", "video")
+    report = go(folder, tmp_path / "out", saves=saves, backward=True)
+    assert report.pairs == report.computed == 12 and report.cuts == []
+    for name, motion in [("flo/frame_11.flo", (2, 1)), ("flo-backward/frame_0.flo", (-2, -1))]:
+        flow = opticflow.read_flow(tmp_path / "out" / name)
+        np.testing.assert_allclose(np.median(flow, (0, 1)), motion, atol=0.1)
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.is_dir()} == {
+        f"{save}{direction}" for save in saves if save != "video" for direction in ("", "-backward")
+    } | {"occlusion"}
+    for name in ("flow.mp4", "flow-backward.mp4"):
+        assert sum(1 for _ in opticflow.read_video(tmp_path / "out" / name)) == 12
+    assert cv2.imread(str(tmp_path / "out" / "occlusion" / "frame_3.png"), 0).shape == (48, 64)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def dies_after(pairs: int) -> Estimator:
+    """An Estimator that stops like a killed process: nothing after it runs."""
+    network = build("DIS")
+    left, match = [pairs], network.match
+
+    def limited(first, *args, **kwargs):
+        left[0] -= len(first["grey"])
+        if left[0] < 0:
+            raise Interrupted
+        return match(first, *args, **kwargs)
+
+    network.match = limited  # type: ignore[method-assign]
+    return Estimator(network)
+
+
+@pytest.mark.parametrize("options", [{"saves": ("flo",)}, {"saves": ("video", "flo")}, {"saves": ("flo",), "batch": 3}])
+@pytest.mark.parametrize("stop", [0, 2, 7])
+def test_a_resumed_run_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch, options, stop):
+    monkeypatch.setattr(run, "SEGMENT", 5)
+    whole = go(folder, tmp_path / "whole", **options)
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "resumed", dies_after(stop), **options)
+    written = {p: p.stat().st_mtime_ns for p in (tmp_path / "resumed").rglob("*.flo")}
+    report = go(folder, tmp_path / "resumed", resume=True, **options)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "resumed")
+    assert all(path.stat().st_mtime_ns == time for path, time in written.items()), "complete files stay as they are"
+    assert report.pairs == whole.pairs
+    assert report.computed <= whole.computed - (stop // 5 * 5)
+
+
+def test_a_complete_run_is_not_repeated(folder, tmp_path):
+    go(folder, tmp_path / "out", saves=("flo",))
+    assert go(folder, tmp_path / "out", dies_after(0), saves=("flo",), resume=True).computed == 0
+
+
+def test_resuming_with_other_options_is_refused(folder, tmp_path):
+    go(folder, tmp_path / "out", saves=("flo",))
+    with pytest.raises(InputError, match="step was 1 and is 2"):
+        go(folder, tmp_path / "out", saves=("flo",), step=2, resume=True)
+    (tmp_path / "out" / "opticflow.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        go(folder, tmp_path / "out", saves=("flo",), resume=True)
+
+
+def test_what_comes_before_a_broken_frame_is_kept(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "frames")
+    (tmp_path / "frames" / "frame_6.png").write_bytes(b"broken")
+    with pytest.raises(VideoError, match=r"frame 6 .*; the 5 flows before it are kept"):
+        go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video"), batch=4)
+    assert len(list((tmp_path / "out" / "flo").iterdir())) == 5
+    assert sum(1 for _ in opticflow.read_video(tmp_path / "out" / "flow.mp4")) == 5
+    shutil.copy(folder / "frame_6.png", tmp_path / "frames")
+    go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video"), batch=4, resume=True)
+    go(folder, tmp_path / "whole", saves=("flo", "video"), batch=4)
+    ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
+    assert ours.keys() == whole.keys() and all(ours[k] == whole[k] for k in whole if k != "opticflow.json")
+
+
+def test_a_disk_that_fills_up_leaves_whole_files(folder, tmp_path, monkeypatch):
+    from opticflow.io import atomic
+
+    count, write = iter(range(1000)), Path.write_bytes
+
+    def limited(self, data):
+        if self.parent.name == "flo" and next(count) == 4:
+            write(self, data[:100])
+            raise OSError(28, "No space left on device")
+        return write(self, data)
+
+    monkeypatch.setattr(atomic.Path, "write_bytes", limited)
+    with pytest.raises(FormatError, match="No space left on device"):
+        go(folder, tmp_path / "out", saves=("flo",))
+    files = list((tmp_path / "out" / "flo").iterdir())
+    assert len(files) == 4 and all(opticflow.read_flow(path).shape == (48, 64, 2) for path in files)
+    assert json.loads((tmp_path / "out" / "opticflow.json").read_text())["pairs_done"] == 4
+
+
+def test_too_little_space_is_said_beforehand(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
+    with pytest.raises(InputError, match="GB free"):
+        go(folder, tmp_path / "out", saves=("flo",))
+
+
+def test_one_video_may_be_all_that_is_wanted(folder, tmp_path):
+    estimator, options = opticflow.load("DIS"), ClipOptions()
+    report = run_clip_to_video(open_clip(folder), estimator, tmp_path / "a.mp4", options, settings={})
+    assert report.outputs == [str(tmp_path / "a.mp4")] and [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    with pytest.raises(InputError, match="one video"):
+        run_clip_to_video(open_clip(folder), estimator, tmp_path / "a.mp4", ClipOptions(saves=("flo",)), settings={})
+
+
+def test_one_frame_is_not_enough(folder, tmp_path):
+    with pytest.raises(OpticflowError, match="fewer than two frames"):
+        go(folder, tmp_path / "out", end=1)
+    with pytest.raises(OpticflowError, match="fewer than two frames"):
+        go(folder, tmp_path / "out", start=100)
+
+
+@pytest.mark.parametrize("bad", [{"step": 0}, {"start": 5, "end": 5}, {"start": -1}, {"batch": 0}, {"max_flow": 0.0}])
+def test_options_without_sense_are_refused(bad):
+    with pytest.raises(InputError, match="wanted"):
+        ClipOptions(**bad)
+
+
+@pytest.mark.parametrize(
+    ("count", "done", "expected"),
+    [(10, 0, [4, 4, 1]), (9, 0, [4, 4]), (2, 0, [1]), (1, 0, []), (10, 3, [1, 4, 4]), (0, 0, [])],
+)
+def test_segments_share_their_ends(count, done, expected):
+    runs = [list(run) for run in segments(iter(range(count)), 4, done=done)]
+    assert [len(run) - 1 for run in runs] == expected
+    assert all(before[-1] == after[0] for before, after in pairwise(runs))
