@@ -14,7 +14,6 @@ import pytest
 
 import opticflow
 from clips import write_clip
-from opticflow.cli import main
 from pictures import moving
 
 FRAMES = moving(48, 64, 6)
@@ -26,23 +25,6 @@ def pictures(tmp_path) -> list[Path]:
     for path, frame in zip(paths, FRAMES, strict=False):
         cv2.imwrite(str(path), frame[..., ::-1])
     return paths
-
-
-@pytest.fixture
-def opticflow_command(monkeypatch, capsys):
-    """Runs the command in this process; gives the exit code, standard output and standard error."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["opticflow", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as leaving:
-            code = leaving.code or 0
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 @pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz"])

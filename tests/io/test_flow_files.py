@@ -247,7 +247,7 @@ def test_files_cut_off(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", FLOW_SUFFIXES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_damaged_files_never_crash(suffix, data):
     contents = bytearray(FLOW_FORMATS[suffix].encode(*as_flow(some_flow())))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -325,6 +325,7 @@ def test_pictures_are_no_kitti_flow(tmp_path, channels, kind):
 
 
 def test_unknown_suffixes_list_the_known(tmp_path):
+    assert "is a folder" in refused(tmp_path)
     for name in ("a.floo", "a"):
         with pytest.raises(FormatError, match=r"\.flo, \.png, \.pfm"):
             read_flow(tmp_path / name)

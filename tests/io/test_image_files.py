@@ -157,6 +157,21 @@ def test_files_that_are_no_picture(tmp_path, suffix):
     assert "folder" in refused(path)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("cut", [1, 2, 50, 1000])
+def test_a_jpeg_with_a_preview_cut_off(tmp_path, progressive, cut):
+    """The end of the preview is not taken for the end of the picture."""
+    preview = io.BytesIO()
+    Image.fromarray(picture()).save(preview, "JPEG")
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + preview.getvalue()
+    path = tmp_path / "a.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, exif=exif, progressive=progressive)
+    assert read_image(path).shape == (90, 120, 3)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert "cut off" in refused(path)
+
+
 def test_a_damaged_png(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(picture()).save(buffer, "PNG")
@@ -167,6 +182,7 @@ def test_a_damaged_png(tmp_path):
 
 
 def test_suffixes_that_are_no_picture(tmp_path):
+    assert "is a folder" in refused(tmp_path)
     assert "wanted one of .png, .jpg" in refused(tmp_path / "a.flo")
     for name in ("a.gif", "a", "a.exr"):
         with pytest.raises(FormatError, match=r"wanted one of \.png, \.jpg"):

@@ -8,8 +8,11 @@ import sys
 
 import typer
 
+from opticflow.cli.check import check
 from opticflow.cli.convert import convert
+from opticflow.cli.data import data
 from opticflow.cli.estimate import estimate
+from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
 from opticflow.cli.version import version
 from opticflow.cli.view import view
@@ -26,7 +29,10 @@ app = typer.Typer(
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
+app.command()(check)
+app.command()(evaluate)
 app.command()(version)
+app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 
 

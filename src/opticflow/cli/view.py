@@ -13,7 +13,7 @@ def view(
         typer.Option(
             "--output",
             "-o",
-            help="Picture or folder to write; NAME.STYLE.png beside the flow if not given.",
+            help="Picture, folder or .mp4 to write; NAME.STYLE.png beside the flow if not given.",
             show_default=False,
         ),
     ] = None,
@@ -37,12 +37,18 @@ def view(
     """Draw flow as a picture; a folder of flow on one scale, so that colours do not flicker.
 
     Example: `opticflow view flow.flo -o flow.png --legend`
-    """
-    from opticflow.visualize import draw_files
 
-    drawn = draw_files(
-        flow, output, style=style, max_flow=max_flow, percentile=percentile, frame=frame, with_legend=legend
-    )
+    Example: `opticflow view flow/flo -o flow.mp4 --style magnitude`
+    """
+    from opticflow.visualize import Drawings, draw_files
+
+    drawings = Drawings(flow, style=style, max_flow=max_flow, percentile=percentile, frame=frame, with_legend=legend)
+    if output is not None and output.suffix.lower() == ".mp4" and not output.is_dir():
+        from opticflow.video import draw_video
+
+        drawn = draw_video(drawings, output)
+    else:
+        drawn = draw_files(drawings, output)
     where = drawn.pictures[0]
     if len(drawn.pictures) > 1:
         where = f"{len(drawn.pictures)} pictures in {where.parent}"

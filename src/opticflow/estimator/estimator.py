@@ -218,7 +218,7 @@ def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MOD
 
 
 def _to_unit_range(frames: torch.Tensor) -> Frames:
-    return frames.permute(0, 3, 1, 2).float().div(255).contiguous()
+    return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def _tensor(flow: FlowArray) -> torch.Tensor:

@@ -51,7 +51,7 @@ class Fitting:
         """Frames of the given size, as the network takes them."""
         if self.mode == "resize":
             return resize(frames, self.size)
-        return F.pad(resize(frames, self._scaled), self._margins, mode="replicate")
+        return self._pad(resize(frames, self._scaled))
 
     def restore(self, flow: Float[Tensor, "batch 2 fitted_height fitted_width"]) -> Flow:
         """The network's flow, at the size and in the pixels of the frames."""
@@ -64,4 +64,7 @@ class Fitting:
         """Flow of the frames' size, as the network takes it: for starting values."""
         if self.mode == "resize":
             return resize_flow(flow, self.size)
-        return F.pad(resize_flow(flow, self._scaled), self._margins, mode="replicate")
+        return self._pad(resize_flow(flow, self._scaled))
+
+    def _pad(self, image: Tensor) -> Tensor:
+        return F.pad(image, self._margins, mode="replicate") if any(self._margins) else image

@@ -1,6 +1,6 @@
 """Flow and picture files, read and written whole."""
 
-from opticflow.io.atomic import atomic_path
+from opticflow.io.atomic import atomic_path, make_folder
 from opticflow.io.flow_files import FLOW_FORMATS, FLOW_SUFFIXES, FlowFormat, read_flow, read_flow_with_mask, write_flow
 from opticflow.io.folders import list_flow_files, list_image_files, natural_key
 from opticflow.io.image_files import IMAGE_SUFFIXES, read_image, write_image
@@ -13,6 +13,7 @@ __all__ = [
     "atomic_path",
     "list_flow_files",
     "list_image_files",
+    "make_folder",
     "natural_key",
     "read_flow",
     "read_flow_with_mask",

@@ -51,6 +51,18 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those it lies in, where they are not there yet.
+
+    Raises:
+        FormatError: it cannot be made, or is a file.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(f"cannot make the folder {path}: {error.strerror or error}") from error
+
+
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)

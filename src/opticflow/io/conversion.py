@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from opticflow.errors import InputError
+from opticflow.io.atomic import make_folder
 from opticflow.io.flow_files import FLOW_SUFFIXES, flow_format, read_flow_with_mask, write_flow
 from opticflow.io.folders import list_flow_files
 
@@ -51,15 +52,16 @@ def convert(source: Path, target: Path, *, suffix: str | None = None, half: bool
         if target.exists() and not target.is_dir():
             raise InputError(f"{target} is a file, and {source} is a folder; give a folder")
         pairs = [(path, target / f"{path.stem}{suffix}") for path in list_flow_files(source)]
-        target.mkdir(parents=True, exist_ok=True)
     for path, written in pairs:
         if written.exists() and path.exists() and written.samefile(path):
             raise InputError(f"{written} would replace the file it is made from; give another name or folder")
-    return (_convert_file(path, written, half) for path, written in pairs)
+    return (_convert_file(path, written, half, make_parent=source.is_dir()) for path, written in pairs)
 
 
-def _convert_file(source: Path, target: Path, half: bool) -> Converted:
+def _convert_file(source: Path, target: Path, half: bool, *, make_parent: bool) -> Converted:
     flow, valid = read_flow_with_mask(source)
+    if make_parent:
+        make_folder(target.parent)
     write_flow(target, flow, valid, half=half)
     kept, _ = read_flow_with_mask(target)
     largest = float(np.abs(kept.astype(np.float64) - flow).max())

@@ -51,6 +51,8 @@ def flow_format(path: str | os.PathLike[str]) -> FlowFormat:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FLOW_FORMATS:
+        if Path(path).is_dir():
+            raise FormatError(f"{path} is a folder; give the name of a file")
         found = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise FormatError(f"{path} has {found}, which is no flow format; wanted one of {', '.join(FLOW_SUFFIXES)}")
     return FLOW_FORMATS[suffix]

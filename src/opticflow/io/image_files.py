@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from opticflow.errors import FormatError
-from opticflow.io import exr, pfm, png
+from opticflow.io import exr, jpeg, pfm, png
 from opticflow.io.atomic import write_bytes
 from opticflow.io.contents import read_bytes
 from opticflow.shapes import Frame, as_frame
@@ -64,6 +64,8 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
 def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in known:
+        if Path(path).is_dir():
+            raise FormatError(f"{path} is a folder; give the name of a file")
         found = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise FormatError(f"{path} has {found}, which is no picture format; wanted one of {', '.join(known)}")
     return suffix
@@ -72,6 +74,8 @@ def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
 def _decode(data: bytes) -> Pixels:
     if data.startswith(png.SIGNATURE):
         png.check_png(data)
+    if data.startswith(jpeg.SIGNATURE):
+        jpeg.check_jpeg(data)
     try:
         # these two flags together keep 16 bit and floating point, turn by EXIF and drop alpha
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)

@@ -27,9 +27,9 @@ def grey(frames: Frames) -> Grey:
 
 def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
     """Grey by OpenCV, to the last bit, as its methods take it."""
-    colours = (frames.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    greys = [torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in colours]
-    return torch.stack(greys).to(frames.device)
+    colours = frames.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    greys = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colours])
+    return torch.from_numpy(greys).to(frames.device)
 
 
 class LucasKanade(FlowNetwork):
@@ -114,8 +114,8 @@ class _OpenCV(FlowNetwork):
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         pairs = zip(first["grey"].cpu().numpy(), second["grey"].cpu().numpy(), strict=True)
-        flows = [torch.from_numpy(self.calculate(*pair)).permute(2, 0, 1) for pair in pairs]
-        return torch.stack(flows).to(first["grey"].device)
+        flows = np.stack([self.calculate(*pair) for pair in pairs])
+        return torch.from_numpy(flows).permute(0, 3, 1, 2).to(first["grey"].device)
 
     @abstractmethod
     def calculate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:

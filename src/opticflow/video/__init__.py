@@ -1,6 +1,7 @@
 """Frames in, flow out, in constant memory."""
 
 from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame, open_clip, read_video
+from opticflow.video.drawing import draw_video
 from opticflow.video.outputs import SAVES, parse_saves
 from opticflow.video.run import ClipOptions, RunReport, run_clip, run_clip_to_video
 from opticflow.video.writer import VideoWriter
@@ -13,6 +14,7 @@ __all__ = [
     "ClipOptions",
     "RunReport",
     "VideoWriter",
+    "draw_video",
     "open_clip",
     "parse_saves",
     "read_video",

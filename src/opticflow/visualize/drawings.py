@@ -1,10 +1,21 @@
 """Flow files drawn as picture files: one, or a folder of them on one scale."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from opticflow.errors import InputError
-from opticflow.io import IMAGE_SUFFIXES, list_flow_files, list_image_files, read_flow, read_image, write_image
+from opticflow.io import (
+    IMAGE_SUFFIXES,
+    list_flow_files,
+    list_image_files,
+    make_folder,
+    read_flow,
+    read_image,
+    write_image,
+)
+from opticflow.shapes import Frame
 from opticflow.visualize.scale import robust_max_flow
 from opticflow.visualize.styles import draw_flow, find_style
 
@@ -21,66 +32,88 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class _Job:
-    flow: Path
-    frame: Path | None
-    picture: Path
-
-
-def draw_files(
-    source: Path,
-    target: Path | None = None,
-    *,
-    style: str = "color",
-    max_flow: float | None = None,
-    percentile: float | None = None,
-    frame: Path | None = None,
-    with_legend: bool = False,
-) -> Drawn:
-    """Draw a flow file, or all flow files of a folder on one scale. One flow is held in memory at a time.
+class Drawings:
+    """Pictures of a flow file, or of all flow files of a folder on one scale, made as they are asked for.
 
     Args:
         source: a flow file or a folder of them.
-        target: a picture file, or a folder, which is made if it is not there; beside the flow if not given. Pictures in
-            a folder are called `NAME.STYLE.png`.
         style: a name of `STYLES`.
-        max_flow: the length in pixels at the end of the scale.
+        max_flow: the length in pixels at the end of the scale; measured if not given.
         percentile: where `max_flow` is not given, the scale covers this share of the known pixels, in percent. If not
             given, 100 for a file (the published pictures) and 99 for a folder (a few wild vectors do not dim a clip).
         frame: the picture that the flow was made from, or a folder of them in the order of the flows.
         with_legend: adds a strip that says what the scale is.
 
     Raises:
-        InputError: nothing to draw, a target that does not fit, or frames that do not.
+        InputError: nothing to draw, or frames that do not fit.
+        FormatError: a file that cannot be read.
+    """
+
+    source: Path
+    style: str = "color"
+    max_flow: float | None = None
+    percentile: float | None = None
+    frame: Path | None = None
+    with_legend: bool = False
+
+    def __post_init__(self):
+        find_style(self.style, with_frame=self.frame is not None)
+        _frames(self.frame, len(self.flows))
+
+    @cached_property
+    def flows(self) -> list[Path]:
+        """The flow files, in natural order."""
+        return list_flow_files(self.source) if self.source.is_dir() else [self.source]
+
+    @cached_property
+    def scale(self) -> float:
+        """The length in pixels at the end of the scale. One flow is held in memory at a time."""
+        if self.max_flow is not None:
+            return self.max_flow
+        percentile = self.percentile
+        if percentile is None:
+            percentile = 99.0 if self.source.is_dir() else 100.0
+        return robust_max_flow((read_flow(path) for path in self.flows), percentile)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for path, frame in zip(self.flows, _frames(self.frame, len(self.flows)), strict=True):
+            background = None if frame is None else read_image(frame)
+            flow = read_flow(path)
+            yield draw_flow(flow, self.style, max_flow=self.scale, frame=background, with_legend=self.with_legend)
+
+
+def draw_files(drawings: Drawings, target: Path | None = None) -> Drawn:
+    """Write the drawings as picture files.
+
+    Args:
+        drawings: what to draw.
+        target: a picture file, or a folder, which is made if it is not there; beside the flow if not given. Pictures in
+            a folder are called `NAME.STYLE.png`.
+
+    Raises:
+        InputError: a target that does not fit.
         FormatError: a file that cannot be read or written.
     """
-    find_style(style, with_frame=frame is not None)
-    if source.is_dir():
-        jobs = _jobs_of_folder(source, target, style, frame)
-    else:
-        jobs = [_Job(source, frame, _picture_of_file(source, target, style))]
-    if max_flow is None:
-        if percentile is None:
-            percentile = 99.0 if source.is_dir() else 100.0
-        max_flow = robust_max_flow((read_flow(job.flow) for job in jobs), percentile)
-    for job in jobs:
-        background = None if job.frame is None else read_image(job.frame)
-        flow = read_flow(job.flow)
-        write_image(job.picture, draw_flow(flow, style, max_flow=max_flow, frame=background, with_legend=with_legend))
-    return Drawn([job.picture for job in jobs], max_flow)
+    pictures = _pictures(drawings, target)
+    scale = drawings.scale  # everything has been read once before the first file is written
+    if drawings.source.is_dir():
+        make_folder(pictures[0].parent)
+    for path, picture in zip(pictures, drawings, strict=True):
+        write_image(path, picture)
+    return Drawn(pictures, scale)
 
 
-def _jobs_of_folder(source: Path, target: Path | None, style: str, frame: Path | None) -> list[_Job]:
-    flows = list_flow_files(source)
-    frames = _frames(frame, len(flows))
-    target = source if target is None else target
-    # a suffix that is neither a picture's nor a video's belongs to the folder's name
-    if target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
-        raise InputError(f"{target}: a folder of flow is drawn into a folder of pictures, not into a video")
-    if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
-        raise InputError(f"{target} is one picture, and {source} holds {len(flows)} flow files; give a folder")
-    target.mkdir(parents=True, exist_ok=True)
-    return [_Job(flow, background, target / _name(flow, style)) for flow, background in zip(flows, frames, strict=True)]
+def _pictures(drawings: Drawings, target: Path | None) -> list[Path]:
+    """What the picture files are called."""
+    source, style = drawings.source, drawings.style
+    if target is not None and target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
+        raise InputError(f"{target}: flow is drawn into pictures, or a folder of it into a video .mp4")
+    if not source.is_dir():
+        return [_picture_of_file(source, target, style)]
+    # a suffix that is no picture's belongs to the folder's name
+    if target is not None and target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
+        raise InputError(f"{target} is one picture, and {source} holds {len(drawings.flows)} flow files; give a folder")
+    return [(target or source) / _name(flow, style) for flow in drawings.flows]
 
 
 def _picture_of_file(source: Path, target: Path | None, style: str) -> Path:
@@ -88,8 +121,6 @@ def _picture_of_file(source: Path, target: Path | None, style: str) -> Path:
         return source.with_name(_name(source, style))
     if target.is_dir():
         return target / _name(source, style)
-    if target.suffix.lower() in VIDEO_SUFFIXES:
-        raise InputError(f"{target}: one flow file is one picture; give a suffix such as .png")
     if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"{target} is the flow itself; give the picture another name")
     return target

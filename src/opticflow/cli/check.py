@@ -1,0 +1,35 @@
+"""opticflow check"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.")],
+    first: Annotated[Path, typer.Argument(metavar="FRAME1", help="The first frame; or the folder of all frames.")],
+    second: Annotated[
+        Path | None, typer.Argument(metavar="[FRAME2]", help="The second frame; not for folders.")
+    ] = None,
+    backward: Annotated[Path | None, typer.Option(help="The flow from the second frame to the first.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Judge flow without truth: errors against the frames, and which convention it follows.
+
+    Exit code 1 if the convention is not that of opticflow: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
+
+    Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
+    """
+    import json
+
+    from opticflow.evaluate.check import check as run
+    from opticflow.evaluate.shots import shots
+
+    found = run(shots(flow, first, second, backward))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        print("\n".join(found.lines()))
+    if found.verdict.name != "correct":
+        raise typer.Exit(1)

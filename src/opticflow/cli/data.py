@@ -1,0 +1,65 @@
+"""opticflow data"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
+
+
+@data.command("check")
+def check_data(
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="A name, as listed by a wrong one.")],
+    root: Annotated[Path, typer.Argument(help="Where the data set lies.")],
+    split: Annotated[str | None, typer.Option(help="One of its splits; the usual one if not given.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N pairs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Read every pair of a data set and list what is wrong; exit code 1 if anything is.
+
+    Example: `opticflow data check sintel-final ~/data/MPI-Sintel-complete`
+    """
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from opticflow.data import open_dataset, validate
+
+    dataset = open_dataset(name, root, split)
+    total = len(dataset)
+    if limit:
+        dataset = dataset[:limit]
+    console = Console(stderr=True)
+    findings = []
+    with console.status("reading") as status:
+        for finding in validate(dataset):
+            findings.append(finding)
+            status.update(f"{len(findings)} of {len(dataset)} pairs")
+            if finding.problem:
+                console.print(f"{finding.name}: {finding.problem}", markup=False, highlight=False)
+    broken = [finding for finding in findings if finding.problem]
+    if as_json:
+        summary = {
+            "dataset": dataset.name,
+            "pairs": total,
+            "expected": dataset.expected,
+            "read": len(findings),
+            "broken": len(broken),
+            "left_out": dict(dataset.left_out),
+            "findings": [asdict(finding) for finding in findings],
+        }
+        print(json.dumps(summary, indent=2))
+    else:
+        published = "" if dataset.expected in (None, total) else f" (published with {dataset.expected})"
+        print(f"{dataset.name}: {total} pairs{published}, {len(findings)} read, {len(broken)} broken")
+        known = [finding for finding in findings if finding.valid_share]
+        if known:
+            share = sum(finding.valid_share for finding in known) / len(known)
+            longest = max(known, key=lambda finding: finding.longest)
+            print(f"{share:.1%} of the truth known; longest vector {longest.longest:.1f} px in {longest.name}")
+        for title, reason in dataset.left_out.items():
+            print(f"left out: {title}: {reason}")
+    if broken:
+        raise typer.Exit(1)

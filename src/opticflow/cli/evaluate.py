@@ -1,0 +1,85 @@
+"""opticflow evaluate"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    models: Annotated[str, typer.Argument(metavar="MODEL[,MODEL...]", help="Names or checkpoint files.")],
+    dataset: Annotated[
+        str, typer.Argument(help="chairs, sintel-clean, kitti-2015, pairs ...; a wrong name lists them.")
+    ],
+    root: Annotated[Path, typer.Argument(help="Where the data set lies.")],
+    split: Annotated[str | None, typer.Option(help="One of its splits; the usual one if not given.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Whose table to make; the data set's own if not given.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")] = None,
+    cases: Annotated[int, typer.Option(min=0, help="Pairs shown on the page, worst first.")] = 20,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Updates of RAFT; the network's own if not given.")
+    ] = None,
+    padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
+) -> None:
+    """Compare models with true flow, as a benchmark does, and say how it averages.
+
+    Example: `opticflow evaluate DIS,Farneback pairs ~/pairs --html report.html`
+    """
+    import json
+    import shlex
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from opticflow.data import open_dataset
+    from opticflow.errors import DatasetError, InputError
+    from opticflow.estimator import load
+    from opticflow.evaluate import Contender, page
+    from opticflow.evaluate import evaluate as run
+    from opticflow.evaluate.tables import heading, sequence_table, total_table
+    from opticflow.io.atomic import write_bytes
+    from opticflow.metrics import PROTOCOLS
+
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"there is no protocol {protocol!r}; known are {', '.join(PROTOCOLS)}")
+    names = [name for name in models.split(",") if name]
+    if not names:
+        raise InputError("no model is named; wanted MODEL or MODEL,MODEL")
+    data = open_dataset(dataset, root, split)
+    data = data[:limit] if limit else data
+    contenders = [
+        Contender.of(
+            name,
+            load(name, device=device, precision=precision, iterations=iterations, padding=padding),  # type: ignore[arg-type]
+        )
+        for name in names
+    ]
+    console = Console()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(data.name, total=len(data))
+        report = run(
+            contenders,
+            data,
+            PROTOCOLS[protocol or data.protocol],
+            root=str(root),
+            command=shlex.join(["opticflow", *sys.argv[1:]]),
+            cases=cases if html_file else 0,
+            progress=lambda done, name: bar.update(task, completed=done, description=name),
+        )
+    if json_file:
+        write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
+    if html_file:
+        write_bytes(html_file, page(report).encode())
+    console.print(heading(report), markup=False, highlight=False)
+    console.print(sequence_table(report, console.width))
+    console.print(total_table(report))
+    if report.broken:
+        first = report.broken[0].problem
+        raise DatasetError(
+            f"{len(report.broken)} of {report.pairs} pairs could not be evaluated and are in no figure: {first}"
+        )

@@ -1,0 +1,60 @@
+"""The public data sets, and folders of one's own, all read into `Sample`s."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from opticflow.data import chairs, kitti, middlebury, pairs, sintel, spring, things
+from opticflow.data.dataset import FlowDataset, Pair
+from opticflow.data.validation import Finding, validate
+from opticflow.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a data set is opened."""
+
+    open: Callable[..., FlowDataset]
+    """(root, split) -> data set."""
+    splits: tuple[str, ...]
+    """The first is the one used where none is named."""
+
+
+DATASETS: dict[str, Reader] = {
+    "chairs": Reader(chairs.flying_chairs, chairs.CHAIRS_SPLITS),
+    "chairs-sdhom": Reader(chairs.chairs_sdhom, chairs.SDHOM_SPLITS),
+    "things-clean": Reader(partial(things.flying_things, render="clean"), things.SPLITS),
+    "things-final": Reader(partial(things.flying_things, render="final"), things.SPLITS),
+    "sintel-clean": Reader(partial(sintel.sintel, render="clean"), sintel.SPLITS),
+    "sintel-final": Reader(partial(sintel.sintel, render="final"), sintel.SPLITS),
+    "kitti-2012": Reader(kitti.kitti_2012, kitti.KITTI_SPLITS),
+    "kitti-2015": Reader(kitti.kitti_2015, kitti.KITTI_SPLITS),
+    "hd1k": Reader(kitti.hd1k, kitti.HD1K_SPLITS),
+    "middlebury": Reader(middlebury.middlebury, middlebury.SPLITS),
+    "spring": Reader(spring.spring, spring.SPLITS),
+    "pairs": Reader(pairs.pairs, pairs.SPLITS),
+}
+
+
+def open_dataset(name: str, root: str | Path, split: str | None = None) -> FlowDataset:
+    """A data set by its name.
+
+    Args:
+        name: a key of `DATASETS`.
+        root: where it lies.
+        split: one of its splits; the first of them if not given.
+
+    Raises:
+        DatasetError: no such name, no such split, or `root` is not laid out as the data set is.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(DATASETS)}"
+        raise DatasetError(f"there is no data set {name!r}; {hint}")
+    reader = DATASETS[name]
+    return reader.open(root, split or reader.splits[0])
+
+
+__all__ = ["DATASETS", "Finding", "FlowDataset", "Pair", "Reader", "open_dataset", "validate"]

@@ -1,0 +1,88 @@
+"""FlyingChairs and ChairsSDHom.
+
+FlyingChairs (Dosovitskiy et al., FlowNet, ICCV 2015): `data/00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ... and
+the authors' split `FlyingChairs_train_val.txt`, one line a pair: 1 for training, 2 for validation.
+
+ChairsSDHom (Ilg et al., FlowNet 2.0, CVPR 2017): `data/train/{t0,t1,flow}/00001.png|.pfm`, and `data/test` alike.
+"""
+
+from pathlib import Path
+
+from opticflow.data.dataset import FlowDataset, Pair
+from opticflow.data.layout import check_split, locate, need
+from opticflow.errors import DatasetError
+
+CHAIRS_SPLITS = ("validation", "training", "all")
+_CHAIRS_COUNTS = {"validation": 640, "training": 22232, "all": 22872}
+
+SDHOM_SPLITS = ("train", "test")
+SDHOM_LEFT_OUT = {"train/08755": "its truth holds NaN (found by mmflow)"}
+
+
+def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
+    """FlyingChairs.
+
+    Args:
+        root: `FlyingChairs_release`, a folder around it, or its `data`. The split file lies in any of them.
+        split: `validation`, `training`, or `all`, which needs no split file.
+    """
+    name = "FlyingChairs"
+    check_split(name, split, CHAIRS_SPLITS)
+    folder = locate(root, name, ("data", "FlyingChairs_release/data", "."), "*_flow.flo")
+    numbers = sorted(path.name.removesuffix("_flow.flo") for path in folder.glob("*_flow.flo"))
+    if split != "all":
+        labels = _split_file(folder, Path(root)).split()
+        wanted = "1" if split == "training" else "2"
+        last = max(int(number) for number in numbers)
+        if len(labels) < last:
+            raise DatasetError(
+                f"{name}: FlyingChairs_train_val.txt has {len(labels)} lines, but there is a pair {last}; "
+                "wanted one line a pair"
+            )
+        numbers = [number for number in numbers if labels[int(number) - 1] == wanted]
+    pairs = [
+        Pair(
+            number,
+            split,
+            need(folder / f"{number}_img1.ppm", name, number),
+            need(folder / f"{number}_img2.ppm", name, number),
+            folder / f"{number}_flow.flo",
+        )
+        for number in numbers
+    ]
+    return FlowDataset(f"{name} {split}", pairs, "FlyingChairs", expected=_CHAIRS_COUNTS[split])
+
+
+def _split_file(folder: Path, root: Path) -> str:
+    for place in (folder, folder.parent, root):
+        path = place / "FlyingChairs_train_val.txt"
+        if path.is_file():
+            return path.read_text()
+    raise DatasetError(
+        f"FlyingChairs: there is no FlyingChairs_train_val.txt in {folder.parent}; it is a separate download from the "
+        "data set's page, or use the split `all`"
+    )
+
+
+def chairs_sdhom(root: str | Path, split: str = "train") -> FlowDataset:
+    """ChairsSDHom: chairs with very small displacements, partly before homogeneous backgrounds.
+
+    Args:
+        root: `ChairsSDHom`, a folder around it, or its `data`.
+        split: `train` or `test`.
+    """
+    name = "ChairsSDHom"
+    check_split(name, split, SDHOM_SPLITS)
+    folder = locate(root, name, ("data", "ChairsSDHom/data", "."), f"{split}/flow/*.pfm") / split
+    pairs = [
+        Pair(
+            f"{split}/{path.stem}",
+            split,
+            need(folder / "t0" / f"{path.stem}.png", name, path.stem),
+            need(folder / "t1" / f"{path.stem}.png", name, path.stem),
+            path,
+        )
+        for path in sorted((folder / "flow").glob("*.pfm"))
+        if f"{split}/{path.stem}" not in SDHOM_LEFT_OUT
+    ]
+    return FlowDataset(f"{name} {split}", pairs, "FlyingChairs", left_out=SDHOM_LEFT_OUT)

@@ -1,0 +1,109 @@
+"""A data set: a list of pairs of files, read one by one into samples."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from opticflow.errors import DatasetError
+from opticflow.io import read_flow_with_mask, read_image
+from opticflow.shapes import FlowArray, Frame, MaskArray, Sample
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two frames and what is known of the motion between them, as files."""
+
+    name: str
+    """Unique within the data set, with `/` between its parts: `alley_1/frame_0001`."""
+    sequence: str
+    """The part of the data set that results are listed by: a scene, or the whole split where there are none."""
+    first: Path
+    second: Path
+    flow: Path | None = None
+    """True flow from the first to the second frame; none in test splits."""
+    occluded: Path | None = None
+    """What is known of occlusion; a picture, nonzero where occluded, unless the data set says otherwise."""
+    invalid: Path | None = None
+    """A picture, nonzero where the truth is to be left out."""
+
+
+Truth = tuple[FlowArray, MaskArray, MaskArray]
+"""Flow, where it is known, and where it is occluded."""
+
+
+def read_truth(pair: Pair) -> Truth:
+    """The truth of a pair whose masks are pictures that are nonzero where something holds."""
+    assert pair.flow is not None
+    flow, valid = read_flow_with_mask(pair.flow)
+    occluded = np.zeros(valid.shape, dtype=bool) if pair.occluded is None else read_mask(pair.occluded)
+    same_size(pair, "the occlusion mask", occluded, "the truth", valid)
+    if pair.invalid is not None:
+        invalid = read_mask(pair.invalid)
+        same_size(pair, "the mask of invalid pixels", invalid, "the truth", valid)
+        valid = valid & ~invalid
+    return flow, valid, occluded
+
+
+def read_mask(path: Path) -> MaskArray:
+    """A picture as a mask: true where any channel is not zero."""
+    return np.asarray(read_image(path).any(-1))
+
+
+def same_size(pair: Pair, what: str, array: np.ndarray, other: str, wanted: np.ndarray) -> None:
+    """Refuse arrays of a pair that differ in height or width."""
+    if array.shape[:2] != wanted.shape[:2]:
+        raise DatasetError(
+            f"{pair.name}: {what} is {array.shape[1]}x{array.shape[0]}, {other} {wanted.shape[1]}x{wanted.shape[0]}; "
+            "they must be of one size"
+        )
+
+
+@dataclass(frozen=True)
+class FlowDataset:
+    """Pairs of frames with true flow. Indexing reads the files; nothing is kept."""
+
+    name: str
+    pairs: Sequence[Pair]
+    protocol: str = "per-image"
+    """The key of `metrics.PROTOCOLS` by which results on this data set are published."""
+    truth: Callable[[Pair], Truth] = read_truth
+    expected: int | None = None
+    """How many pairs the published data set has."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Pairs that are there and not used, by name, with the reason."""
+
+    def __post_init__(self):
+        if not self.pairs:
+            raise DatasetError(f"{self.name} has no pairs; is the folder complete?")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> "FlowDataset": ...
+
+    def __getitem__(self, index: int | slice) -> "Sample | FlowDataset":
+        if isinstance(index, slice):
+            return FlowDataset(self.name, self.pairs[index], self.protocol, self.truth, self.expected, self.left_out)
+        pair = self.pairs[index]
+        first, second = self.frames(index)
+        if pair.flow is None:
+            raise DatasetError(f"{self.name} {pair.name} has no truth: it is of a test split; use its frames")
+        flow, valid, occluded = self.truth(pair)
+        same_size(pair, "the truth", flow, "the frame", first)
+        return Sample(first, second, flow, valid, occluded, pair.name)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
+    def frames(self, index: int) -> tuple[Frame, Frame]:
+        """The frames of a pair, which test splits have too."""
+        pair = self.pairs[index]
+        first, second = read_image(pair.first), read_image(pair.second)
+        same_size(pair, "the second frame", second, "the first", first)
+        return first, second

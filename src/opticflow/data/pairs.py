@@ -1,0 +1,80 @@
+"""Pairs of one's own: a folder of folders, or a CSV table.
+
+A folder: `NAME/img1.*`, `NAME/img2.*` and the truth as one of `gt.flo`, `gt_kitti.png`, `gt.npy` or any other flow
+format after `gt`; `occlusions.png` and `invalid.png` where known, white where they hold.
+A table: a header with `first,second,flow` and, if wanted, `occluded,invalid,sequence`; paths relative to the table.
+"""
+
+import csv
+from pathlib import Path
+
+from opticflow.data.dataset import FlowDataset, Pair
+from opticflow.data.layout import check_split, if_there, locate, need
+from opticflow.errors import DatasetError
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES
+
+SPLITS = ("all",)
+_COLUMNS = ("first", "second", "flow", "occluded", "invalid", "sequence")
+
+
+def pairs(root: str | Path, split: str = "all") -> FlowDataset:
+    """Pairs of one's own: `root` is the folder of the pairs' folders, or a `.csv` table."""
+    check_split("pairs", split, SPLITS)
+    root = Path(root)
+    if root.suffix.lower() == ".csv" and root.is_file():
+        return FlowDataset(f"pairs {root.name}", _from_table(root))
+    folder = locate(root, "pairs", (".", "pairs"), "*/img1.*")
+    return FlowDataset(
+        f"pairs {folder.resolve().name}", [_from_folder(path.parent) for path in sorted(folder.glob("*/img1.*"))]
+    )
+
+
+def _from_folder(folder: Path) -> Pair:
+    def one(stem: str, suffixes: tuple[str, ...]) -> Path:
+        found = [path for path in sorted(folder.glob(f"{stem}.*")) if path.suffix.lower() in suffixes]
+        if len(found) != 1:
+            there = " and ".join(path.name for path in found) or "none"
+            raise DatasetError(
+                f"pairs: {folder.name} needs one {stem}.*, a {_kind(stem)}; there is {there} in {folder}"
+            )
+        return found[0]
+
+    kitti = if_there(folder / "gt_kitti.png")
+    return Pair(
+        folder.name,
+        folder.name,
+        one("img1", IMAGE_SUFFIXES),
+        one("img2", IMAGE_SUFFIXES),
+        kitti or one("gt", FLOW_SUFFIXES),
+        if_there(folder / "occlusions.png"),
+        if_there(folder / "invalid.png"),
+    )
+
+
+def _kind(stem: str) -> str:
+    return f"flow file ({', '.join(FLOW_SUFFIXES)}), or gt_kitti.png" if stem == "gt" else "picture"
+
+
+def _from_table(path: Path) -> list[Pair]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        header = tuple(table.fieldnames or ())
+        if not {"first", "second", "flow"} <= set(header) or not set(header) <= set(_COLUMNS):
+            raise DatasetError(
+                f"pairs: {path} has the header {','.join(header) or '(none)'}; wanted first,second,flow and, if known, "
+                "occluded,invalid,sequence"
+            )
+        rows = list(table)
+    found = []
+    for line, row in enumerate(rows, start=2):
+        lacking = [column for column in _COLUMNS[:3] if not row[column]]
+        if lacking:
+            raise DatasetError(f"pairs: line {line} of {path} has no {' and no '.join(lacking)}")
+        files = {
+            column: need(path.parent / row[column], "pairs", f"line {line} of {path.name}")
+            for column in _COLUMNS[:5]
+            if row.get(column)
+        }
+        name = f"{line - 1:05d} {files['first'].stem}"
+        found.append(Pair(name, row.get("sequence") or path.stem, **files))
+    return found

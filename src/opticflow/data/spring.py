@@ -1,0 +1,73 @@
+"""Spring (Mehl, Schmalfuss, Jahedi, Nalivayko, Bruhn, CVPR 2023): stereo video of 1920x1080, truth of 3840x2160.
+
+```
+train/0001/frame_left/frame_left_0001.png               test alike, without truth
+train/0001/flow_FW_left/flow_FW_left_0001.flo5          and flow_BW_left, flow_FW_right, flow_BW_right
+train/0001/maps/matchmap_flow_FW_left/matchmap_flow_FW_left_0001.png    red or green where there is no match
+```
+The vectors of the truth are in pixels of the frames, though there are four of them in each pixel of a frame.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from opticflow.data.dataset import FlowDataset, Pair, Truth, same_size
+from opticflow.data.layout import check_split, if_there, locate, need
+from opticflow.errors import DatasetError
+from opticflow.io import read_flow_with_mask, read_image
+
+SPLITS = ("train", "test")
+_COUNTS = {("train", 4): 19852, ("test", 4): 3960}
+EVERY = (("FW", "left"), ("BW", "left"), ("FW", "right"), ("BW", "right"))
+"""Directions of time and cameras: what the benchmark evaluates."""
+
+
+def read_spring_truth(pair: Pair) -> Truth:
+    """The first of the four vectors in each pixel of the frame, as the authors' loader takes it.
+
+    NaN, which occurs "very occasionally" in the files, is not valid.
+    """
+    assert pair.flow is not None
+    flow, valid = read_flow_with_mask(pair.flow)
+    if flow.shape[0] % 2 or flow.shape[1] % 2:
+        raise DatasetError(
+            f"{pair.name}: the truth is {flow.shape[1]}x{flow.shape[0]}; wanted even sides, twice the frame's"
+        )
+    flow, valid = np.ascontiguousarray(flow[::2, ::2]), np.ascontiguousarray(valid[::2, ::2])
+    if pair.occluded is None:
+        return flow, valid, np.zeros(valid.shape, dtype=bool)
+    occluded = np.asarray(read_image(pair.occluded)[..., :2].any(-1))
+    same_size(pair, "the map of matches", occluded, "half the truth", valid)
+    return flow, valid, occluded
+
+
+def spring(
+    root: str | Path, split: str = "train", *, views: tuple[tuple[str, str], ...] = (("FW", "left"),)
+) -> FlowDataset:
+    """Spring.
+
+    Args:
+        root: the folder of `train` and `test`, or one around it.
+        split: `train` or `test`, which has no truth.
+        views: pairs of `FW` or `BW` (into the future or the past) and `left` or `right`.
+    """
+    name = "Spring"
+    check_split(name, split, SPLITS)
+    folder = locate(root, name, (".", "spring", "Spring"), f"{split}/*/frame_{views[0][1]}/*.png") / split
+    pairs = []
+    for scene in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for direction, camera in views:
+            frames = {int(path.stem[-4:]): path for path in (scene / f"frame_{camera}").glob(f"frame_{camera}_*.png")}
+            kind = f"flow_{direction}_{camera}"
+            for number in sorted(frames):
+                other = number + (1 if direction == "FW" else -1)
+                if other not in frames:
+                    continue
+                title = f"{scene.name}/{kind}/{kind}_{number:04d}"
+                flow = match = None
+                if split == "train":
+                    flow = need(folder / f"{title}.flo5", name, title)
+                    match = if_there(scene / "maps" / f"matchmap_{kind}" / f"matchmap_{kind}_{number:04d}.png")
+                pairs.append(Pair(title, scene.name, frames[number], frames[other], flow, match))
+    return FlowDataset(f"{name} {split}", pairs, "Spring", read_spring_truth, _COUNTS.get((split, len(views))))

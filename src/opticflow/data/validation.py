@@ -1,0 +1,58 @@
+"""Looking through a data set for what would spoil a training or an evaluation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from opticflow.data.dataset import FlowDataset
+from opticflow.errors import OpticflowError
+from opticflow.shapes import Sample
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one pair."""
+
+    name: str
+    problem: str | None
+    """What is wrong with it; none if nothing is."""
+    valid_share: float = 0.0
+    """The share of its pixels with known flow."""
+    longest: float = 0.0
+    """The longest of its true vectors, in pixels."""
+
+
+def validate(dataset: FlowDataset) -> Iterator[Finding]:
+    """Read every pair of a data set and judge it. A pair that cannot be read is a finding, not an error."""
+    for index, pair in enumerate(dataset.pairs):
+        if pair.flow is None:
+            try:
+                dataset.frames(index)
+                yield Finding(pair.name, None)
+            except OpticflowError as error:
+                yield Finding(pair.name, str(error))
+            continue
+        try:
+            sample = dataset[index]
+        except OpticflowError as error:
+            yield Finding(pair.name, str(error))
+            continue
+        yield _judge(pair.name, sample)
+
+
+def _judge(name: str, sample: Sample) -> Finding:
+    valid, share = sample.valid, float(sample.valid.mean())
+    if not valid.any():
+        return Finding(name, "no pixel has known flow")
+    known = sample.flow[valid]
+    if not np.isfinite(known).all():
+        return Finding(name, "the truth is NaN or infinite at pixels that count as known", share)
+    longest = float(np.hypot(known[:, 0], known[:, 1]).max())
+    height, width = valid.shape
+    if longest > 4 * max(height, width):
+        problem = f"the longest vector has {longest:.0f} px, more than four times the frame of {width}x{height}"
+        return Finding(name, problem, share, longest)
+    if (sample.first == sample.first[0, 0]).all():
+        return Finding(name, "the first frame is of one colour", share, longest)
+    return Finding(name, None, share, longest)

@@ -1,0 +1,7 @@
+"""Measuring flow methods: a model over a data set, submission files, and checks that need no truth."""
+
+from opticflow.evaluate.page import page
+from opticflow.evaluate.report import Report
+from opticflow.evaluate.runner import Contender, evaluate
+
+__all__ = ["Contender", "Report", "evaluate", "page"]

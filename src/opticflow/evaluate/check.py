@@ -1,0 +1,190 @@
+"""Judging flow without truth: do the frames agree with it, does it agree with itself, is its convention right."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from opticflow.errors import InputError
+from opticflow.evaluate.conventions import Hypothesis, Verdict, hypotheses, judge, match_size, misfits
+from opticflow.ops.consistency import occlusion
+from opticflow.ops.warp import leaves_frame, warp
+from opticflow.shapes import FlowArray, Frame
+
+
+@dataclass(frozen=True)
+class FlowCheck:
+    """What can be said of the flow of one pair, or of a clip, without truth. All means are over pixels."""
+
+    pairs: int
+    known: float
+    """The share of pixels with flow."""
+    mean_length: float
+    """In pixels."""
+    photometric: float
+    """Mean absolute difference between the first frame and the second warped to it, in grey levels of 255, where the
+    flow is known, stays inside the frame and, if the backward flow is given, is not occluded."""
+    compared: float
+    """The share of pixels of which this is the mean."""
+    photometric_without_motion: float
+    """The same at the same pixels if nothing moved."""
+    forward_backward: float | None
+    """Mean length of f(x) + b(x + f(x)) in pixels, at the same pixels; none without backward flow."""
+    occluded: float | None
+    """The share of known pixels that the forward-backward check finds occluded; none without backward flow."""
+    steadiness: float | None
+    """Mean length in pixels of the change of flow along its own path, from each pair to the next; none for one pair."""
+    verdict: Verdict
+    hypothesis: Hypothesis
+    """What the verdict names."""
+    notes: list[str] = field(default_factory=list)
+    """What had to be done to compare at all."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "pairs": self.pairs,
+            "known": self.known,
+            "mean_length_px": self.mean_length,
+            "photometric_error": self.photometric,
+            "photometric_error_without_motion": self.photometric_without_motion,
+            "compared": self.compared,
+            "forward_backward_error_px": self.forward_backward,
+            "occluded": self.occluded,
+            "steadiness_px": self.steadiness,
+            "verdict": {
+                "name": self.verdict.name,
+                "fault": self.hypothesis.fault,
+                "sure": self.verdict.sure,
+                "margin": self.verdict.margin,
+                "runner_up": self.verdict.runner_up,
+                "misfits": dict(self.verdict.misfits),
+            },
+            "notes": self.notes,
+        }
+
+    def lines(self) -> list[str]:
+        """As text, the verdict last."""
+        lines = [
+            f"pairs: {self.pairs}; flow known at {self.known:.1%} of the pixels, mean length {self.mean_length:.2f} px",
+            f"photometric error: {self.photometric:.2f} grey levels at {self.compared:.1%} of the pixels "
+            f"({self.photometric_without_motion:.2f} if nothing moved)",
+        ]
+        if self.forward_backward is not None:
+            lines.append(f"forward-backward error: {self.forward_backward:.2f} px; {self.occluded:.1%} occluded")
+        if self.steadiness is not None:
+            lines.append(f"steadiness: flow changes by {self.steadiness:.2f} px along its path from pair to pair")
+        lines += [f"note: {note}" for note in self.notes]
+        verdict = self.verdict
+        words = f"{verdict.name}: {self.hypothesis.fault}" if self.hypothesis.fault else verdict.name
+        if not verdict.sure:
+            words += f"; not sure, it may be {verdict.runner_up}"
+        return [*lines, f"verdict: {words} (next best, {verdict.runner_up}, fits {verdict.margin:.0%} worse)"]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A pair of frames with flow between them, to be checked."""
+
+    first: Frame
+    second: Frame
+    flow: FlowArray
+    """From the first frame to the second; NaN where unknown; any size of the frames' shape."""
+    backward: FlowArray | None = None
+    """From the second frame to the first."""
+
+
+class _Mean:
+    """A mean over pixels of many images."""
+
+    def __init__(self):
+        self.sum, self.count = 0.0, 0
+
+    def add(self, values: Tensor) -> None:
+        self.sum += float(values.double().sum())
+        self.count += values.numel()
+
+    @property
+    def value(self) -> float:
+        return self.sum / self.count if self.count else float("nan")
+
+
+def check(shots: Iterable[Shot]) -> FlowCheck:
+    """Check the flow of one or more pairs; several must follow one another.
+
+    Raises:
+        InputError: no pair, frames or flows whose sizes do not go together, or flow that is known nowhere.
+    """
+    names = ("known", "length", "photometric", "still", "compared", "round", "occluded", "steady")
+    means = {name: _Mean() for name in names}
+    found: list[dict[str, float]] = []
+    notes: list[str] = []
+    previous: Tensor | None = None
+    height = width = 0
+    for shot in shots:
+        height, width = shot.first.shape[:2]
+        if shot.second.shape != shot.first.shape:
+            raise InputError(
+                f"the frames are {width}x{height} and {shot.second.shape[1]}x{shot.second.shape[0]}; wanted one size"
+            )
+        flow, note = match_size(shot.flow, height, width)
+        if note and note not in notes:
+            notes.append(note)
+        if not np.isfinite(flow).any():
+            raise InputError("the flow is known nowhere, so there is nothing to check")
+        found.append(misfits(flow, shot.first, shot.second))
+        previous = _measure(shot, _tensor(flow), previous, means)
+    if not found:
+        raise InputError("there is no pair to check")
+    verdict = judge({name: float(np.mean([one[name] for one in found])) for name in found[0]})
+    hypothesis = next(h for h in hypotheses(height, width) if h.name == verdict.name)
+
+    def optional(name: str) -> float | None:
+        return means[name].value if means[name].count else None
+
+    return FlowCheck(
+        len(found),
+        means["known"].value,
+        means["length"].value,
+        means["photometric"].value,
+        means["compared"].value,
+        means["still"].value,
+        optional("round"),
+        optional("occluded"),
+        optional("steady"),
+        verdict,
+        hypothesis,
+        notes,
+    )
+
+
+def _measure(shot: Shot, flow: Tensor, previous: Tensor | None, means: dict[str, _Mean]) -> Tensor:
+    """Add one pair to the means; returns its flow, for the next."""
+    known = flow.isfinite().all(1)[0]
+    filled = flow.nan_to_num(0.0, 0.0, 0.0)
+    first, second = (torch.from_numpy(frame).permute(2, 0, 1)[None].float() for frame in (shot.first, shot.second))
+    usable = known & ~leaves_frame(filled)[0]
+    if shot.backward is not None:
+        backward, _ = match_size(shot.backward, *known.shape)
+        reverse = _tensor(backward).nan_to_num(0.0, 0.0, 0.0)
+        hidden = occlusion(filled, reverse)[0]
+        means["occluded"].add(hidden[known])
+        usable &= ~hidden
+        means["round"].add((filled + warp(reverse, filled)).square().sum(1).sqrt()[0][usable])
+    means["known"].add(known)
+    means["compared"].add(usable)
+    means["length"].add(filled.square().sum(1).sqrt()[0][known])
+    means["photometric"].add((warp(second, filled) - first).abs().mean(1)[0][usable])
+    means["still"].add((second - first).abs().mean(1)[0][usable])
+    if previous is not None:
+        start = previous.nan_to_num(0.0, 0.0, 0.0)
+        change = (warp(flow, start) - previous).square().sum(1).sqrt()[0]
+        means["steady"].add(change[change.isfinite() & ~leaves_frame(start)[0]])
+    return flow
+
+
+def _tensor(flow: FlowArray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)[None]

@@ -1,0 +1,203 @@
+"""Which convention a flow file follows, judged from the frames alone.
+
+Half of what goes wrong with flow is a convention: u and v exchanged, a sign, the direction of time, units. Each such
+fault has a cure, a simple change of the numbers. This module applies every cure it knows, warps with the result, and
+sees which one makes the frames agree best.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from opticflow.errors import InputError
+from opticflow.shapes import FlowArray, Frame
+
+Grey = Float32[np.ndarray, "height width"]
+AnyFlow = Float32[np.ndarray, "flow_height flow_width 2"]
+SIGN, BACKWARD = "sign flipped", "backward"
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One way in which a flow may be meant."""
+
+    name: str
+    fault: str
+    """What is wrong if it holds, in words; empty for none."""
+    cure: Callable[[FlowArray], FlowArray]
+    """From the flow as it stands, at the frames' size, to flow in this package's convention."""
+    reverse: bool = False
+    """Whether the result lies in the second frame and points to the first."""
+
+
+def _times(u: float, v: float) -> Callable[[FlowArray], FlowArray]:
+    return lambda flow: flow * np.array([u, v], np.float32)
+
+
+def hypotheses(height: int, width: int) -> list[Hypothesis]:
+    """All that is tried for frames of this size; the first is that nothing is wrong."""
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    scales = {
+        2.0: "half of what they should be, as from frames of half the size",
+        4.0: "a quarter of what they should be, as of flow left at 1/4 resolution",
+        8.0: "an eighth of what they should be, as of flow left at 1/8 resolution",
+        20.0: "a twentieth of what they should be, as FlowNet's output before it is multiplied by 20",
+        0.5: "twice what they should be, as from frames of double the size",
+        0.25: "four times what they should be",
+        0.125: "eight times what they should be",
+        0.05: "twenty times what they should be, as if multiplied by FlowNet's 20 once too often",
+    }
+    return [
+        Hypothesis("correct", "", lambda flow: flow),
+        Hypothesis("u and v swapped", "the channels are (v, u); wanted (u, v)", lambda flow: flow[..., ::-1]),
+        Hypothesis("swapped and negated", "the channels are (-v, -u); wanted (u, v)", lambda flow: -flow[..., ::-1]),
+        Hypothesis(SIGN, "both components have the wrong sign", _times(-1, -1)),
+        Hypothesis("u flipped", "u points left; wanted right", _times(-1, 1)),
+        Hypothesis("v flipped", "v points up; wanted down", _times(1, -1)),
+        Hypothesis(
+            BACKWARD,
+            "the flow leads from the second frame to the first; give it as --backward",
+            lambda flow: flow,
+            True,
+        ),
+        Hypothesis(
+            "upside down",
+            "the rows are in reverse order, as of a PFM file read from the top",
+            lambda flow: flow[::-1],
+        ),
+        Hypothesis(
+            "upside down, v flipped",
+            "the rows are in reverse order and v points up: the flow of frames turned upside down",
+            lambda flow: flow[::-1] * np.array([1, -1], np.float32),
+        ),
+        Hypothesis("mirrored", "the columns are in reverse order", lambda flow: flow[:, ::-1]),
+        Hypothesis(
+            "normalised to [-1, 1]",
+            "the vectors are in half frame sizes, as grid_sample takes them; wanted pixels",
+            _times(width / 2, height / 2),
+        ),
+        Hypothesis(
+            "fraction of the size",
+            "the vectors are in fractions of the frame's width and height; wanted pixels",
+            _times(width, height),
+        ),
+        Hypothesis("absolute", "the values are target positions x + u, y + v; wanted (u, v)", lambda flow: flow - grid),
+        *(
+            Hypothesis(
+                f"scaled by 1/{factor:g}" if factor > 1 else f"scaled by {1 / factor:g}",
+                f"the vectors are {words}",
+                _times(factor, factor),
+            )
+            for factor, words in scales.items()
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The hypothesis that explains the frames best, and by how much."""
+
+    name: str
+    """Of the hypothesis; `correct` if nothing is wrong."""
+    margin: float
+    """How much worse the best other hypothesis fits, as a share of the winner's misfit: 0.5 is half as much again."""
+    runner_up: str
+    misfits: Mapping[str, float]
+    """For each hypothesis, 0 for frames that agree and about 1 for frames that have nothing to do with each other."""
+    sure: bool
+    """Whether the margin is large enough to rely on."""
+
+
+LIKELY = 0.03
+"""A fault is named only if its cure fits better than the flow as it stands by this share."""
+SURE = 0.05
+"""A verdict is sure if the next best hypothesis fits worse by this share."""
+RELATED = 0.8
+"""A verdict is sure only if its misfit is below this: above, the frames fit under no hypothesis."""
+
+
+def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
+    """A flow brought to the frames' size, its values untouched, and a note if that was needed."""
+    found = flow.shape[:2]
+    if found == (height, width):
+        return flow, ""
+    if found == (width, height):
+        return np.ascontiguousarray(flow.swapaxes(0, 1)), "height and width are exchanged"
+    ratio_y, ratio_x = height / found[0], width / found[1]
+    if not 0.8 < ratio_y / ratio_x < 1.25:
+        raise InputError(
+            f"the flow is {found[1]}x{found[0]} the frames are {width}x{height}; wanted one size, or equal proportions"
+        )
+    resized = np.asarray(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return resized, f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}"
+
+
+def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
+    """How badly each hypothesis explains the frames. See `Verdict.misfits`.
+
+    The frames are compared after subtracting their local mean, so that a change of light does not count, and
+    differences are capped, so that occlusions count little. Pixels that a hypothesis sends out of the frame count as
+    unrelated. Flow with the wrong sign and flow in the wrong direction differ only by where the vectors stand: these
+    two are told apart on the pixels that stay inside, as an uncovered margin says nothing about it.
+
+    Args:
+        flow: at the frames' size; NaN where unknown.
+        first: the first frame.
+        second: the second.
+    """
+    before, after = _detail(first), _detail(second)
+    cap = 3 * float(np.abs(before).mean() + np.abs(after).mean()) / 2 + 1e-6
+    unrelated = _unrelated(before, after, cap)
+    found, inside_only = {}, {}
+    for hypothesis in hypotheses(*before.shape):
+        cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)
+        source, target = (after, before) if hypothesis.reverse else (before, after)
+        name = hypothesis.name
+        found[name], inside_only[name] = _misfit(cured, source, target, cap, unrelated)
+    if inside_only[SIGN] > 0:
+        found[BACKWARD] = found[SIGN] * inside_only[BACKWARD] / inside_only[SIGN]
+    return found
+
+
+def judge(pair_misfits: Mapping[str, float]) -> Verdict:
+    """The verdict from the misfits of one pair, or from their means over several."""
+    ordered = sorted(pair_misfits, key=pair_misfits.__getitem__)
+    best = ordered[0]
+    if pair_misfits["correct"] <= (1 + LIKELY) * pair_misfits[best]:
+        best = "correct"
+    runner_up = next(name for name in ordered if name != best)
+    margin = pair_misfits[runner_up] / max(pair_misfits[best], 1e-9) - 1
+    sure = margin > SURE and pair_misfits[best] < RELATED
+    return Verdict(best, margin, runner_up, dict(pair_misfits), sure)
+
+
+def _detail(frame: Frame) -> Grey:
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 8.0)
+
+
+def _unrelated(before: Grey, after: Grey, cap: float) -> float:
+    """The mean capped difference of the frames at pixels that have nothing to do with each other."""
+    height, width = before.shape
+    shifts = [(height // 2, width // 2), (height // 3, width // 4), (height // 4, width // 3)]
+    return float(np.mean([np.minimum(np.abs(before - np.roll(after, s, (0, 1))), cap).mean() for s in shifts])) + 1e-6
+
+
+def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: float) -> tuple[float, float]:
+    """The misfit over all known pixels, and over those alone that stay inside the frame."""
+    height, width = source.shape
+    known = np.isfinite(flow).all(-1)
+    x = np.where(known, flow[..., 0], 0) + np.arange(width, dtype=np.float32)
+    y = np.where(known, flow[..., 1], 0) + np.arange(height, dtype=np.float32)[:, None]
+    inside = known & (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    # far beyond the frame, the arithmetic of remap overflows
+    warped = cv2.remap(target, np.clip(x, -1, width), np.clip(y, -1, height), cv2.INTER_LINEAR)
+    difference = np.where(inside, np.minimum(np.abs(warped - source), cap), unrelated) / unrelated
+    return _mean(difference[known]), _mean(difference[inside])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else 0.0

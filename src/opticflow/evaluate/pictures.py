@@ -1,0 +1,51 @@
+"""Small pictures of a case for the report's page."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from opticflow.metrics import end_point_error
+from opticflow.shapes import FlowArray, Frame, MaskArray, Sample
+from opticflow.visualize import flow_to_image
+
+WIDTH = 320
+_QUALITY = 85
+
+
+def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, bytes]:
+    """The frames, the truth, and each model's estimate and error, as JPEG by title.
+
+    All flows of a case are drawn to one scale, that of the longest true vector; errors grow from black over red and
+    yellow to white, which is 20 px and more, in logarithmic steps. What is not known is black.
+    """
+    lengths = np.hypot(*np.moveaxis(sample.flow[sample.valid], -1, 0))
+    longest = max(float(lengths.max(initial=0)), 1.0)
+    pictures = {
+        "first frame": sample.first,
+        "second frame": sample.second,
+        f"truth, up to {longest:.1f} px": flow_to_image(sample.flow, max_flow=longest, valid=sample.valid),
+    }
+    truth = np.where(sample.valid[..., None], sample.flow, np.float32(0))
+    for name, flow in flows.items():
+        pictures[f"{name}: estimate"] = flow_to_image(flow, max_flow=longest)
+        error = end_point_error(flow, truth)
+        pictures[f"{name}: error, mean {error[sample.valid].mean():.2f} px"] = error_image(error, sample.valid)
+    return {title: jpeg(picture) for title, picture in pictures.items()}
+
+
+def error_image(error: Float[np.ndarray, "height width"], valid: MaskArray, *, most: float = 20.0) -> Frame:
+    """End-point errors in the colours of a fire: black at zero, white at `most` pixels and beyond."""
+    levels = np.log1p(np.clip(np.where(valid, error, 0), 0, most)) / np.log1p(most)
+    colours = cv2.applyColorMap((255 * levels).round().astype(np.uint8), cv2.COLORMAP_HOT)
+    return np.ascontiguousarray(np.where(valid[..., None], colours[..., ::-1], np.uint8(0)))
+
+
+def jpeg(picture: Frame, *, width: int = WIDTH) -> bytes:
+    """A picture no wider than `width`, as the contents of a JPEG file."""
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    if picture.shape[1] > width:
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return data.tobytes()

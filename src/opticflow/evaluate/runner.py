@@ -1,0 +1,137 @@
+"""Running models over a data set."""
+
+import heapq
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from opticflow.data import FlowDataset
+from opticflow.errors import DatasetError, OpticflowError
+from opticflow.estimator import Estimator
+from opticflow.evaluate.environment import environment, weights_hash
+from opticflow.evaluate.pictures import case_pictures
+from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, ModelResult, Record, Report
+from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure
+from opticflow.shapes import FlowArray, Frame, Sample
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A flow method to evaluate."""
+
+    name: str
+    estimate: Callable[[Frame, Frame], FlowArray]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    weights_sha256: str | None = None
+    parameters: int = 0
+
+    @classmethod
+    def of(cls, name: str, estimator: Estimator) -> "Contender":
+        """An Estimator with its settings and the hash of its weights."""
+        settings = {
+            "device": str(estimator.device),
+            "precision": estimator.precision,
+            "padding": estimator.padding,
+            "scale": f"{estimator.scale:g}",
+        }
+        if hasattr(estimator.network, "iterations"):
+            settings["iterations"] = str(estimator.network.iterations)
+        parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
+        return cls(name, estimator, settings, weights_hash(estimator.network), parameters)
+
+
+def evaluate(
+    contenders: Sequence[Contender],
+    dataset: FlowDataset,
+    protocol: Protocol,
+    *,
+    root: str = "",
+    command: str = "",
+    cases: int = 0,
+    progress: Callable[[int, str], None] = lambda done, name: None,
+) -> Report:
+    """Estimate every pair of a data set with every model, and compare with the truth.
+
+    Memory does not grow with the data set but for a line per pair. A pair that cannot be read or measured is listed as
+    broken, with what is wrong, and left out for all models, so that they are compared on the same pairs.
+
+    Args:
+        contenders: at least one.
+        dataset: with truth.
+        protocol: which table to make.
+        root: where the data set lies, for the report.
+        command: what was typed, for the report.
+        cases: keep pictures of so many of the first model's worst pairs.
+        progress: called after each pair, with the number of pairs done and the name of the last.
+
+    Raises:
+        DatasetError: all pairs are broken; the message says what is wrong with the first.
+    """
+    results = [ModelResult(c.name, c.settings, c.weights_sha256, c.parameters) for c in contenders]
+    broken: list[Broken] = []
+    worst: list[tuple[float, int, Case]] = []
+    for index, pair in enumerate(dataset.pairs):
+        try:
+            sample = dataset[index]
+            outcomes = [_run(contender, sample) for contender in contenders]
+        except OpticflowError as error:
+            broken.append(Broken(pair.name, str(error)))
+            progress(index + 1, pair.name)
+            continue
+        for result, (flow, seconds, sums) in zip(results, outcomes, strict=True):
+            _enter(result, protocol, sample, pair.sequence, flow, seconds, sums)
+        error = outcomes[0][2].mean("EPE")
+        if cases and (len(worst) < cases or error > worst[0][0]):
+            flows = {contender.name: flow for contender, (flow, *_) in zip(contenders, outcomes, strict=True)}
+            case = Case(pair.name, error, case_pictures(sample, flows))
+            (heapq.heappush if len(worst) < cases else heapq.heapreplace)(worst, (error, -index, case))
+        progress(index + 1, pair.name)
+    if len(broken) == len(dataset):
+        raise DatasetError(f"no pair of {dataset.name} can be evaluated; the first: {broken[0].problem}")
+    return Report(
+        dataset.name,
+        root,
+        len(dataset),
+        protocol,
+        results,
+        environment(),
+        command,
+        broken,
+        [case for *_, case in sorted(worst, key=lambda entry: entry[:2], reverse=True)],
+    )
+
+
+def _run(contender: Contender, sample: Sample) -> tuple[FlowArray, float, Sums]:
+    start = time.perf_counter()
+    flow = contender.estimate(sample.first, sample.second)
+    seconds = time.perf_counter() - start
+    return flow, seconds, measure(flow, sample)
+
+
+def _enter(
+    result: ModelResult,
+    protocol: Protocol,
+    sample: Sample,
+    sequence: str,
+    flow: FlowArray,
+    seconds: float,
+    sums: Sums,
+) -> None:
+    totals = Totals.of(sums)
+    result.totals += totals
+    result.sequences[sequence] = result.sequences.get(sequence, Totals.zero()) + totals
+    error = end_point_error(flow, np.where(sample.valid[..., None], sample.flow, np.float32(0)))[sample.valid]
+    result.histogram += np.histogram(error, HISTOGRAM_EDGES)[0]
+    result.records.append(
+        Record(
+            sample.name,
+            sequence,
+            width=sample.first.shape[1],
+            height=sample.first.shape[0],
+            seconds=seconds,
+            sums=tuple(sums.sum(column.metric, column.region) for column in protocol.columns),
+            counts=tuple(sums.count(column.region) for column in protocol.columns),
+        )
+    )

@@ -1,0 +1,69 @@
+"""The report as tables for a terminal."""
+
+import math
+
+from rich.table import Table
+
+from opticflow.evaluate.report import Report
+from opticflow.metrics import METRICS, Column
+
+
+def heading(report: Report) -> str:
+    """What was evaluated, by which protocol, averaged how."""
+    protocol = report.protocol
+    return (
+        f"{report.dataset}: {report.pairs - len(report.broken)} of {report.pairs} pairs · protocol {protocol.name}, "
+        f"averaged {protocol.averaging}\n{protocol.source}"
+    )
+
+
+def sequence_table(report: Report, width: int) -> Table:
+    """A row per sequence, models side by side, with as many columns of the protocol as fit into `width` characters."""
+    names = [model.name for model in report.models]
+    several = len(names) > 1
+    left = width - 4 - max(len(sequence) for sequence in [*report.models[0].sequences, "sequence"])
+    columns = []
+    for column in report.columns():
+        left -= sum(3 + max(7, len(label(column)), len(name) if several else 0) for name in names)
+        if left < 0 and columns:
+            break
+        columns.append(column)
+    table = Table("sequence")
+    for column in columns:
+        for name in names:
+            table.add_column(f"{label(column)}\n{name}" if several else label(column), justify="right")
+    for sequence in report.models[0].sequences:
+        cells = [show(column.of(m.sequences[sequence]), column) for column in columns for m in report.models]
+        table.add_row(sequence, *cells)
+    return table
+
+
+def total_table(report: Report) -> Table:
+    """A row per figure of the protocol with its 95 % interval, and the time; a column per model."""
+    table = Table("total")
+    for model in report.models:
+        table.add_column(model.name, justify="right")
+        table.add_column("95 %", justify="right")
+    for column in report.columns():
+        cells = []
+        for model in report.models:
+            low, high = model.interval(report.protocol, column)
+            around = f"{show(low, column)} - {show(high, column)}" if math.isfinite(low) else ""
+            cells += [show(column.of(model.totals), column), around]
+        table.add_row(label(column), *cells)
+    times = [cell for model in report.models for cell in (f"{model.timing()['median']:.3f}", "")]
+    table.add_row("s per pair, median", *times)
+    return table
+
+
+def label(column: Column) -> str:
+    """A column's name with its unit, where that is not pixels."""
+    unit = METRICS[column.metric].unit
+    return column.name + {"px": "", "%": " %", "degrees": " °"}[unit]
+
+
+def show(value: float, column: Column) -> str:
+    """A figure as tables print it: two digits after the point for pixels and degrees, one for shares."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.1f}" if METRICS[column.metric].unit == "%" else f"{value:.2f}"

@@ -1,0 +1,139 @@
+"""Sums of errors that add up exactly, and the two ways to average them: over pixels and over images."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+
+from opticflow.errors import InputError
+from opticflow.metrics.maps import METRICS, end_point_error
+from opticflow.metrics.regions import CELLS, REGIONS, cells
+from opticflow.shapes import FlowArray, Sample
+
+Average = Literal["pixels", "images"]
+
+# Sums are whole numbers of this size: adding them is exact, so that neither the order of the images nor how they were
+# shared among processes can change a digit. The rounding, once per image and cell, is 3e-8 px.
+_GRAIN = 2.0**-24
+_ORDER = {name: index for index, name in enumerate(METRICS)}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The errors of one image, or of several pooled, summed for every metric and cell."""
+
+    grains: Shaped[np.ndarray, "metrics displacement occlusion distance"]
+    """Python integers: the sum of each metric's map, in units of 2^-24."""
+    counts: Int64[np.ndarray, "displacement occlusion distance"]
+    """How many valid pixels lie in each cell."""
+
+    @classmethod
+    def zero(cls) -> "Sums":
+        """No image yet."""
+        return cls(np.full((len(METRICS), *CELLS), 0, dtype=object), np.zeros(CELLS, dtype=np.int64))
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.grains + other.grains, self.counts + other.counts)
+
+    def count(self, region: str = "all") -> int:
+        """The valid pixels of a region."""
+        return int(self.counts[REGIONS[region]].sum())
+
+    def sum(self, metric: str, region: str = "all") -> float:
+        """The sum of a metric over a region, in its unit."""
+        grains = self.grains[_ORDER[metric]][REGIONS[region]]
+        return METRICS[metric].scale * _GRAIN * int(np.sum(grains))
+
+    def mean(self, metric: str, region: str = "all") -> float:
+        """The mean of a metric over the pixels of a region, in its unit; NaN where the region is empty."""
+        count = self.count(region)
+        return self.sum(metric, region) / count if count else float("nan")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The errors of a set of images, in constant memory. Totals of parts of a set add up to those of the set."""
+
+    pooled: Sums
+    """All pixels of all images."""
+    mean_grains: Shaped[np.ndarray, "metrics regions"]
+    """Python integers: the sum over images of each image's mean, in units of 2^-24."""
+    images: Int64[np.ndarray, " regions"]
+    """How many images have a valid pixel in each region."""
+
+    @classmethod
+    def zero(cls) -> "Totals":
+        """No image yet."""
+        return cls(
+            Sums.zero(),
+            np.full((len(METRICS), len(REGIONS)), 0, dtype=object),
+            np.zeros(len(REGIONS), dtype=np.int64),
+        )
+
+    @classmethod
+    def of(cls, image: Sums) -> "Totals":
+        """One image."""
+        images = np.array([image.count(region) > 0 for region in REGIONS], dtype=np.int64)
+        means = np.full((len(METRICS), len(REGIONS)), 0, dtype=object)
+        for row, metric in enumerate(METRICS):
+            for column, region in enumerate(REGIONS):
+                if images[column]:
+                    means[row, column] = round(image.mean(metric, region) / METRICS[metric].scale / _GRAIN)
+        return cls(image, means, images)
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(self.pooled + other.pooled, self.mean_grains + other.mean_grains, self.images + other.images)
+
+    def mean(self, metric: str, region: str = "all", average: Average = "pixels") -> float:
+        """The mean of a metric, in its unit; NaN where no image has a pixel in the region.
+
+        Args:
+            metric: a key of `METRICS`.
+            region: a key of `REGIONS`.
+            average: `pixels`, every valid pixel of the set counts the same; `images`, every image does, whatever its
+                size and share of valid pixels.
+        """
+        if average == "pixels":
+            return self.pooled.mean(metric, region)
+        column = list(REGIONS).index(region)
+        if not self.images[column]:
+            return float("nan")
+        return METRICS[metric].scale * _GRAIN * int(self.mean_grains[_ORDER[metric], column]) / int(self.images[column])
+
+
+def measure(flow: FlowArray, sample: Sample) -> Sums:
+    """The errors of an estimate against the truth of a sample.
+
+    Args:
+        flow: the estimate, at the size of the frames, in pixels.
+        sample: the truth; only its valid pixels count.
+
+    Raises:
+        InputError: the sizes differ, the truth has no valid pixel, or the estimate is not finite at one.
+    """
+    name = sample.name or "the sample"
+    height, width = sample.flow.shape[:2]
+    if flow.shape != sample.flow.shape:
+        found = f"{flow.shape[1]}x{flow.shape[0]}"
+        raise InputError(
+            f"{name}: the estimate has {found} pixels, the truth {width}x{height}; they must be of one size"
+        )
+    valid = sample.valid
+    if not valid.any():
+        raise InputError(f"{name}: the truth has no valid pixel, so there is nothing to compare with")
+    broken = int((~np.isfinite(flow).all(-1) & valid).sum())
+    if broken:
+        raise InputError(f"{name}: the estimate is NaN or infinite at {broken} valid pixels; it must be finite")
+
+    truth = np.where(valid[..., None], sample.flow, np.float32(0))
+    flow = np.where(valid[..., None], flow, np.float32(0))
+    labels = cells(truth, valid, sample.occluded)[valid]
+    length = int(np.prod(CELLS))
+    error = end_point_error(flow, truth)
+    grains = np.full((len(METRICS), length), 0, dtype=object)
+    for row, metric in enumerate(METRICS.values()):
+        sums = np.bincount(labels, weights=metric.of(flow, truth, error)[valid], minlength=length)
+        grains[row] = [round(value / _GRAIN) for value in sums.tolist()]
+    counts = np.bincount(labels, minlength=length).astype(np.int64)
+    return Sums(grains.reshape(-1, *CELLS), counts.reshape(CELLS))
