@@ -167,7 +167,7 @@ def flownet2_stack(
     return FlowNetStack(normalisation=normalisation(mean), stack=_stack(letters, width, warp_border))
 
 
-def flownet2(*, mean: Mean = "pair", warp_border: WarpBorder = "nvidia") -> FlowNet2:
+def flownet2_fused(*, mean: Mean = "pair", warp_border: WarpBorder = "nvidia") -> FlowNet2:
     """FlowNet2: CSS and SD fused; options as for the stacks."""
     return FlowNet2(
         normalisation=normalisation(mean),
