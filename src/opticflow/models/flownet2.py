@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.errors import InputError
 from opticflow.models.flownet import (
     FLOW_UNIT,
     FlowEstimator,
@@ -48,6 +49,8 @@ class Stack(nn.Module):
     def __init__(self, estimators: Sequence[FlowEstimator], warp_border: WarpBorder) -> None:
         super().__init__()
         self.estimators = nn.ModuleList(estimators)
+        if warp_border not in BORDERS:
+            raise InputError(f"there is no warp_border {warp_border!r}; known are {', '.join(BORDERS)}")
         self.border: Literal["clamp", "zero-outside"] = BORDERS[warp_border]
 
     def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
