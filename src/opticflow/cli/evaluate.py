@@ -78,6 +78,9 @@ def evaluate(
     console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
     console.print(sequence_table(report, console.width))
     console.print(total_table(report))
+    if report.interrupted:
+        print(f"interrupted: the figures are of {report.done} of {report.pairs} pairs", file=sys.stderr)
+        raise typer.Exit(130)
     if report.broken:
         first = report.broken[0].problem
         raise DatasetError(

@@ -12,7 +12,7 @@ def heading(report: Report) -> str:
     """What was evaluated, by which protocol, averaged how."""
     protocol = report.protocol
     return (
-        f"{report.dataset}: {report.pairs - len(report.broken)} of {report.pairs} pairs · protocol {protocol.name}, "
+        f"{report.dataset}: {report.done} of {report.pairs} pairs · protocol {protocol.name}, "
         f"averaged {protocol.averaging}\n{protocol.source}"
     )
 
