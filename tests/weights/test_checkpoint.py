@@ -1,7 +1,6 @@
 """What files are recognised, and what is said of the others."""
 
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -126,13 +125,6 @@ def test_a_list_of_faults_is_cut(weights, tmp_path):
 def test_another_network_is_not_guessed(tmp_path):
     state = torch.nn.Linear(2, 2).state_dict()
     assert "unknown layout" in refusal(saved(state, tmp_path / "a.pth"))
-
-
-class Trap:
-    ran = threading.Event()
-
-    def __reduce__(self):
-        return (Trap.ran.set, ())
 
 
 class Shell:
