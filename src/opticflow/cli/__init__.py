@@ -12,10 +12,12 @@ from opticflow.cli.benchmark import benchmark
 from opticflow.cli.check import check
 from opticflow.cli.convert import convert
 from opticflow.cli.data import data
+from opticflow.cli.demo import demo
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.generate import generate
 from opticflow.cli.models import models
+from opticflow.cli.submit import submit
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
@@ -28,11 +30,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(check)
-app.command()(evaluate)
+app.command()(demo)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
+app.command()(check)
+app.command()(evaluate)
+app.command()(submit)
 app.command()(generate)
 app.command()(version)
 app.add_typer(data, name="data")
@@ -50,9 +54,6 @@ def main() -> None:
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
         sys.exit(_refuse(f"{error.strerror or error}{what}"))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 def _refuse(message: str) -> int:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.progress import show_json
+
 
 def check(
     flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.")],
@@ -17,19 +19,17 @@ def check(
 ) -> None:
     """Judge flow without truth: errors against the frames, and which convention it follows.
 
-    Exit code 1 if the convention is not that of opticflow: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
+    Exit code 1 if it is found not to be opticflow's: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
 
     Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
     """
-    import json
-
     from opticflow.evaluate.check import check as run
     from opticflow.evaluate.shots import shots
 
     found = run(shots(flow, first, second, backward))
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        show_json(found.to_json())
     else:
         print("\n".join(found.lines()))
-    if found.verdict.name != "correct":
+    if found.fault:
         raise typer.Exit(1)
