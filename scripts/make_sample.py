@@ -7,9 +7,8 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
-from opticflow.scenes.things_demo import demo_clip
-
 from opticflow.io import write_flow
+from opticflow.scenes.things_demo import demo_clip
 from opticflow.video import VideoWriter
 
 SAMPLE = Path(__file__).parents[1] / "src" / "opticflow" / "assets" / "sample"
