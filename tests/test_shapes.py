@@ -45,3 +45,11 @@ def test_what_is_no_frame_is_refused_by_name(image, words):
     with pytest.raises(InputError, match="picture 7") as caught:
         as_frame(image, "picture 7")
     assert words in str(caught.value)
+
+
+def test_a_mask_may_be_lists():
+    flow = np.ones((2, 3, 2), np.float32)
+    _, known = as_flow(flow, [[True, False, True]] * 2)
+    np.testing.assert_array_equal(known, [[True, False, True]] * 2)
+    with pytest.raises(InputError, match="the mask of flow has"):
+        as_flow(flow, [[True] * 3] * 3)

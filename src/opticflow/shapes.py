@@ -8,6 +8,7 @@ Masks: bool, true where the thing named holds (valid, occluded). Unknown flow is
 Pixel (0, 0) has its centre at coordinate (0.0, 0.0).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ Frame = UInt8[np.ndarray, "height width 3"]
 Picture = Shaped[np.ndarray, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
+MaskLike = Shaped[np.ndarray, "mask_height mask_width"] | Sequence[Sequence[bool]]  # what `as_flow` takes
 
 # Inside: tensors.
 Frames = Float[Tensor, "batch 3 height width"]
@@ -84,7 +86,7 @@ def as_frame(image: Picture, what: str = "frame") -> Frame:
 
 def as_flow(
     flow: Shaped[np.ndarray, "height width channels"],
-    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+    valid: MaskLike | None = None,
     what: str = "flow",
 ) -> tuple[FlowArray, MaskArray]:
     """Bring flow to float32 and a mask of the pixels where it is known, which are those that are finite and `valid`.
@@ -109,6 +111,7 @@ def as_flow(
         flow = flow.astype(np.float32)
     known = np.isfinite(flow[..., 0]) & np.isfinite(flow[..., 1])
     if valid is not None:
+        valid = np.asarray(valid)
         if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
             raise InputError(f"the mask of {what} has {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool")
         known &= valid

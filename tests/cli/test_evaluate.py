@@ -76,9 +76,12 @@ def test_every_output(command, write_files, tmp_path):
         (["DIS", "pairs", "ROOT", "--protocol", "KITI"], "there is no protocol 'KITI'; known are Sintel, KITTI"),
         (["DSI", "pairs", "ROOT"], "there is no model 'DSI'; did you mean DIS"),
         ([",", "pairs", "ROOT"], "no model is named"),
+        (["DIS", "pairs", "ROOT", "--json", "nowhere/x.json"], "there is no folder"),
+        (["DIS", "pairs", "ROOT", "--html", "nowhere/x.html"], "there is no folder"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_code_2(arguments, message, command, write_files):
+def test_a_wrong_word_is_one_line_and_code_2(arguments, message, command, write_files, monkeypatch):
+    monkeypatch.setattr("opticflow.evaluate.evaluate", None)  # found out before anything is estimated
     root = write_files(pair())
     code, out, err = command("evaluate", *(root if argument == "ROOT" else argument for argument in arguments))
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -113,3 +116,9 @@ def test_help_shows_an_example(command):
     code, out, _ = command("evaluate", "--help")
     assert code == 0
     assert "opticflow evaluate DIS,Farneback pairs" in out
+
+
+def test_names_are_no_markup(command, write_files):
+    code, out, _ = command("evaluate", "DIS", "pairs", write_files(pair("[blink]z") | pair("[/]")))
+    assert code == 0
+    assert "[blink]z" in out and "[/]" in out

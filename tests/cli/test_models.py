@@ -21,6 +21,11 @@ def test_list(opticflow_command):
     assert "RAFT.C_T_SKHT_V2" in out and "to download" in out
 
 
+def test_no_verb_lists(opticflow_command):
+    assert opticflow_command("models") == opticflow_command("models", "list")
+    assert opticflow_command("models")[1]
+
+
 def test_list_as_json(opticflow_command):
     models = json.loads(opticflow_command("models", "list", "--json")[1])["models"]
     assert [model["name"] for model in models] == list(MODELS)
@@ -60,8 +65,8 @@ def test_import_and_info_of_a_file(opticflow_command, tmp_path):
 
 def test_an_import_is_known_by_its_name(opticflow_command, tmp_path, cache):
     file = read_vector("torchvision-raft_small").write(tmp_path / "raft_small.pth")
-    assert "--model RAFT-small.torchvision" in opticflow_command("models", "import", file)[1]
-    assert (cache / "RAFT-small.torchvision.safetensors").is_file()
+    assert "--model RAFT-small.torchvision.raft_small" in opticflow_command("models", "import", file)[1]
+    assert (cache / "RAFT-small.torchvision.raft_small.safetensors").is_file()
     assert opticflow_command("models", "info", "RAFT-small.torchvision", "--size", "64x64")[0] == 0
 
 
@@ -70,6 +75,7 @@ def test_an_import_is_known_by_its_name(opticflow_command, tmp_path, cache):
     [
         (["info", "RAFFT"], "did you mean RAFT"),
         (["info", "RAFT", "--size", "big"], "1024x436"),
+        (["info", "RAFT", "--size", "00x10"], "1024x436"),
         (["info", "nowhere.pth"], "no such file"),
         (["import", "nowhere.pth"], "no such file"),
         (["download", "DIS"], "no published weights"),

@@ -324,10 +324,14 @@ def test_pairs_of_a_table(write_files):
         ("first,second,flow\na.png,,c.flo\n", "line 2 of .* has no second"),
         ("first,second,flow\na.png,b.png,c.flo\n", "line 2 of list.csv is not complete: .*a.png is missing"),
         ("first,second,flow\n", "has no pairs"),
+        ("first,second,flow\na.png,b.png,c.flo,d,e\n", "line 2 of .* has 2 more columns than the header"),
+        (b"first,second,flow\n\xff\xfe.png,b.png,c.flo\n", "list.csv is no table of text in UTF-8"),
+        ("first,second,flow\n" + "a" * 200_000 + ",b,c\n", "list.csv is no table"),
     ],
 )
 def test_bad_tables_are_named(table, message, write_files):
-    root = write_files({"list.csv": table})
+    root = write_files({})
+    (root / "list.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
     with pytest.raises(DatasetError, match=message):
         open_dataset("pairs", root / "list.csv")
 
@@ -337,6 +341,7 @@ def test_bad_tables_are_named(table, message, write_files):
     [
         ({"pairs/b/img2.ppm": None}, r"b needs one img2.\*, a picture; there is none"),
         ({"pairs/b/gt.npy": flow(1)}, r"there is gt.flo and gt.npy"),
+        ({"pairs/b/gt_kitti.png": flow(1)}, r"b needs one true flow; there is gt_kitti.png beside gt"),
         ({"pairs/b/gt.flo": None}, r"b needs one gt.\*, a flow file"),
     ],
 )

@@ -74,3 +74,22 @@ def test_unknown_flow_is_left_out(frames):
 def test_bad_input_is_named(shots, message, frames):
     with pytest.raises(InputError, match=message):
         check(shots(frames))
+
+
+def test_another_size_is_a_fault_and_nothing_is_sure(frames):
+    turned = np.full((WIDTH, HEIGHT, 2), (3, 2), dtype=np.float32)
+    small = np.full((HEIGHT // 2, WIDTH // 2, 2), (-2, -3), dtype=np.float32)
+    for flow, words in (
+        (turned, "the flow is 60x80, the frames are 80x60: height and width are exchanged"),
+        (small, "the flow is 40x30, the frames are 80x60; wanted one size"),
+    ):
+        found = check([Shot(frames[0], frames[1], flow)])
+        assert found.fault.startswith(words) and words in found.lines()[-1]
+        assert not found.verdict.sure
+
+
+def test_zero_flow_and_unrelated_frames_are_put_into_words(frames):
+    assert "verdict: zero flow: it says" in check([Shot(frames[0], frames[1], constant(0, 0))]).lines()[-1]
+    assert not check([Shot(frames[0], frames[0], constant(0, 0))]).fault
+    noise = np.random.default_rng(0).integers(0, 255, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    assert "does not explain the frames" in check([Shot(noise[0], noise[1], constant(3, 2))]).lines()[-1]

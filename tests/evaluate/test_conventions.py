@@ -155,9 +155,41 @@ def test_flow_of_another_size_is_brought_to_the_frames():
     flow, note = match_size(quarter, HEIGHT, WIDTH)
     assert flow.shape == (HEIGHT, WIDTH, 2)
     assert (flow == 1).all()
-    assert note == "the flow is 60x45, the frames are 240x180"
+    assert note == "the flow is 60x45, the frames are 240x180; wanted one size"
     flow, note = match_size(np.ones((WIDTH, HEIGHT, 2), dtype=np.float32), HEIGHT, WIDTH)
     assert flow.shape == (HEIGHT, WIDTH, 2)
-    assert note == "height and width are exchanged"
+    assert note == "the flow is 180x240, the frames are 240x180: height and width are exchanged"
     with pytest.raises(InputError, match="the flow is 60x20, the frames are 240x180; wanted one size"):
         match_size(np.ones((20, 60, 2), dtype=np.float32), HEIGHT, WIDTH)
+
+
+def test_still_frames_are_not_explained_by_flow_that_is_scaled():
+    frame = texture(HEIGHT, WIDTH, 4)
+    flow = np.random.default_rng(0).normal(size=(HEIGHT, WIDTH, 2)).astype(np.float32)
+    verdict = judge(misfits(flow, frame, frame))
+    assert verdict.name == "no motion"
+    assert verdict.fault(HEIGHT, WIDTH) == "the frames do not move, and the flow does not fit them"
+
+
+def test_noise_is_no_flow_in_another_scale(scene):
+    first, second, flow, _ = scene
+    noise = np.random.default_rng(0).normal(scale=9, size=flow.shape).astype(np.float32)
+    verdict = judge(misfits(noise, first, second))
+    assert verdict.name in ("no motion", "undecided") or not verdict.sure
+    near = cv2.warpAffine(first, np.float32([[1, 0, 1], [0, 1, 0]]), (WIDTH, HEIGHT))
+    verdict = judge(misfits(noise, first, near))
+    assert (verdict.name, verdict.fault(HEIGHT, WIDTH)) == (
+        "no motion",
+        "it explains the frames no better than no flow at all",
+    )
+
+
+def test_zero_flow_of_moving_frames_is_called_that(scene):
+    first, second, flow, _ = scene
+    verdict = judge(misfits(np.zeros_like(flow), first, second))
+    assert (verdict.name, verdict.sure) == ("zero flow", True)
+    assert "nothing moves" in verdict.fault(HEIGHT, WIDTH)
+
+
+def test_the_margin_is_never_negative():
+    assert judge({"correct": 0.5, "mirrored": 0.496, "no motion": 0.9}).margin == 0

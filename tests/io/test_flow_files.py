@@ -339,3 +339,30 @@ def test_only_flow_is_written(tmp_path):
     with pytest.raises(InputError, match="mask"):
         write_flow(tmp_path / "a.flo", np.zeros((4, 5, 2), np.float32), np.ones((5, 4), bool))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".flo5"])
+def test_what_float32_cannot_hold_does_not_become_unknown(tmp_path, suffix):
+    flow = np.ones((4, 5, 2))
+    flow[0, 0] = np.nan
+    flow[1, 1] = -1e300
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, flow)
+    elif suffix == ".npz":
+        np.savez(path, flow=flow)
+    else:
+        with h5py.File(path, "w") as file:
+            file["flow"] = flow
+    assert "a flow of 1e+300 px, beyond float32" in refused(path)
+
+
+def test_damaged_exr_is_refused_in_silence(tmp_path, capfd):
+    write_flow(tmp_path / "a.exr", some_flow(60, 80))
+    contents = (tmp_path / "a.exr").read_bytes()
+    for share in (0.3, 0.6, 0.95):
+        (tmp_path / "b.exr").write_bytes(contents[: int(share * len(contents))])
+        refused(tmp_path / "b.exr")
+    assert capfd.readouterr() == ("", "")
+    print("heard again")
+    assert capfd.readouterr().out == "heard again\n"

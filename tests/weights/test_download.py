@@ -11,7 +11,7 @@ import pytest
 
 import opticflow
 from opticflow import weights
-from opticflow.errors import InputError, WeightsError
+from opticflow.errors import FormatError, InputError, WeightsError
 from opticflow.weights import Record, download, load_network, manifest
 from opticflow.weights import download as download_function
 from vectors import read_vector
@@ -191,8 +191,71 @@ def test_imported_weights_are_known_by_their_name(cache, tmp_path):
     from opticflow.weights import import_checkpoint
 
     checkpoint, path = import_checkpoint(read_vector("princeton-raft-things-pad_kitti").write(tmp_path / "x.pth"))
-    assert checkpoint.name == "RAFT.princeton" and path == cache / "RAFT.princeton.safetensors"
+    assert checkpoint.name == "RAFT.princeton.x" and path == cache / "RAFT.princeton.x.safetensors"
     wanted = load_network(path).state_dict()
-    for name in ("RAFT.princeton", "RAFT"):
+    for name in ("RAFT.princeton.x", "RAFT.princeton", "RAFT"):
         found = load_network(name).state_dict()
         assert all((found[key] == wanted[key]).all() for key in wanted)
+
+
+def test_two_imports_of_the_same_authors_stand_side_by_side(cache, tmp_path):
+    from opticflow.weights import import_checkpoint
+
+    things, small = "princeton-raft-things-pad_kitti", "princeton-raft-small-pad_sintel"
+    for name in ("raft-things.pth", "raft sintel.pth.tar"):
+        import_checkpoint(read_vector(things).write(tmp_path / name))
+    import_checkpoint(read_vector(small).write(tmp_path / "raft-small.pth"))
+    assert sorted(path.name for path in cache.iterdir()) == [
+        "RAFT-small.princeton.raft-small.safetensors",
+        "RAFT.princeton.raft-sintel.safetensors",
+        "RAFT.princeton.raft-things.safetensors",
+    ]
+    with pytest.raises(InputError, match=r"RAFT\.princeton\.raft-sintel or RAFT\.princeton\.raft-things"):
+        load_network("RAFT.princeton")
+    assert load_network("RAFT-small.princeton") and load_network("RAFT-small")
+    with pytest.raises(WeightsError, match=r"no weights for RAFT-small\.C_T_V2 here"):
+        load_network("RAFT-small.C_T_V2")
+
+
+def test_an_import_does_not_replace_other_weights(cache, tmp_path):
+    import torch
+
+    from opticflow.weights import import_checkpoint
+
+    file = read_vector("princeton-raft-small-pad_sintel").write(tmp_path / "a.pth")
+    _, path = import_checkpoint(file)
+    import_checkpoint(file)  # the same once more does no harm
+    before = path.read_bytes()
+    torch.save({name: tensor + 1 for name, tensor in torch.load(file).items()}, file)
+    with pytest.raises(WeightsError, match="known already, with other contents"):
+        import_checkpoint(file)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-10])
+    import_checkpoint(file)
+
+
+def test_a_cache_that_cannot_be_written(cache, tmp_path, monkeypatch):
+    from opticflow.weights import import_checkpoint
+
+    record = next(record for record in manifest.records() if record.url)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("OPTICFLOW_CACHE", str(tmp_path / "file"))
+    with pytest.raises(FormatError, match="cannot make the folder"):
+        weights.download(record)
+    with pytest.raises(FormatError, match="cannot make the folder"):
+        import_checkpoint(read_vector("princeton-raft-small-pad_sintel").write(tmp_path / "a.pth"))
+    monkeypatch.setenv("OPTICFLOW_CACHE", str(tmp_path / "closed"))
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pooch.Pooch.fetch", refuse)
+    with pytest.raises(WeightsError, match="Permission denied; set OPTICFLOW_CACHE"):
+        weights.download(record)
+
+
+def test_a_name_that_is_too_long():
+    with pytest.raises(InputError, match="there is no model"):
+        load_network("x" * 300)
+    with pytest.raises(InputError, match="there is no model"):
+        load_network("x." * 300)

@@ -43,7 +43,7 @@ def evaluate(
     from opticflow.evaluate import Contender, page
     from opticflow.evaluate import evaluate as run
     from opticflow.evaluate.tables import heading, sequence_table, total_table
-    from opticflow.io.atomic import write_bytes
+    from opticflow.io.atomic import check_target, write_bytes
     from opticflow.metrics import PROTOCOLS
 
     if protocol is not None and protocol not in PROTOCOLS:
@@ -51,6 +51,8 @@ def evaluate(
     names = [name for name in models.split(",") if name]
     if not names:
         raise InputError("no model is named; wanted MODEL or MODEL,MODEL")
+    for target in filter(None, (json_file, html_file)):
+        check_target(target)
     data = open_dataset(dataset, root, split)
     data = data[:limit] if limit else data
     contenders = [
@@ -70,14 +72,14 @@ def evaluate(
             cases=cases if html_file else 0,
             progress=lambda done, name: show(done, len(data)),
         )
-    if json_file:
-        write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
-    if html_file:
-        write_bytes(html_file, page(report).encode())
     console = Console()
     console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
     console.print(sequence_table(report, console.width))
     console.print(total_table(report))
+    if json_file:
+        write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
+    if html_file:
+        write_bytes(html_file, page(report).encode())
     if report.interrupted:
         print(f"interrupted: the figures are of {report.done} of {report.pairs} pairs", file=sys.stderr)
         raise typer.Exit(130)

@@ -4,10 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from opticflow.cli.progress import show_bytes, show_json
 
-models = typer.Typer(help="The flow methods and their weights.", no_args_is_help=True)
+
+class _ListsByDefault(TyperGroup):
+    """Without a verb, lists."""
+
+    def parse_args(self, ctx, args):
+        return super().parse_args(ctx, args or ["list"])
+
+
+models = typer.Typer(cls=_ListsByDefault, help="The flow methods and their weights; without a verb, they are listed.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 

@@ -44,11 +44,14 @@ def submit(
         with show_progress("estimating", unit="pairs") as show:
             for done, _ in enumerate(write_submission(benchmark, root, output, estimator, limit=limit), start=1):
                 show(done, count)
-    faults = list(check_submission(benchmark, root, output))
+    faults = list(check_submission(benchmark, root, output, limit=limit))
     for fault in faults[:20]:
         print(fault)
     if faults:
         print(f"{len(faults)} faults; the server would not take this")
         raise typer.Exit(1)
+    if limit is not None and limit < total:
+        print(f"{limit} of {total} files in {output}, of the right names, sizes and range; the others are left to do")
+        return
     print(f"{total} files in {output}, of the right names, sizes and range")
     print(f"next: {chosen.next_step.format(folder=output)}")

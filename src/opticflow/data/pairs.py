@@ -40,6 +40,8 @@ def _from_folder(folder: Path) -> Pair:
         return found[0]
 
     kitti = if_there(folder / "gt_kitti.png")
+    if kitti and any(path.suffix.lower() in FLOW_SUFFIXES for path in folder.glob("gt.*")):
+        raise DatasetError(f"pairs: {folder.name} needs one true flow; there is gt_kitti.png beside gt.* in {folder}")
     return Pair(
         folder.name,
         folder.name,
@@ -56,17 +58,22 @@ def _kind(stem: str) -> str:
 
 
 def _from_table(path: Path) -> list[Pair]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        header = tuple(table.fieldnames or ())
-        if not {"first", "second", "flow"} <= set(header) or not set(header) <= set(_COLUMNS):
-            raise DatasetError(
-                f"pairs: {path} has the header {','.join(header) or '(none)'}; wanted first,second,flow and, if known, "
-                "occluded,invalid,sequence"
-            )
-        rows = list(table)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            header = tuple(table.fieldnames or ())
+            rows = list(table)
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"pairs: {path} is no table of text in UTF-8: {error}") from error
+    if not {"first", "second", "flow"} <= set(header) or not set(header) <= set(_COLUMNS):
+        raise DatasetError(
+            f"pairs: {path} has the header {','.join(header) or '(none)'}; wanted first,second,flow and, if known, "
+            "occluded,invalid,sequence"
+        )
     found = []
     for line, row in enumerate(rows, start=2):
+        if beyond := row.get(None):  # type: ignore[call-overload] - where DictReader puts what has no column
+            raise DatasetError(f"pairs: line {line} of {path} has {len(beyond)} more columns than the header")
         lacking = [column for column in _COLUMNS[:3] if not row[column]]
         if lacking:
             raise DatasetError(f"pairs: line {line} of {path} has no {' and no '.join(lacking)}")

@@ -1,7 +1,7 @@
 """Judging flow without truth: do the frames agree with it, does it agree with itself, is its convention right."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from opticflow.errors import InputError
-from opticflow.evaluate.conventions import Verdict, hypotheses, judge, match_size, misfits
+from opticflow.evaluate.conventions import ZERO, Verdict, hypotheses, judge, match_size, misfits
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.warp import leaves_frame, warp
 from opticflow.shapes import FlowArray, Frame
@@ -40,9 +40,9 @@ class FlowCheck:
     """Mean length in pixels of the change of flow along its own path, from each pair to the next; none for one pair."""
     verdict: Verdict
     fault: str
-    """What is wrong with the flow, in words; empty if nothing is."""
-    notes: list[str] = field(default_factory=list)
-    """What had to be done to compare at all."""
+    """What is wrong with the flow, in words, its size included; empty if nothing is."""
+    size_faults: list[str] = field(default_factory=list)
+    """Flow of another size than the frames. The verdict is then of the flow brought to their size."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -64,7 +64,7 @@ class FlowCheck:
                 "runner_up": self.verdict.runner_up,
                 "misfits": dict(self.verdict.misfits),
             },
-            "notes": self.notes,
+            "size_faults": self.size_faults,
         }
 
     def lines(self) -> list[str]:
@@ -78,14 +78,13 @@ class FlowCheck:
             lines.append(f"forward-backward error: {self.forward_backward:.2f} px; {self.occluded:.1%} occluded")
         if self.steadiness is not None:
             lines.append(f"steadiness: flow changes by {self.steadiness:.2f} px along its path from pair to pair")
-        lines += [f"note: {note}" for note in self.notes]
         verdict = self.verdict
-        if verdict.name == "undecided":
-            return [
-                *lines,
-                "verdict: undecided: no convention makes these frames agree; are they a pair, with texture?",
-            ]
         words = f"{verdict.name}: {self.fault}" if self.fault else verdict.name
+        if verdict.name == "undecided":
+            doubt = "the flow does not explain the frames under any convention; are they a pair, with texture?"
+            return [*lines, f"verdict: {words}{'; ' if self.fault else ': '}{doubt}"]
+        if verdict.name == ZERO:
+            return [*lines, f"verdict: {words}"]
         if not verdict.sure:
             words += f"; not sure, it may be {verdict.runner_up}"
         return [*lines, f"verdict: {words} (next best, {verdict.runner_up}, fits {verdict.margin:.0%} worse)"]
@@ -127,7 +126,7 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
     names = ("known", "length", "photometric", "still", "compared", "round", "occluded", "steady")
     means = {name: _Mean() for name in names}
     found: list[dict[str, float]] = []
-    notes: list[str] = []
+    size_faults: list[str] = []
     previous: Tensor | None = None
     height = width = 0
     for shot in shots:
@@ -136,9 +135,9 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
             raise InputError(
                 f"the frames are {width}x{height} and {shot.second.shape[1]}x{shot.second.shape[0]}; wanted one size"
             )
-        flow, note = match_size(shot.flow, height, width)
-        if note and note not in notes:
-            notes.append(note)
+        flow, size_fault = match_size(shot.flow, height, width)
+        if size_fault and size_fault not in size_faults:
+            size_faults.append(size_fault)
         if not np.isfinite(flow).all(-1).any():
             raise InputError("the flow is known nowhere, so there is nothing to check")
         found.append(misfits(flow, shot.first, shot.second))
@@ -148,7 +147,9 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
     tried = [h.name for h in hypotheses(height, width) if any(h.name in one for one in found)]
     # where a cure changed nothing, it fits as the flow does
     verdict = judge({name: float(np.mean([one.get(name, one["correct"]) for one in found])) for name in tried})
-    fault = next((h.fault for h in hypotheses(height, width) if h.name == verdict.name), "")
+    if size_faults:
+        verdict = replace(verdict, sure=False)
+    fault = "; ".join(filter(None, [*size_faults, verdict.fault(height, width)]))
 
     def optional(name: str) -> float | None:
         return means[name].value if means[name].count else None
@@ -165,7 +166,7 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
         optional("steady"),
         verdict,
         fault,
-        notes,
+        size_faults,
     )
 
 

@@ -18,6 +18,7 @@ from opticflow.shapes import FlowArray, Frame
 Grey = Float32[np.ndarray, "height width"]
 AnyFlow = Float32[np.ndarray, "flow_height flow_width 2"]
 SIGN, BACKWARD = "sign flipped", "backward"
+NO_MOTION, ZERO = "no motion", "zero flow"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def hypotheses(height: int, width: int) -> list[Hypothesis]:
             )
             for factor, words in scales.items()
         ),
+        Hypothesis(NO_MOTION, "it explains the frames no better than no flow at all", lambda flow: flow * 0),
     ]
 
 
@@ -101,7 +103,8 @@ class Verdict:
     """The hypothesis that explains the frames best, and by how much."""
 
     name: str
-    """Of the hypothesis; `correct` if nothing is wrong, `undecided` if the frames fit under none."""
+    """Of the hypothesis; `correct` if nothing is wrong, `zero flow` if that is what was given for frames that do not
+    agree under it, `undecided` if the frames fit under none."""
     margin: float
     """How much worse the best other hypothesis fits, as a share of the winner's misfit: 0.5 is half as much again."""
     runner_up: str
@@ -109,6 +112,14 @@ class Verdict:
     """For each hypothesis, 0 for frames that agree and about 1 for frames that have nothing to do with each other."""
     sure: bool
     """Whether the margin is large enough to rely on."""
+
+    def fault(self, height: int, width: int) -> str:
+        """What is wrong with the flow of frames of this size, in words; empty if nothing is."""
+        if self.name == ZERO:
+            return "it says that nothing moves, and the frames do not agree with that"
+        if self.name == NO_MOTION and self.misfits[NO_MOTION] < STILL:
+            return "the frames do not move, and the flow does not fit them"
+        return next((h.fault for h in hypotheses(height, width) if h.name == self.name), "")
 
 
 LIKELY = 0.03
@@ -119,6 +130,8 @@ SURE_OF_TWINS = 0.25
 """The same between the wrong sign and the wrong direction, which differ little."""
 RELATED = 0.8
 """A verdict is given only if its misfit is below this: above, the frames fit under no hypothesis."""
+STILL = 0.25
+"""Frames whose misfit without motion is below this do not move."""
 SAME = 0.01
 """A cure that changes the flow by less than this, in pixels on average, is not tried."""
 TEXTURE = 0.5
@@ -126,19 +139,22 @@ TEXTURE = 0.5
 
 
 def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
-    """A flow brought to the frames' size, its values untouched, and a note if that was needed."""
+    """A flow brought to the frames' size, its values untouched, and the fault if that was needed."""
     found = flow.shape[:2]
     if found == (height, width):
         return flow, ""
     if found == (width, height):
-        return np.ascontiguousarray(flow.swapaxes(0, 1)), "height and width are exchanged"
+        return (
+            np.ascontiguousarray(flow.swapaxes(0, 1)),
+            f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}: height and width are exchanged",
+        )
     ratio_y, ratio_x = height / found[0], width / found[1]
     if not 0.8 < ratio_y / ratio_x < 1.25:
         raise InputError(
             f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}; wanted one size, or equal proportions"
         )
     resized = np.asarray(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-    return resized, f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}"
+    return resized, f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}; wanted one size"
 
 
 def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
@@ -174,13 +190,21 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
 
 
 def judge(pair_misfits: Mapping[str, float]) -> Verdict:
-    """The verdict from the misfits of one pair, or from their means over several."""
+    """The verdict from the misfits of one pair, or from their means over several.
+
+    A cure must do better than no motion at all. Where taking the motion away was not tried, there is none.
+    """
     ordered = sorted(pair_misfits, key=pair_misfits.__getitem__)
     best = ordered[0]
     if pair_misfits["correct"] <= (1 + LIKELY) * pair_misfits[best]:
         best = "correct"
+    elif pair_misfits.get(NO_MOTION, np.inf) <= (1 + LIKELY) * pair_misfits[best]:
+        best = NO_MOTION
     runner_up = next(name for name in ordered if name != best)
-    margin = pair_misfits[runner_up] / max(pair_misfits[best], 1e-9) - 1
+    margin = max(0.0, pair_misfits[runner_up] / max(pair_misfits[best], 1e-9) - 1)
+    if NO_MOTION not in pair_misfits:
+        zero = pair_misfits["correct"] >= STILL
+        return Verdict(ZERO if zero else "correct", margin, runner_up, dict(pair_misfits), True)
     related = pair_misfits[best] < RELATED
     sure = related and margin > (SURE_OF_TWINS if {best, runner_up} == {SIGN, BACKWARD} else SURE)
     return Verdict(best if related else "undecided", margin, runner_up, dict(pair_misfits), sure)

@@ -2,6 +2,7 @@
 
 import math
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from opticflow import metrics
@@ -31,16 +32,16 @@ def sequence_table(report: Report, width: int) -> Table:
     table = Table("sequence")
     for column in columns:
         for name in names:
-            table.add_column(f"{label(column)}\n{name}" if several else label(column), justify="right")
+            table.add_column(f"{label(column)}\n{escape(name)}" if several else label(column), justify="right")
     for sequence in report.models[0].sequences:
         cells = [show(column.of(m.sequences[sequence]), column) for column in columns for m in report.models]
-        table.add_row(sequence, *cells)
+        table.add_row(escape(sequence), *cells)
     return table
 
 
 def total_table(report: Report) -> Table:
     """A row per figure of the protocol with its 95 % interval below, and the time; a column per model."""
-    table = Table("total, 95 %", *(Column(model.name, justify="right") for model in report.models))
+    table = Table("total, 95 %", *(Column(escape(model.name), justify="right") for model in report.models))
     for column in report.columns():
         cells = []
         for model in report.models:

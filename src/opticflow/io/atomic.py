@@ -23,12 +23,8 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
     Raises:
         FormatError: the file cannot be written: no folder, no permission, disk full, or not a regular file.
     """
+    check_target(path)
     target = Path(path).resolve()
-    if not target.parent.is_dir():
-        raise FormatError(f"cannot write {path}: there is no folder {target.parent}; create it first")
-    # os.path, as pathlib's own raises on a name that is too long, which the writer will find out
-    if os.path.lexists(target) and not os.path.isfile(target):  # noqa: PTH113
-        raise FormatError(f"cannot write {path}: it is a folder or a device, not a regular file")
     temporary = target.with_name(f".{target.name}.part{target.suffix if keep_suffix else ''}")
     try:
         yield temporary
@@ -39,6 +35,22 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
         if isinstance(error, OSError) and error.filename in (None, str(temporary), os.fsencode(temporary)):
             raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
         raise
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Find out, before long work, what would keep a file from being written.
+
+    Raises:
+        FormatError: no folder, no permission for it, or not a regular file.
+    """
+    target = Path(path).resolve()
+    if not target.parent.is_dir():
+        raise FormatError(f"cannot write {path}: there is no folder {target.parent}; create it first")
+    # os.path, as pathlib's own raises on a name that is too long, which the writer will find out
+    if os.path.lexists(target) and not os.path.isfile(target):  # noqa: PTH113
+        raise FormatError(f"cannot write {path}: it is a folder or a device, not a regular file")
+    if not os.access(target.parent, os.W_OK):
+        raise FormatError(f"cannot write {path}: no permission to write in {target.parent}")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -1,9 +1,15 @@
-"""Reading files whole, with one clear error for what cannot be read."""
+"""Reading files whole, with one clear error for what cannot be read, and what their contents may claim and hold."""
 
 import os
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Shaped
+
 from opticflow.errors import FormatError
+
+DEFLATE_LIMIT = 1032
+"""Deflate cannot shrink data by more than this factor (zlib technical details)."""
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -24,3 +30,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise FormatError(f"{path} is empty (0 bytes)")
     return data
+
+
+def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
+    """Refuse known flow that float32 cannot hold: it would become unknown without a word.
+
+    Raises:
+        FormatError: a finite value beyond float32.
+    """
+    largest = float(np.abs(flow, where=np.isfinite(flow), out=np.zeros_like(flow)).max())
+    if largest > np.finfo(np.float32).max:
+        raise FormatError(f"holds a flow of {largest:.4g} px, beyond float32; mark it unknown by NaN")

@@ -1,7 +1,9 @@
 """OpenEXR: flow as the float channels R = u and G = v, NaN where unknown; pictures as R, G, B in [0, 1]."""
 
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Float32
@@ -55,12 +57,12 @@ def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "h
     if not data.startswith(SIGNATURE):
         raise FormatError(f"is not an OpenEXR file: it starts with {data[:4]!r}")
     try:
-        with openexr.File(io.BytesIO(data), separate_channels=True, header_only=True) as file:
+        with _silence(), openexr.File(io.BytesIO(data), separate_channels=True, header_only=True) as file:
             low, high = file.header()["dataWindow"]
         width, height = (int(n) for n in np.subtract(high, low, dtype=np.int64) + 1)
         if width < 1 or height < 1 or 8 * width * height > _COMPRESSION_LIMIT * len(data):
             raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
-        with openexr.File(io.BytesIO(data), separate_channels=True) as file:
+        with _silence(), openexr.File(io.BytesIO(data), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except FormatError:
         raise
@@ -82,6 +84,26 @@ def _write(values: np.ndarray) -> bytes:
     with openexr.File(header, channels) as file:
         file.write(buffer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing that is written to descriptors 1 and 2: OpenEXR prints its own lines about damaged files there."""
+    kept = {}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for descriptor in (1, 2):
+            try:
+                kept[descriptor] = os.dup(descriptor)
+            except OSError:  # closed, so silent already
+                continue
+            os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def _openexr():

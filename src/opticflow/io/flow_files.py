@@ -12,7 +12,7 @@ from opticflow.errors import FormatError, InputError
 from opticflow.io import exr, hdf5, kitti, middlebury, numpy_files, pfm
 from opticflow.io.atomic import write_bytes
 from opticflow.io.contents import read_bytes
-from opticflow.shapes import FlowArray, MaskArray, as_flow
+from opticflow.shapes import FlowArray, MaskArray, MaskLike, as_flow
 
 Encode = Callable[[FlowArray, MaskArray], bytes]
 Decode = Callable[[bytes], tuple[FlowArray, MaskArray]]
@@ -94,7 +94,7 @@ def read_flow_with_mask(path: str | os.PathLike[str]) -> tuple[FlowArray, MaskAr
 def write_flow(
     path: str | os.PathLike[str],
     flow: Shaped[np.ndarray, "height width channels"],
-    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+    valid: MaskLike | None = None,
     *,
     half: bool = False,
 ) -> None:

@@ -9,9 +9,8 @@ import io
 import numpy as np
 
 from opticflow.errors import FormatError, InputError
+from opticflow.io.contents import DEFLATE_LIMIT, check_range
 from opticflow.shapes import FlowArray, MaskArray, as_flow
-
-_DEFLATE_LIMIT = 1032
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
@@ -30,13 +29,14 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             shape, dtype = stored.shape, stored.dtype
             if len(shape) != 3 or shape[2] != 2 or dtype.kind != "f" or 0 in shape:
                 raise FormatError(f"holds a flow of {shape} {dtype}; wanted height x width x 2, floating point")
-            if stored.nbytes > _DEFLATE_LIMIT * len(data):
+            if stored.nbytes > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims a flow of {shape}, more than {len(data)} bytes can hold")
             flow = stored[()]
     except FormatError:
         raise
     except Exception as error:  # what h5py raises for damaged files has no common type
         raise FormatError(f"is not an HDF5 file, or is cut off: {error}") from error
+    check_range(flow)
     return as_flow(flow)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from opticflow.errors import FormatError
+from opticflow.io.contents import check_range
 from opticflow.shapes import FlowArray, MaskArray, as_flow
 
 
@@ -97,6 +98,7 @@ def _flow_array(data: bytes) -> Shaped[np.ndarray, "height width 2"]:
     array = _array(data)
     if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind != "f" or 0 in array.shape:
         raise FormatError(f"holds an array of {array.shape} {array.dtype}; wanted height x width x 2, floating point")
+    check_range(array)
     return array
 
 

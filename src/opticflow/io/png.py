@@ -4,11 +4,10 @@ import struct
 import zlib
 
 from opticflow.errors import FormatError
+from opticflow.io.contents import DEFLATE_LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_DEFLATE_LIMIT = 1032
-"""Deflate cannot shrink data by more than this factor (zlib technical details)."""
 
 
 def check_png(data: bytes) -> None:
@@ -35,6 +34,6 @@ def check_png(data: bytes) -> None:
         if kind == b"IHDR" and length >= 10:
             width, height, depth, colour = struct.unpack_from(">IIBB", data, position + 8)
             pixels = height * (width * depth * _CHANNELS.get(colour, 1) // 8)
-            if pixels > _DEFLATE_LIMIT * len(data):
+            if pixels > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
         position = end

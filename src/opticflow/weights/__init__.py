@@ -1,15 +1,17 @@
 """From a name or a file to a network that is ready to use."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from opticflow.errors import InputError, WeightsError
+from opticflow.io.atomic import make_folder
 from opticflow.models import MODELS, FlowNetwork, LearnedNetwork, build
 from opticflow.weights.checkpoint import Checkpoint, read_checkpoint
 from opticflow.weights.download import download, verify
-from opticflow.weights.manifest import Record, cache_folder, imported_path, records
+from opticflow.weights.manifest import Record, imported_files, imported_path, records
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
@@ -36,14 +38,20 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
-    """The file that is meant: one that is there, one that is called like a checkpoint, or one that was imported."""
+    """The file that is meant: one that is there, one that is called like a checkpoint, or one that was imported.
+
+    Raises:
+        InputError: several imported files are meant.
+    """
     if name_or_file in MODELS:
         return None
     path = Path(name_or_file)
-    if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or path.is_file():
-        return path
-    imported = imported_path(name_or_file)
-    return imported if "." in name_or_file and imported.is_file() else None
+    if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or os.path.isfile(path):  # noqa: PTH113 - as below
+        return path  # pathlib's own is_file raises on a name that is too long
+    imported = imported_files(name_or_file) if "." in name_or_file else []
+    if len(imported) > 1:
+        raise InputError(f"{name_or_file} may be {' or '.join(file.stem for file in imported)}; give the whole name")
+    return imported[0] if imported else None
 
 
 def is_learned(network: str) -> bool:
@@ -64,17 +72,35 @@ def import_checkpoint(file: Path, output: Path | None = None) -> tuple[Checkpoin
         output: a `.safetensors` file; without it the weights become known by their name, NETWORK.TAG.
 
     Raises:
-        WeightsError: the file is not what it should be.
+        WeightsError: the file is not what it should be, or other weights are known by its name.
         FormatError: the output cannot be written.
     """
     checkpoint = read_checkpoint(file)
     if output is None:
         output = imported_path(checkpoint.name)
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
+        _check_free(output, checkpoint, file)
     elif output.suffix != ".safetensors":
         raise InputError(f"{output}: the suffix is {output.suffix!r}; wanted .safetensors")
     checkpoint.save(output)
     return checkpoint, output
+
+
+def _check_free(output: Path, checkpoint: Checkpoint, file: Path) -> None:
+    if not output.exists():
+        return
+    try:
+        there = read_checkpoint(output)
+    except WeightsError:
+        return  # damaged, so no loss
+    same = there.options == checkpoint.options and all(
+        torch.equal(tensor, there.tensors[name]) for name, tensor in checkpoint.tensors.items()
+    )
+    if not same:
+        raise WeightsError(
+            f"{checkpoint.name} is known already, with other contents than {file}: give {file.name} another name, "
+            f"say where to write with -o, or delete {output}"
+        )
 
 
 def find_records(name: str) -> list[Record]:
@@ -113,8 +139,7 @@ def _weights_here(network: str, tag: str) -> Path:
             if record.file or record.url:
                 verify(record, record.path)
             return record.path
-    imported = sorted(cache_folder().glob(f"{network}.*.safetensors"))
-    if imported:
+    if not tag and (imported := imported_files(network)):
         return imported[0]
     cures = [f"`opticflow models download {record.name}`" for record in known if record.url][:1]
     cures += [f"get a file from {record.page} and `opticflow models import FILE`" for record in known if record.page][

@@ -1,23 +1,28 @@
 """A file of weights: whose it is, which network it is for, and that network with them in it."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from opticflow.errors import InputError, WeightsError
+from opticflow.errors import FormatError, InputError, WeightsError
 from opticflow.io.atomic import atomic_path
-from opticflow.models import FlowNetwork, build
+from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.weights.layouts import LAYOUTS, Layout, Rules
 from opticflow.weights.reading import read_tensors
 
 OURS = "opticflow"
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+"""Of networks and tags: they become the names of files."""
+_SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|safetensors|pkl|bin))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Checkpoint:
     source: str
     """Whose code wrote the file."""
     tag: str
-    """Names the weights, behind the network's name."""
+    """Names the weights, behind the network's name: AUTHORS.FILE for a foreign file."""
     tensors: dict[str, Tensor]
     normalisation: str = ""
     licence: str = ""
@@ -55,7 +60,11 @@ class Checkpoint:
         return network.eval()
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file that `read_checkpoint` reads again."""
+        """Write a safetensors file that `read_checkpoint` reads again.
+
+        Raises:
+            FormatError: the file cannot be written.
+        """
         notes = {
             "format": OURS,
             "network": self.network,
@@ -66,7 +75,10 @@ class Checkpoint:
             "licence": self.licence,
         }
         with atomic_path(path) as beside:
-            save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, notes)
+            try:
+                save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, notes)
+            except SafetensorError as error:  # a full disk
+                raise FormatError(f"cannot write {path}: {error}") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -77,8 +89,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     tensors, notes = read_tensors(path)
     if notes.get("format") == OURS:
-        known = {key: notes.get(key, "") for key in ("network", "source", "tag", "normalisation", "licence")}
-        found = Checkpoint(**known, options=json.loads(notes.get("options", "{}")), tensors=tensors)
+        found = _ours(tensors, notes, path)
         original = {name: name for name in tensors}
     else:
         layout = _recognise(tensors, path)
@@ -86,7 +97,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         found = Checkpoint(
             layout.network,
             layout.source,
-            layout.tag,
+            f"{layout.tag}.{_stem(path)}",
             {ours: tensors[theirs] for ours, theirs in original.items()} | {name: tensors[name] for name in unexpected},
             layout.normalisation,
             layout.licence,
@@ -94,7 +105,31 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.tensors.items()}
     _check_fit(found, original, path)
-    return Checkpoint(**{**vars(found), "tensors": floats})
+    if useless := [original.get(name, name) for name, tensor in floats.items() if not tensor.isfinite().all()]:
+        raise WeightsError(f"{path}: {len(useless)} tensors hold NaN or infinity: {_listed(useless)}")
+    return replace(found, tensors=floats)
+
+
+def _ours(tensors: dict[str, Tensor], notes: Mapping[str, str], path: Path) -> Checkpoint:
+    known = {key: notes.get(key, "") for key in ("network", "source", "tag", "normalisation", "licence")}
+    known["tag"] = known["tag"] or _stem(path)
+    for key in ("network", "tag"):
+        if not _NAME.fullmatch(known[key]):
+            raise WeightsError(
+                f"{path}: its header gives the {key} {known[key]!r}; wanted letters, digits, _ - and, not first, dots"
+            )
+    try:
+        options = json.loads(notes.get("options", "{}"))
+    except ValueError as error:
+        raise WeightsError(f"{path}: the options in its header are not JSON ({error})") from error
+    if not isinstance(options, dict):
+        raise WeightsError(f"{path}: the options in its header are {options!r}; wanted names with values")
+    return Checkpoint(**known, options=options, tensors=tensors)
+
+
+def _stem(path: Path) -> str:
+    """What the file is called, as a part of a name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", _SUFFIXES.sub("", path.name)).strip("-.") or "weights"
 
 
 def _recognise(names: Iterable[str], path: Path) -> Layout:
@@ -125,9 +160,10 @@ def _renamed(names: Iterable[str], rules: Rules) -> tuple[dict[str, str], list[s
 
 def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> None:
     try:
+        _check_options(found)
         with torch.device("meta"):
             wanted = build(found.network, **found.options).state_dict()
-    except (InputError, TypeError) as error:
+    except (InputError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: says it is for {found.network!r} with {found.options}: {error}") from error
     missing = [name for name in wanted if name not in found.tensors]
     unexpected = [original.get(name, name) for name in found.tensors if name not in wanted]
@@ -136,13 +172,37 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         for name, tensor in wanted.items()
         if name in found.tensors and found.tensors[name].shape != tensor.shape
     ]
+    mistyped = [
+        f"{original.get(name, name)} {found.tensors[name].dtype} (wanted {tensor.dtype})"
+        for name, tensor in wanted.items()
+        if name in found.tensors and found.tensors[name].is_floating_point() != tensor.is_floating_point()
+    ]
     faults = [
         f"{len(names)} {kind}: {_listed(names)}"
-        for kind, names in [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)]
+        for kind, names in [
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", misshapen),
+            ("of another type", mistyped),
+        ]
         if names
     ]
     if faults:
         raise WeightsError(f"{path}: does not fit {found.network} ({found.source}): {'; '.join(faults)}")
+
+
+def _check_options(found: Checkpoint) -> None:
+    """Compare the types of options, which come from a file, with those that the network's function declares."""
+    if found.network not in MODELS:
+        return  # which `build` says better
+    parameters = inspect.signature(MODELS[found.network]).parameters
+    for name, value in found.options.items():
+        declared = parameters[name].annotation if name in parameters else None
+        accepted = (int, float) if declared is float else declared
+        if declared in (bool, int, float, str) and (
+            not isinstance(value, accepted) or (isinstance(value, bool) and declared is not bool)
+        ):
+            raise InputError(f"the option {name} is {value!r}; wanted {declared.__name__}")
 
 
 def _listed(names: list[str], most: int = 8) -> str:

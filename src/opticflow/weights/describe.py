@@ -55,6 +55,6 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
 def parse_size(size: str) -> tuple[int, int]:
     """Width and height from `1024x436`."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
-    if not match or "0" in match.groups():
+    if not match or 0 in map(int, match.groups()):
         raise InputError(f"the size is {size!r}; wanted width x height, as 1024x436")
     return int(match[1]), int(match[2])

@@ -1,5 +1,6 @@
 """Fetching published weights: checked against their hash, whole or not at all."""
 
+import errno
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pooch
 
 from opticflow.errors import WeightsError
+from opticflow.io.atomic import make_folder
 from opticflow.weights.manifest import Record
 
 ATTEMPTS_AFTER_A_FAILURE = 2
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def download(record: Record, *, progress: Any = None) -> Path:
@@ -25,6 +28,7 @@ def download(record: Record, *, progress: Any = None) -> Path:
     Raises:
         WeightsError: there is no address to fetch it from, the address cannot be reached or does not have it, or what
             comes is something else.
+        FormatError: the folder for it cannot be made.
     """
     if record.present:
         verify(record, record.path)
@@ -34,6 +38,7 @@ def download(record: Record, *, progress: Any = None) -> Path:
             f"{record.name} cannot be fetched by a program: get it from {record.page}, "
             "then `opticflow models import FILE`"
         )
+    make_folder(record.path.parent)
     fetched = _Checked(record, progress)
     store = pooch.create(
         record.path.parent,
@@ -92,6 +97,12 @@ def _explained(error: Exception, record: Record) -> str:
     if isinstance(error, ValueError):
         wanted = record.sha256 or record.sha256_begins
         return f"what {record.url} sends is not {record.name}: wanted a file whose sha256 begins with {wanted}"
+    if isinstance(error, PermissionError) or getattr(error, "errno", None) in _OF_THE_DISK:
+        reason = getattr(error, "strerror", None) or "no permission"
+        return (
+            f"{record.name} cannot be kept in {record.path.parent}: {reason}; "
+            "set OPTICFLOW_CACHE to a folder that can be written"
+        )
     return (
         f"{record.name} could not be fetched from {record.url} ({type(error).__name__}): check the connection, or "
         f"bring the file from another machine and put it into {record.path.parent}"

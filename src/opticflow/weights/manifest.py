@@ -1,5 +1,6 @@
 """The weight sets that are known by name, as records in `manifest.toml`."""
 
+import glob
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ class Record:
         """Where its file is, or would be once it is downloaded or imported."""
         if self.file:
             return HERE / self.file
-        return cache_folder() / Path(self.url).name if self.url else imported_path(self.name)
+        if self.url:
+            return cache_folder() / Path(self.url).name
+        return next(iter(imported_files(self.name)), imported_path(self.name))
 
     @property
     def present(self) -> bool:
@@ -65,6 +68,18 @@ def cache_folder() -> Path:
 def imported_path(name: str) -> Path:
     """Where `opticflow models import` keeps a weight set of that name."""
     return cache_folder() / f"{name}.safetensors"
+
+
+def imported_files(name: str) -> list[Path]:
+    """The imported weight sets that a name means: the one of that name, or else all whose names continue it.
+
+    Args:
+        name: NETWORK, NETWORK.AUTHORS or NETWORK.AUTHORS.FILE.
+    """
+    exact = imported_path(name)
+    if os.path.isfile(exact):  # noqa: PTH113 - pathlib's own raises on a name that is too long
+        return [exact]
+    return sorted(exact.parent.glob(f"{glob.escape(name)}.*.safetensors")) if "/" not in name else []
 
 
 @cache

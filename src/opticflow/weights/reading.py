@@ -1,6 +1,8 @@
 """Tensors out of files that nobody vouches for. No code of a file is ever run."""
 
+import os
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
@@ -36,10 +38,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         WeightsError: no such file; damaged; something else than a checkpoint; a pickle that wants to run code.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - pathlib's own raises on a name that is too long
         raise WeightsError(f"{path}: there is no such file")
-    with path.open("rb") as file:
-        head = file.read(16)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
     if head[8:10] == b'{"' or path.suffix == ".safetensors":
         tensors, notes = _read_safetensors(path)
         return _unprefixed(tensors), notes
@@ -73,14 +78,41 @@ def _read_pickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted or "Unsupported" in str(error):
-            what = f"{wanted[1]!r}" if wanted else "something else than tensors"
+            calls = [wanted[1]] if wanted else _calls(path)
+            what = ", ".join(map(repr, calls[:3])) or "something else than tensors"
             raise WeightsError(
                 f"{path}: refused: loading it would run code (the pickle wants {what}); nothing was run. "
                 "Save the state dict alone: torch.save(network.state_dict(), file)"
             ) from error
         raise WeightsError(f"{path}: not a whole checkpoint ({_first_line(error)}); fetch it again") from error
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        if "TorchScript" in str(error):
+            raise WeightsError(
+                f"{path}: a TorchScript program, not weights alone; "
+                "save these: torch.save(torch.jit.load(file).state_dict(), other)"
+            ) from error
         raise WeightsError(f"{path}: not a whole checkpoint ({_first_line(error)}); fetch it again") from error
+
+
+def _calls(path: Path) -> list[str]:
+    """What a pickle that PyTorch's reader gives up on would import, as far as its opcodes tell."""
+    contents = path.read_bytes()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            contents = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+    calls, strings = [], []
+    try:
+        for opcode, argument, _ in pickletools.genops(contents):
+            if opcode.name == "STACK_GLOBAL":
+                calls.append(".".join(strings[-2:]))
+            elif opcode.name in ("GLOBAL", "INST"):
+                calls.append(str(argument).replace(" ", "."))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    except ValueError:
+        pass  # what came before is worth naming
+    harmless = ("collections.OrderedDict", "torch._utils", "torch.FloatStorage", "numpy.")
+    return [call for call in dict.fromkeys(calls) if not call.startswith(harmless)]
 
 
 def _first_line(error: Exception) -> str:
