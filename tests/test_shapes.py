@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import InputError
-from opticflow.shapes import as_frame
+from opticflow.shapes import as_flow, as_frame
 
 RNG = np.random.default_rng(0)
 

@@ -119,6 +119,6 @@ def test_help_shows_an_example(command):
 
 
 def test_names_are_no_markup(command, write_files):
-    code, out, _ = command("evaluate", "DIS", "pairs", write_files(pair("[blink]z") | pair("[/]")))
+    code, out, _ = command("evaluate", "DIS", "pairs", write_files(pair("[blink]z") | pair("[dim]")))
     assert code == 0
-    assert "[blink]z" in out and "[/]" in out
+    assert "[blink]z" in out and "[dim]" in out

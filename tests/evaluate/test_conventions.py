@@ -176,7 +176,7 @@ def test_noise_is_no_flow_in_another_scale(scene):
     noise = np.random.default_rng(0).normal(scale=9, size=flow.shape).astype(np.float32)
     verdict = judge(misfits(noise, first, second))
     assert verdict.name in ("no motion", "undecided") or not verdict.sure
-    near = cv2.warpAffine(first, np.float32([[1, 0, 1], [0, 1, 0]]), (WIDTH, HEIGHT))
+    near = cv2.warpAffine(first, np.float32([[1, 0, 2], [0, 1, 1]]), (WIDTH, HEIGHT))
     verdict = judge(misfits(noise, first, near))
     assert (verdict.name, verdict.fault(HEIGHT, WIDTH)) == (
         "no motion",

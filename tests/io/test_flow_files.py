@@ -1,6 +1,7 @@
 """Flow files, against the readers and writers of others."""
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -364,5 +365,5 @@ def test_damaged_exr_is_refused_in_silence(tmp_path, capfd):
         (tmp_path / "b.exr").write_bytes(contents[: int(share * len(contents))])
         refused(tmp_path / "b.exr")
     assert capfd.readouterr() == ("", "")
-    print("heard again")
+    os.write(1, b"heard again\n")
     assert capfd.readouterr().out == "heard again\n"

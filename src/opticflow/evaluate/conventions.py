@@ -236,7 +236,10 @@ def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: 
     inside = known & (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     # far beyond the frame, the arithmetic of remap overflows
     warped = cv2.remap(target, np.clip(x, -1, width), np.clip(y, -1, height), cv2.INTER_LINEAR)
-    difference = np.where(inside, np.minimum(np.abs(warped - source), cap), unrelated) / unrelated
+    # a warp that draws everything to a few points has little detail, and so differs less from anything
+    elsewhere = np.roll(source, (source.shape[0] // 2, source.shape[1] // 2), (0, 1))
+    own = _mean(np.minimum(np.abs(warped - elsewhere), cap)[inside])
+    difference = np.where(inside, np.minimum(np.abs(warped - source), cap) / (min(own, unrelated) + 1e-6), 1.0)
     return _mean(difference[known]), _mean(difference[inside])
 
 

@@ -39,5 +39,5 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
         FormatError: a finite value beyond float32.
     """
     largest = float(np.abs(flow, where=np.isfinite(flow), out=np.zeros_like(flow)).max())
-    if largest > np.finfo(np.float32).max:
+    if largest > float(np.finfo(np.float32).max):
         raise FormatError(f"holds a flow of {largest:.4g} px, beyond float32; mark it unknown by NaN")

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 from jaxtyping import Float32
@@ -88,7 +88,7 @@ def _write(values: np.ndarray) -> bytes:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Nothing that is written to descriptors 1 and 2: OpenEXR prints its own lines about damaged files there."""
+    """Nothing is printed, by Python or below it: OpenEXR has lines of its own about damaged files for both."""
     kept = {}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -98,7 +98,8 @@ def _silence() -> Iterator[None]:
             except OSError:  # closed, so silent already
                 continue
             os.dup2(nowhere, descriptor)
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         for descriptor, copy in kept.items():
             os.dup2(copy, descriptor)

@@ -22,6 +22,8 @@ from opticflow.weights.reading import read_tensors
 OURS = "opticflow"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 """Of networks and tags: they become the names of files."""
+_VALUES: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
+"""What JSON may hold for an option that is declared as such."""
 _SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|safetensors|pkl|bin))+$", re.IGNORECASE)
 
 
@@ -198,11 +200,9 @@ def _check_options(found: Checkpoint) -> None:
     parameters = inspect.signature(MODELS[found.network]).parameters
     for name, value in found.options.items():
         declared = parameters[name].annotation if name in parameters else None
-        accepted = (int, float) if declared is float else declared
-        if declared in (bool, int, float, str) and (
-            not isinstance(value, accepted) or (isinstance(value, bool) and declared is not bool)
-        ):
-            raise InputError(f"the option {name} is {value!r}; wanted {declared.__name__}")
+        accepted = _VALUES.get(declared)
+        if accepted and type(value) not in accepted:
+            raise InputError(f"the option {name} is {value!r}; wanted {accepted[0].__name__}")
 
 
 def _listed(names: list[str], most: int = 8) -> str:
