@@ -1,17 +1,114 @@
 """opticflow models"""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from opticflow.cli.progress import show_bytes, show_json
 
 models = typer.Typer(help="The flow methods and their weights.", no_args_is_help=True)
 
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
 
 @models.command("list")
-def list_models() -> None:
-    """List the methods, by the names of their papers.
+def list_models(json: Json = False) -> None:
+    """List the methods, by the names of their papers, and the weight sets that are known for them.
 
     Example: `opticflow models list`
     """
     from opticflow.models import DEFAULT_MODEL, MODELS
+    from opticflow.weights import is_learned, records
 
+    entries = []
     for name in MODELS:
-        print(f"{name}{'  (default)' if name == DEFAULT_MODEL else ''}")
+        own = [
+            {"name": record.name, "state": record.state, "trained_on": record.trained_on, "error": record.error}
+            for record in records()
+            if record.network == name
+        ]
+        learned = is_learned(name)
+        entries.append({"name": name, "default": name == DEFAULT_MODEL, "learned": learned, "weights": own})
+    if json:
+        show_json({"models": entries})
+        return
+    for entry in entries:
+        note = "" if entry["weights"] or not entry["learned"] else "no published weights: give a file"
+        print(f"{entry['name']:<20}{'default' if entry['default'] else note}".rstrip())
+        for weights in entry["weights"]:
+            print(f"  {weights['name']:<24}{weights['state']:<14}{weights['trained_on']}")
+
+
+@models.command()
+def info(
+    name: Annotated[str, typer.Argument(help="A name of `opticflow models list`, or a checkpoint file.")],
+    size: Annotated[str, typer.Option(help="Width x height of the frames.")] = "1024x436",
+    json: Json = False,
+) -> None:
+    """Print what is known of a method, a weight set or a checkpoint file, and what an estimate costs.
+
+    Example: `opticflow models info RAFT --size 1920x1080`
+
+    Example: `opticflow models info flownetc_EPE1.766.pth`
+    """
+    from opticflow.weights.describe import describe
+
+    report = describe(name, size)
+    if json:
+        show_json(report)
+        return
+    for key, value in report.items():
+        label = key.replace("_", " ")
+        if key == "weights":
+            for record in value:
+                print(
+                    f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}"
+                )
+        elif key == "bytes":
+            print(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32")
+        elif key == "multiply_adds":
+            print(f"{'multiply-adds':<16}{value / 1e9:,.1f} billion at {size}")
+        else:
+            print(f"{label:<16}{value:,}" if isinstance(value, int) else f"{label:<16}{value}")
+
+
+@models.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A checkpoint, as its authors published it.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A .safetensors file.", show_default="kept under its name in the cache"),
+    ] = None,
+) -> None:
+    """Recognise a checkpoint of another project, check it and keep it as ours.
+
+    Known are the files of the RAFT authors, torchvision, flownet2-pytorch and FlowNetPytorch. No code of a file is run.
+
+    Example: `opticflow models import raft-things.pth -o raft-things.safetensors`
+    """
+    from opticflow.weights import import_checkpoint
+
+    checkpoint, path = import_checkpoint(file, output)
+    print(f"{file}: {checkpoint.network} of {checkpoint.source}, {checkpoint.parameters:,} parameters")
+    print(f"normalisation: {checkpoint.normalisation}")
+    print(f"licence: {checkpoint.licence}")
+    print(f"written to {path}; use it with --model {path if output else checkpoint.name}")
+
+
+@models.command()
+def download(
+    name: Annotated[str, typer.Argument(help="NETWORK.TAG of `opticflow models list`, or NETWORK for its first.")],
+) -> None:
+    """Fetch published weights into the cache, checked against their hash.
+
+    Example: `opticflow models download RAFT`
+    """
+    from opticflow.weights import download_named
+
+    with show_bytes(f"fetching {name}") as progress:
+        record, path = download_named(name, progress=progress)
+    if not record.sha256:
+        print(f"of the hash only its first 8 digits are published; they fit: {record.sha256_begins}")
+    print(f"{record.name}: {path}")
+    print(f"licence: {record.licence}")

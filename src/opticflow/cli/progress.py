@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 ShowProgress = Callable[[int, int | None], None]
 _SECONDS_BETWEEN_LINES = 5.0
@@ -33,6 +41,40 @@ def show_progress(what: str, *, unit: str = "frames", quiet: bool = False) -> It
             yield show
     else:
         yield _Lines(what, unit)
+
+
+class _Bytes:
+    """The progress of a download, in the form that pooch wants; nothing where nobody looks."""
+
+    def __init__(self, progress: Progress, what: str):
+        self._progress = progress
+        self._task = progress.add_task(what, total=None)
+
+    @property
+    def total(self) -> float | None:
+        return self._progress.tasks[0].total
+
+    @total.setter
+    def total(self, total: float) -> None:
+        self._progress.update(self._task, total=total)
+
+    def update(self, count: int) -> None:
+        self._progress.advance(self._task, count)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def show_bytes(what: str) -> Iterator[_Bytes]:
+    """Shows a download on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield _Bytes(progress, what)
 
 
 class _Lines:

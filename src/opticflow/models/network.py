@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from opticflow.shapes import Flow, Frames
 
 Encoded = dict[str, Tensor]
 """What a method keeps of single frames: tensors whose first axis is the batch."""
+
+
+Estimates = list[Float[Tensor, "batch 2 _ _"]]
+"""Flows of several sizes, all in pixels of the frames."""
 
 
 class FlowNetwork(nn.Module, ABC):
@@ -42,3 +47,15 @@ class FlowNetwork(nn.Module, ABC):
     def forward(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Flow:
         """The flow from `first` to `second`, at their size, in pixels."""
         return self.match(self.encode(first), self.encode(second), init_flow=init_flow)
+
+
+class LearnedNetwork(FlowNetwork):
+    """A method with weights. Training sees every estimate on the way to the flow, inference only the flow."""
+
+    @abstractmethod
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        """Every estimate that a loss can be put on, the coarsest or earliest first.
+
+        All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,
+        RAFT one for each iteration at the frames' size.
+        """

@@ -1,17 +1,137 @@
-"""From a name to a network that is ready to use."""
+"""From a name or a file to a network that is ready to use."""
 
 from pathlib import Path
+from typing import Any
 
-from opticflow.models import FlowNetwork, build
+import torch
+
+from opticflow.errors import InputError, WeightsError
+from opticflow.models import FlowNetwork, LearnedNetwork, build
+from opticflow.weights.checkpoint import Checkpoint, read_checkpoint
+from opticflow.weights.download import download, verify
+from opticflow.weights.manifest import Record, cache_folder, imported_path, records
+
+SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
+"""By which a name is known to mean a file."""
 
 
 def load_network(name_or_file: str | Path) -> FlowNetwork:
-    """The method of that name.
+    """A method, with its weights if it has any, ready to be used (in evaluation mode).
+
+    Args:
+        name_or_file: NETWORK or NETWORK.TAG, or a checkpoint in a layout that `read_checkpoint` knows.
 
     Raises:
         InputError: no such name; the message lists the near ones.
+        WeightsError: a file that does not fit, or a network whose weights are not here.
     """
-    return build(str(name_or_file)).eval()
+    if (file := as_file(name_or_file)) is not None:
+        return read_checkpoint(file).build()
+    network, _, tag = str(name_or_file).partition(".")
+    if is_learned(network):
+        return read_checkpoint(_weights_here(network, tag)).build()
+    if tag:
+        raise InputError(f"{network} has no weights, so there is no {name_or_file!r}; call it {network!r}")
+    return build(network).eval()
 
 
-__all__ = ["load_network"]
+def as_file(name_or_file: str | Path) -> Path | None:
+    """The file that is meant: one that is there, one that is called like a checkpoint, or one that was imported."""
+    path = Path(name_or_file)
+    if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or path.is_file():
+        return path
+    imported = imported_path(name_or_file)
+    return imported if "." in name_or_file and imported.is_file() else None
+
+
+def is_learned(network: str) -> bool:
+    """Whether a method has weights.
+
+    Raises:
+        InputError: no such method.
+    """
+    with torch.device("meta"):
+        return isinstance(build(network), LearnedNetwork)
+
+
+def import_checkpoint(file: Path, output: Path | None = None) -> tuple[Checkpoint, Path]:
+    """Recognise a foreign checkpoint and keep it as ours.
+
+    Args:
+        file: in a layout that `read_checkpoint` knows.
+        output: a `.safetensors` file; without it the weights become known by their name, NETWORK.TAG.
+
+    Raises:
+        WeightsError: the file is not what it should be.
+        FormatError: the output cannot be written.
+    """
+    checkpoint = read_checkpoint(file)
+    if output is None:
+        output = imported_path(checkpoint.name)
+        output.parent.mkdir(parents=True, exist_ok=True)
+    elif output.suffix != ".safetensors":
+        raise InputError(f"{output}: the suffix is {output.suffix!r}; wanted .safetensors")
+    checkpoint.save(output)
+    return checkpoint, output
+
+
+def find_records(name: str) -> list[Record]:
+    """The weight sets that a name means: the one of NETWORK.TAG, or all of NETWORK.
+
+    Raises:
+        InputError: no such network or tag.
+    """
+    network, _, tag = name.partition(".")
+    is_learned(network)
+    own = [record for record in records() if record.network == network]
+    if not tag:
+        return own
+    tagged = [record for record in own if record.tag == tag]
+    if not tagged:
+        known = ", ".join(record.name for record in own) or f"none for {network}"
+        raise InputError(f"there are no weights {name}; known are {known}")
+    return tagged
+
+
+def download_named(name: str, *, progress: Any = None) -> tuple[Record, Path]:
+    """Fetch the weight set of that name, or the first of a network; see `download`."""
+    known = find_records(name)
+    if not known:
+        raise WeightsError(f"there are no published weights for {name}; a checkpoint file may be given in their place")
+    record = next((record for record in known if record.url or record.file), known[0])
+    return record, download(record, progress=progress)
+
+
+def _weights_here(network: str, tag: str) -> Path:
+    """The file of a weight set, or an error that says how to get one."""
+    name = f"{network}.{tag}" if tag else network
+    known = find_records(name)
+    for record in known:
+        if record.present:
+            if record.file or record.url:
+                verify(record, record.path)
+            return record.path
+    imported = sorted(cache_folder().glob(f"{network}.*.safetensors"))
+    if imported:
+        return imported[0]
+    cures = [f"`opticflow models download {record.name}`" for record in known if record.url][:1]
+    cures += [f"get a file from {record.page} and `opticflow models import FILE`" for record in known if record.page][
+        :1
+    ]
+    cures += ["give a checkpoint file in place of the name"]
+    raise WeightsError(f"there are no weights for {name} here: {', or '.join(cures)}")
+
+
+__all__ = [
+    "Checkpoint",
+    "Record",
+    "as_file",
+    "download",
+    "download_named",
+    "find_records",
+    "import_checkpoint",
+    "is_learned",
+    "load_network",
+    "read_checkpoint",
+    "records",
+]

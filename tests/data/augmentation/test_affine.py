@@ -124,4 +124,4 @@ def test_what_leaves_the_new_frame_is_occluded_where_occlusion_is_known():
 def test_covers_knows_when_a_crop_leaves_the_frame():
     assert covers(translation(5, 5), (20, 20), (15, 15))
     assert not covers(translation(6, 5), (20, 20), (15, 15))
-    assert not covers(rotation(0.1) @ translation(5, 0), (20, 20), (15, 15))
+    assert not covers(rotation(0.1) @ translation(5, 5), (20, 20), (15, 15))

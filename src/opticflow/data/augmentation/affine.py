@@ -9,7 +9,7 @@ from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from numba import njit
 
 from opticflow.shapes import Frame, Sample
@@ -79,7 +79,7 @@ def transform(sample: Sample, first: Matrix, second: Matrix, size: tuple[int, in
     )
 
 
-def _warp(frame: Frame, matrix: Matrix, size: tuple[int, int]) -> Frame:
+def _warp(frame: Frame, matrix: Matrix, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(frame, matrix[:2], (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 

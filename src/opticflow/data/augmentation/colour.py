@@ -129,7 +129,7 @@ class ColourJitter:
                 case 2:
                     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
                     picture = cv2.addWeighted(picture, saturation, grey, 1 - saturation, 0)
-                case 3:
+                case 3 if turn != 0:
                     hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
                     hsv[..., 0] += np.uint8(turn % 256)  # wraps around, as hues do
                     picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)

@@ -11,6 +11,9 @@ from opticflow.shapes import Sample
 TRIES = 50
 """Draws of a placement before the plain crop is taken, as in Caffe's data augmentation layer."""
 
+ROUNDING = 1 + 1e-9
+"""Keeps the last pixel of a crop that is as large as its enlarged frame inside it."""
+
 
 def resized(scale: tuple[float, float], corner: tuple[int, int]) -> Matrix:
     """The map into a frame from a crop, whose upper left pixel is `corner` (y, x), of the frame scaled by (y, x);
@@ -31,8 +34,8 @@ def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, 
 
 def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
     """A crop anywhere in a frame, which is enlarged if it is smaller."""
-    scale = max(1.0, *(wanted / side for wanted, side in zip(crop, size, strict=True)))
-    room = [max(0, round(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]
+    scale = max(1.0, *(ROUNDING * wanted / side for wanted, side in zip(crop, size, strict=True)))
+    room = [max(0, int(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]
     return resized((scale, scale), (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))))
 
 
@@ -74,12 +77,14 @@ class ScaleAndCrop:
         """The sample in a crop (height, width)."""
         size = sample.valid.shape
         scales = rng.random() < self.probability
-        least = max((wanted + self.clearance * scales) / side for wanted, side in zip(crop, size, strict=True))
+        least = ROUNDING * max(
+            (wanted + self.clearance * scales) / side for wanted, side in zip(crop, size, strict=True)
+        )
         both = 2 ** rng.uniform(*self.scale) if scales else 1.0
         stretches = scales and rng.random() < self.stretch_probability
         y, x = 2 ** rng.uniform(-self.stretch, self.stretch, 2) if stretches else (1.0, 1.0)
         scale = (max(both * y, least), max(both * x, least))
-        rooms = [max(0, round(side * by) - wanted) for side, by, wanted in zip(size, scale, crop, strict=True)]
+        rooms = [max(0, int(side * by) - wanted) for side, by, wanted in zip(size, scale, crop, strict=True)]
         below, beside = self.overhang
         y = min(int(rng.integers(rooms[0] + 1 + below)), rooms[0])
         x = min(max(int(rng.integers(-beside, rooms[1] + 1 + beside)), 0), rooms[1])

@@ -1,0 +1,75 @@
+"""What a network costs: parameters, multiply-adds and memory, found by running it on tensors without contents."""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from opticflow.models.network import FlowNetwork
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one pair of frames in float32."""
+
+    parameters: int
+    multiply_adds: int
+    """Of convolutions and matrix products; sampling and element-wise work is not counted."""
+    memory: int
+    """Bytes: the weights and the most that tensors take at once. What PyTorch and its libraries take besides, for
+    themselves and within a convolution, comes on top."""
+
+
+class _LargestSum(TorchDispatchMode):
+    """The largest sum of the sizes of all tensors alive, among those that are made within."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.largest = 0
+        self.seen: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return made
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        self.now += storage.nbytes()
+        self.largest = max(self.largest, self.now)
+        weakref.finalize(storage, self._forget, key, storage.nbytes())
+
+    def _forget(self, key: int, size: int) -> None:
+        self.seen.discard(key)
+        self.now -= size
+
+
+def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
+    """The cost of a network at a size, which is rounded up to what the network takes.
+
+    Args:
+        build: makes the network; one that runs on tensors without contents, as the learned ones do.
+        height: of the frames.
+        width: of the frames.
+    """
+    with torch.device("meta"), torch.inference_mode():
+        network = build().eval()
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
+        sides = (-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width))
+        frames = torch.empty(1, 3, *sides)
+        with FlopCounterMode(display=False) as operations:
+            network(frames, frames)
+        with _LargestSum() as alive:
+            network(frames, frames)
+    return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + alive.largest)

@@ -1,0 +1,311 @@
+"""FlowNetS, FlowNetC (Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852) and FlowNet2-SD
+(Ilg et al., CVPR 2017, https://arxiv.org/abs/1612.01925), from shared parts.
+
+Every one is a stem (frames to 1/8), a trunk (1/8 to 1/64) and a refinement (a flow at each scale up to 1/4).
+The variants in `flownet2.py` are built from the same estimators.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
+from opticflow.ops.correlation import correlation
+from opticflow.ops.upsampling import upsample
+from opticflow.shapes import Flow, Frames
+
+Features = Float[Tensor, "batch _ _ _"]
+
+SLOPE = 0.1
+"""Of every leaky ReLU."""
+FLOW_UNIT = 20.0
+"""S and C were trained on flow / 20, SD on flow * 20 (solver files of FlowNet 2.0, 0.05 and 20)."""
+
+
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, batch_norm: bool = False) -> nn.Sequential:
+    """Convolution, batch normalisation if asked for (then without a bias), leaky ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=not batch_norm)
+    ]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    return nn.Sequential(*layers, nn.LeakyReLU(SLOPE))
+
+
+class FixedMean(nn.Module):
+    """Subtracts one colour from all frames."""
+
+    colour: Tensor
+
+    def __init__(self, colour: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("colour", torch.tensor(colour).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, first: Frames, second: Frames) -> tuple[Frames, Frames]:
+        return first - self.colour, second - self.colour
+
+
+class PairMean(nn.Module):
+    """Subtracts from both frames of a pair their common mean colour."""
+
+    def forward(self, first: Frames, second: Frames) -> tuple[Frames, Frames]:
+        colour = (first.mean((2, 3), keepdim=True) + second.mean((2, 3), keepdim=True)) / 2
+        return first - colour, second - colour
+
+
+class SimpleStem(nn.Module):
+    """FlowNetS: the input as one stack of channels."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
+        super().__init__()
+        self.conv1 = convolution(inputs, widths[0], 7, 2, batch_norm=batch_norm)
+        self.conv2 = convolution(widths[0], widths[1], 5, 2, batch_norm=batch_norm)
+        self.conv3 = convolution(widths[1], widths[2], 5, 2, batch_norm=batch_norm)
+
+    def forward(self, x: Features) -> tuple[Features, Features]:
+        quarter = self.conv2(self.conv1(x))
+        return quarter, self.conv3(quarter)
+
+
+class CorrelationStem(nn.Module):
+    """FlowNetC: both frames through the same layers, then their correlation beside the first frame's features."""
+
+    def __init__(self, widths: Sequence[int], redirected: int, *, batch_norm: bool = False) -> None:
+        super().__init__()
+        self.frame = SimpleStem(3, widths, batch_norm=batch_norm)
+        self.conv_redir = convolution(widths[2], redirected, 1, batch_norm=batch_norm)
+
+    def forward(self, x: Features) -> tuple[Features, Features]:
+        quarter, first = self.frame(x[:, :3])
+        second = self.frame(x[:, 3:])[1]
+        alike = F.leaky_relu(correlation(first, second), SLOPE)
+        return quarter, torch.cat([self.conv_redir(first), alike], 1)
+
+
+class FineStem(nn.Module):
+    """FlowNet2-SD: 3 x 3 kernels and a first layer at full resolution, for small displacements."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.conv0 = convolution(6, widths[0], 3)
+        self.conv1 = convolution(widths[0], widths[0], 3, 2)
+        self.conv1_1 = convolution(widths[0], widths[1], 3)
+        self.conv2 = convolution(widths[1], widths[1], 3, 2)
+        self.conv2_1 = convolution(widths[1], widths[1], 3)
+        self.conv3 = convolution(widths[1], widths[2], 3, 2)
+
+    def forward(self, x: Features) -> tuple[Features, Features]:
+        half = self.conv1_1(self.conv1(self.conv0(x)))
+        quarter = self.conv2_1(self.conv2(half))
+        return quarter, self.conv3(quarter)
+
+
+class Trunk(nn.Module):
+    """From 1/8 to 1/64: a pair of layers for each scale."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
+        super().__init__()
+        self.conv3_1 = convolution(inputs, widths[0], 3, batch_norm=batch_norm)
+        self.conv4 = convolution(widths[0], widths[1], 3, 2, batch_norm=batch_norm)
+        self.conv4_1 = convolution(widths[1], widths[1], 3, batch_norm=batch_norm)
+        self.conv5 = convolution(widths[1], widths[2], 3, 2, batch_norm=batch_norm)
+        self.conv5_1 = convolution(widths[2], widths[2], 3, batch_norm=batch_norm)
+        self.conv6 = convolution(widths[2], widths[3], 3, 2, batch_norm=batch_norm)
+        self.conv6_1 = convolution(widths[3], widths[3], 3, batch_norm=batch_norm)
+
+    def forward(self, eighth: Features) -> tuple[Features, Features, Features, Features]:
+        three = self.conv3_1(eighth)
+        four = self.conv4_1(self.conv4(three))
+        five = self.conv5_1(self.conv5(four))
+        return three, four, five, self.conv6_1(self.conv6(five))
+
+
+class Refinement(nn.Module):
+    """A flow at each scale, from coarse to fine; each sees the features of its scale, those of the coarser scale
+    and the coarser flow.
+    """
+
+    def __init__(
+        self,
+        coarsest: int,
+        skips: Sequence[int],
+        widths: Sequence[int],
+        *,
+        smoothed: bool = False,
+        biases: bool = True,
+        upsampled_bias: bool = True,
+    ) -> None:
+        """
+        Args:
+            coarsest: channels at the coarsest scale.
+            skips: channels of the features of the finer scales, coarse to fine.
+            widths: channels that come up from the coarser scale, for each finer one.
+            smoothed: a convolution without activation before each finer flow (FlowNet2-SD and the fusion).
+            biases: of flows and deconvolutions.
+            upsampled_bias: of the layers that enlarge a flow.
+        """
+        super().__init__()
+        joined = [coarsest, *(skip + width + 2 for skip, width in zip(skips, widths, strict=True))]
+        seen = [coarsest, *(widths if smoothed else joined[1:])]
+        self.predict_flow = nn.ModuleList(nn.Conv2d(channels, 2, 3, padding=1, bias=biases) for channels in seen)
+        self.upsample_flow = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampled_bias) for _ in skips)
+        self.deconvolution = nn.ModuleList(
+            nn.Sequential(nn.ConvTranspose2d(inputs, width, 4, 2, 1, bias=biases), nn.LeakyReLU(SLOPE))
+            for inputs, width in zip(joined, widths, strict=False)
+        )
+        self.smoothing = nn.ModuleList(
+            nn.Conv2d(inputs, width, 3, padding=1) if smoothed else nn.Identity()
+            for inputs, width in zip(joined[1:], widths, strict=True)
+        )
+
+    def forward(self, coarsest: Features, skips: Sequence[Features]) -> Estimates:
+        features = coarsest
+        flows = [self.predict_flow[0](coarsest)]
+        for i, skip in enumerate(skips):
+            features = torch.cat([skip, self.deconvolution[i](features), self.upsample_flow[i](flows[-1])], 1)
+            flows.append(self.predict_flow[i + 1](self.smoothing[i](features)))
+        return flows
+
+
+class FlowEstimator(nn.Module):
+    """Stem, trunk and refinement: from normalised frames (and, within a stack, what is known so far) to flow."""
+
+    def __init__(
+        self,
+        *,
+        stem: nn.Module,
+        trunk: Trunk,
+        refinement: Refinement,
+        unit: float = FLOW_UNIT,
+        enlargement: Literal["bilinear", "nearest"] = "bilinear",
+    ) -> None:
+        """
+        Args:
+            stem: input to features at 1/4 and 1/8.
+            trunk: features at 1/8 to those at 1/8, 1/16, 1/32 and 1/64.
+            refinement: those to flows.
+            unit: pixels of the frames for one unit of the refinement's flow.
+            enlargement: from 1/4 to full size.
+        """
+        super().__init__()
+        self.stem, self.trunk, self.refinement = stem, trunk, refinement
+        self.unit = unit
+        self.enlargement: Literal["bilinear", "nearest"] = enlargement
+
+    def forward(self, x: Features) -> tuple[Estimates, Flow]:
+        """Flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
+        quarter, eighth = self.stem(x)
+        three, four, five, six = self.trunk(eighth)
+        flows = [self.unit * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
+        return flows, upsample(flows[-1], 4, mode=self.enlargement)
+
+
+class FlowNet(LearnedNetwork):
+    """One estimator over the two frames."""
+
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
+
+    def __init__(self, *, normalisation: nn.Module, estimator: FlowEstimator) -> None:
+        super().__init__()
+        self.normalisation = normalisation
+        self.estimator = estimator
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        return self._estimate(first["frames"], second["frames"])[1]
+
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        return self._estimate(first, second)[0]
+
+    def _estimate(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
+        return self.estimator(torch.cat(self.normalisation(first, second), 1))
+
+
+Mean = Literal["pair"] | Sequence[float]
+"""What is subtracted: the mean colour of both frames of a pair, or one RGB colour in [0, 1] for all."""
+FLOWNET_PYTORCH_MEAN = (0.411, 0.432, 0.45)
+"""RGB. The published weights of FlowNetPytorch were trained with it (its later main.py has it in BGR order)."""
+CAFFE_MEAN = (0.40119368, 0.39534855, 0.37655231)
+"""RGB. The mean that the Caffe training of FlowNet 2.0 subtracted; flownet2-pytorch replaced it by that of the pair."""
+
+STEM, TRUNK, REFINED, REDIRECTED, DISPLACEMENTS = (64, 128, 256), (256, 512, 512, 1024), (512, 256, 128, 64), 32, 441
+
+
+def normalisation(mean: Mean) -> nn.Module:
+    """The module that subtracts the mean."""
+    return PairMean() if isinstance(mean, str) else FixedMean(mean)
+
+
+def scaled(widths: Sequence[int], factor: float) -> tuple[int, ...]:
+    """Channels of a thinner network."""
+    return tuple(round(width * factor) for width in widths)
+
+
+def _refinement(trunk: Sequence[int], quarter: int, factor: float, **options: bool) -> Refinement:
+    three, four, five, six = trunk
+    return Refinement(six, (five, four, three, quarter), scaled(REFINED, factor), **options)
+
+
+def simple_estimator(
+    inputs: int = 6,
+    *,
+    width: float = 1.0,
+    biases: bool = True,
+    batch_norm: bool = False,
+    enlargement: Literal["bilinear", "nearest"] = "bilinear",
+) -> FlowEstimator:
+    """FlowNetS.
+
+    Args:
+        inputs: 6 for two frames, 12 within a stack.
+        width: share of the channels; 3/8 in the thin variants of FlowNet 2.0.
+        biases: of flows and deconvolutions; the Caffe weights have them, those of FlowNetPytorch do not.
+        batch_norm: after each convolution of stem and trunk.
+        enlargement: of the flow at 1/4.
+    """
+    stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
+    return FlowEstimator(
+        stem=SimpleStem(inputs, stem, batch_norm=batch_norm),
+        trunk=Trunk(stem[2], trunk, batch_norm=batch_norm),
+        refinement=_refinement(trunk, stem[1], width, biases=biases, upsampled_bias=False),
+        enlargement=enlargement,
+    )
+
+
+def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm: bool = False) -> FlowEstimator:
+    """FlowNetC; arguments as for FlowNetS."""
+    stem, trunk, (redirected,) = scaled(STEM, width), scaled(TRUNK, width), scaled([REDIRECTED], width)
+    return FlowEstimator(
+        stem=CorrelationStem(stem, redirected, batch_norm=batch_norm),
+        trunk=Trunk(redirected + DISPLACEMENTS, trunk, batch_norm=batch_norm),
+        refinement=_refinement(trunk, stem[1], width, biases=biases, upsampled_bias=biases),
+    )
+
+
+def fine_estimator(
+    *, unit: float = 1 / FLOW_UNIT, enlargement: Literal["bilinear", "nearest"] = "bilinear"
+) -> FlowEstimator:
+    """FlowNet2-SD, for small displacements; `unit` is 1/20 as it was trained (flow times 20)."""
+    return FlowEstimator(
+        stem=FineStem(STEM),
+        trunk=Trunk(STEM[2], TRUNK),
+        refinement=_refinement(TRUNK, STEM[1], 1.0, smoothed=True),
+        unit=unit,
+        enlargement=enlargement,
+    )
+
+
+def flownet_s(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:
+    """FlowNetS of 2015, as FlowNetPytorch has it."""
+    return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(biases=biases, batch_norm=batch_norm))
+
+
+def flownet_c(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:
+    """FlowNetC of 2015, as FlowNetPytorch has it."""
+    return FlowNet(
+        normalisation=normalisation(mean), estimator=correlation_estimator(biases=biases, batch_norm=batch_norm)
+    )

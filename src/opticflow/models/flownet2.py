@@ -1,0 +1,177 @@
+"""FlowNet 2.0: stacks of FlowNets and their fusion. Ilg et al., CVPR 2017, https://arxiv.org/abs/1612.01925
+
+Upper-case letters in a name are full networks, lower-case ones have 3/8 of the channels.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from opticflow.models.flownet import (
+    FLOW_UNIT,
+    FlowEstimator,
+    FlowNet,
+    Mean,
+    Refinement,
+    convolution,
+    correlation_estimator,
+    fine_estimator,
+    normalisation,
+    simple_estimator,
+)
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
+from opticflow.ops.warp import warp
+from opticflow.shapes import Flow, Frames
+
+WarpBorder = Literal["nvidia", "caffe"]
+BORDERS: dict[str, Literal["clamp", "zero-outside"]] = {"nvidia": "clamp", "caffe": "zero-outside"}
+"""What a warped frame shows outside the second: flownet2-pytorch repeats its border, Caffe, where the weights were
+trained, has zero."""
+THIN = 3 / 8
+
+
+def length(vectors: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch 1 height width"]:
+    """Euclidean norm over channels; its gradient at zero is zero."""
+    squared = vectors.square().sum(1, keepdim=True)
+    positive = squared > 0
+    return torch.where(positive, squared, 1.0).sqrt() * positive
+
+
+class Stack(nn.Module):
+    """Estimators in a row. Each but the first also sees the second frame warped by the flow so far, that flow, and
+    the brightness error that remains (section 3.2 of the paper).
+    """
+
+    def __init__(self, estimators: Sequence[FlowEstimator], warp_border: WarpBorder) -> None:
+        super().__init__()
+        self.estimators = nn.ModuleList(estimators)
+        self.border: Literal["clamp", "zero-outside"] = BORDERS[warp_border]
+
+    def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
+        """Flows of the last estimator at 1/64 to 1/4, and the last one at full size."""
+        pair = torch.cat([first, second], 1)
+        foremost, *others = self.estimators
+        flows, flow = foremost(pair)
+        for estimator in others:
+            warped = warp(second, flow, border=self.border)
+            flows, flow = estimator(torch.cat([pair, warped, flow / FLOW_UNIT, length(first - warped)], 1))
+        return flows, flow
+
+
+class FlowNetStack(LearnedNetwork):
+    """FlowNet2-CS, -CSS and the other stacks."""
+
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
+
+    def __init__(self, *, normalisation: nn.Module, stack: Stack) -> None:
+        super().__init__()
+        self.normalisation = normalisation
+        self.stack = stack
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        return self.stack(*self.normalisation(first["frames"], second["frames"]))[1]
+
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        """Flows of the last network: the ones before it are trained first and then held (section 3.2)."""
+        return self.stack(*self.normalisation(first, second))[0]
+
+
+class Fusion(nn.Module):
+    """Two flows into one, at full size, by their lengths and the brightness errors they leave (section 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv0 = convolution(11, 64, 3)
+        self.conv1 = convolution(64, 64, 3, 2)
+        self.conv1_1 = convolution(64, 128, 3)
+        self.conv2 = convolution(128, 128, 3, 2)
+        self.conv2_1 = convolution(128, 128, 3)
+        self.refinement = Refinement(128, (128, 64), (32, 16), smoothed=True)
+
+    def forward(self, x: Float[Tensor, "batch 11 height width"]) -> Estimates:
+        """Flow at 1/4, 1/2 and full size, in pixels."""
+        full = self.conv0(x)
+        half = self.conv1_1(self.conv1(full))
+        return [flow.float() for flow in self.refinement(self.conv2_1(self.conv2(half)), [half, full])]
+
+
+class FlowNet2(LearnedNetwork):
+    """A stack for large displacements and a network for small ones, fused."""
+
+    stride: int = 64
+    fitting: Literal["pad", "resize"] = "resize"
+
+    def __init__(
+        self, *, normalisation: nn.Module, stack: Stack, small_displacement: FlowEstimator, fusion: Fusion
+    ) -> None:
+        super().__init__()
+        self.normalisation = normalisation
+        self.stack = stack
+        self.small_displacement = small_displacement
+        self.fusion = fusion
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        return self.predictions(first["frames"], second["frames"])[-1]
+
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
+        first, second = self.normalisation(first, second)
+        large = self.stack(first, second)[1]
+        fine = self.small_displacement(torch.cat([first, second], 1))[1]
+        errors = [length(first - warp(second, flow, border=self.stack.border)) for flow in (fine, large)]
+        return self.fusion(torch.cat([first, fine, large, length(fine), length(large), *errors], 1))
+
+
+def flownet2_c(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
+    """FlowNet2-C, with width 3/8 FlowNet2-c: FlowNetC as FlowNet 2.0 trained it."""
+    return FlowNet(normalisation=normalisation(mean), estimator=correlation_estimator(width=width))
+
+
+def flownet2_s(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
+    """FlowNet2-S, with width 3/8 FlowNet2-s: FlowNetS as FlowNet 2.0 trained it."""
+    return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(width=width))
+
+
+def flownet2_sd(*, mean: Mean = "pair", unit: float = 1 / FLOW_UNIT) -> FlowNet:
+    """FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
+    return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(unit=unit))
+
+
+def _stack(letters: str, width: float, warp_border: WarpBorder) -> Stack:
+    """The estimators by the letters of the name. The third one's flow is enlarged without blending, as in Caffe."""
+    estimators = []
+    for i, letter in enumerate(letters):
+        if letter == "C":
+            estimators.append(correlation_estimator(width=width))
+        else:
+            enlargement = "nearest" if i == 2 else "bilinear"
+            estimators.append(simple_estimator(12 if i else 6, width=width, enlargement=enlargement))
+    return Stack(estimators, warp_border)
+
+
+def flownet2_stack(
+    letters: str, *, width: float = 1.0, mean: Mean = "pair", warp_border: WarpBorder = "nvidia"
+) -> FlowNetStack:
+    """FlowNet2-CS, -CSS, -SS; with width 3/8 -cs, -css, -ss.
+
+    Args:
+        letters: the networks in their order, C or S.
+        width: share of the channels.
+        mean: what is subtracted from the frames; flownet2-pytorch subtracts that of the pair.
+        warp_border: what a warped frame shows outside the second.
+    """
+    return FlowNetStack(normalisation=normalisation(mean), stack=_stack(letters, width, warp_border))
+
+
+def flownet2(*, mean: Mean = "pair", warp_border: WarpBorder = "nvidia") -> FlowNet2:
+    """FlowNet2: CSS and SD fused; options as for the stacks."""
+    return FlowNet2(
+        normalisation=normalisation(mean),
+        stack=_stack("CSS", 1.0, warp_border),
+        small_displacement=fine_estimator(enlargement="nearest"),
+        fusion=Fusion(),
+    )

@@ -1,0 +1,285 @@
+"""RAFT: Recurrent All-Pairs Field Transforms. Teed and Deng, ECCV 2020, https://arxiv.org/abs/2003.12039
+
+The two variants, `raft` and `raft_small`, are columns of numbers over the same parts.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork
+from opticflow.ops.correlation import CorrelationVolume
+from opticflow.ops.grid import pixel_grid
+from opticflow.ops.upsampling import convex_upsample, upsample
+from opticflow.shapes import Flow, Frames
+
+Features = Float[Tensor, "batch _ _ _"]
+CoarseFlow = Float[Tensor, "batch 2 _ _"]
+"""At 1/8, in pixels of 1/8."""
+Norm = Callable[[int], nn.Module]
+
+STRIDE = 8
+DEFAULT_ITERATIONS = 12
+"""As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    return nn.Sequential(OrderedDict(conv=convolution, norm=norm(outputs)))
+
+
+class ResidualBlock(nn.Module):
+    """Convolutions with a shortcut around them; `kernels` (3, 3) is the plain block, (1, 3, 1) the bottleneck."""
+
+    def __init__(self, inputs: int, outputs: int, kernels: Sequence[int], norm: Norm, stride: int) -> None:
+        super().__init__()
+        inner = outputs if len(kernels) == 2 else outputs // 4
+        channels = [inputs, *[inner] * (len(kernels) - 1), outputs]
+        strided = list(kernels).index(3)
+        self.residual = nn.ModuleList(
+            _convolution(channels[i], channels[i + 1], kernel, norm, stride if i == strided else 1)
+            for i, kernel in enumerate(kernels)
+        )
+        self.shortcut = nn.Identity() if stride == 1 else _convolution(inputs, outputs, 1, norm, stride)
+
+    def forward(self, x: Features) -> Features:
+        y = x
+        for layer in self.residual:
+            y = F.relu(layer(y))
+        return F.relu(self.shortcut(x) + y)
+
+
+class Encoder(nn.Module):
+    """Features at one eighth of the resolution."""
+
+    def __init__(self, *, widths: Sequence[int], outputs: int, kernels: Sequence[int], norm: Norm) -> None:
+        super().__init__()
+        self.stem = _convolution(3, widths[0], 7, norm, stride=2)
+        self.stages = nn.Sequential()
+        for inputs, width, stride in zip([widths[0], *widths], widths, (1, 2, 2), strict=False):
+            self.stages.append(
+                nn.Sequential(
+                    ResidualBlock(inputs, width, kernels, norm, stride),
+                    ResidualBlock(width, width, kernels, norm, 1),
+                )
+            )
+        self.projection = nn.Conv2d(widths[-1], outputs, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, frames: Frames) -> Features:
+        return self.projection(self.stages(F.relu(self.stem(frames))))
+
+
+class MotionEncoder(nn.Module):
+    """What the correlation around the present target and the present flow say together."""
+
+    def __init__(self, *, correlation: Sequence[int], flow: Sequence[int], outputs: int) -> None:
+        """`correlation` are the channels before and after its layers (first 1 x 1, then 3 x 3), `flow` those after."""
+        super().__init__()
+        self.correlation = nn.ModuleList(
+            nn.Conv2d(inputs, width, kernel, padding=kernel // 2)
+            for inputs, width, kernel in zip(correlation, correlation[1:], (1, 3), strict=False)
+        )
+        self.flow = nn.ModuleList(
+            nn.Conv2d(inputs, width, kernel, padding=kernel // 2)
+            for inputs, width, kernel in zip((2, *flow), flow, (7, 3), strict=False)
+        )
+        self.joint = nn.Conv2d(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
+
+    def forward(self, flow: CoarseFlow, correlation: Features) -> Features:
+        along = flow
+        for layer in self.correlation:
+            correlation = F.relu(layer(correlation))
+        for layer in self.flow:
+            along = F.relu(layer(along))
+        joint = F.relu(self.joint(torch.cat([correlation, along], 1)))
+        return torch.cat([joint, flow], 1)
+
+
+class ConvGRU(nn.Module):
+    """A gated recurrent unit whose products are convolutions."""
+
+    def __init__(self, hidden: int, inputs: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.update_gate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=padding)
+        self.reset_gate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=padding)
+        self.candidate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=padding)
+
+    def forward(self, hidden: Features, inputs: Features) -> Features:
+        joined = torch.cat([hidden, inputs], 1)
+        update, reset = torch.sigmoid(self.update_gate(joined)), torch.sigmoid(self.reset_gate(joined))
+        candidate = torch.tanh(self.candidate(torch.cat([reset * hidden, inputs], 1)))
+        return (1 - update) * hidden + update * candidate
+
+
+class UpdateBlock(nn.Module):
+    """One step of the iteration: from the state and what was looked up to the next state and a change of the flow."""
+
+    def __init__(self, *, motion_encoder: MotionEncoder, gru: Sequence[ConvGRU], flow_head: nn.Sequential) -> None:
+        super().__init__()
+        self.motion_encoder = motion_encoder
+        self.gru = nn.ModuleList(gru)
+        self.flow_head = flow_head
+
+    def forward(
+        self, hidden: Features, context: Features, looked_up: Features, flow: CoarseFlow
+    ) -> tuple[Features, CoarseFlow]:
+        inputs = torch.cat([context, self.motion_encoder(flow, looked_up)], 1)
+        for gru in self.gru:
+            hidden = gru(hidden, inputs)
+        return hidden, self.flow_head(hidden)
+
+
+class ConvexUpsampler(nn.Module):
+    """Flow at full size, by weights that are read from the hidden state."""
+
+    def __init__(self, hidden: int, inner: int) -> None:
+        super().__init__()
+        self.mask = nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 9 * STRIDE**2, 1))
+
+    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
+        # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
+        return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
+
+
+class BilinearUpsampler(nn.Module):
+    """Flow at full size, without weights."""
+
+    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
+        return upsample(STRIDE * flow, STRIDE, mode="bilinear-corners")
+
+
+class AllPairs(nn.Module):
+    """Compares the features of two frames. Without weights; a module, so that it can be swapped and watched."""
+
+    def __init__(self, *, levels: int, radius: int) -> None:
+        super().__init__()
+        self.levels, self.radius = levels, radius
+
+    @property
+    def outputs(self) -> int:
+        """Values that one lookup gives for each pixel."""
+        return self.levels * (2 * self.radius + 1) ** 2
+
+    def forward(self, first: Features, second: Features) -> CorrelationVolume:
+        return CorrelationVolume(first, second, levels=self.levels, radius=self.radius)
+
+
+class RAFT(LearnedNetwork):
+    """Recurrent all-pairs field transforms."""
+
+    stride: int = STRIDE
+    min_size: int = 2 * STRIDE  # features of one pixel cannot be normalised by themselves
+    fitting: Literal["pad", "resize"] = "pad"
+
+    def __init__(
+        self,
+        *,
+        feature_encoder: nn.Module,
+        context_encoder: nn.Module,
+        correlation: nn.Module,
+        update_block: nn.Module,
+        upsampler: nn.Module,
+        hidden: int,
+        iterations: int = DEFAULT_ITERATIONS,
+    ) -> None:
+        """
+        Args:
+            feature_encoder: frames to features at 1/8 that are compared between the frames.
+            context_encoder: frames to what the iteration starts from (`hidden` channels) and keeps seeing (the rest).
+            correlation: the features of two frames to an object with `lookup(coordinates)`, as CorrelationVolume has.
+            update_block: see UpdateBlock.
+            upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
+            hidden: channels of the hidden state.
+            iterations: of the update block; may be set at any time.
+        """
+        super().__init__()
+        self.feature_encoder = feature_encoder
+        self.context_encoder = context_encoder
+        self.correlation = correlation
+        self.update_block = update_block
+        self.upsampler = upsampler
+        self.hidden = hidden
+        self.iterations = iterations
+
+    def encode(self, frames: Frames) -> Encoded:
+        """Features of the frames, and the frames as the context encoder wants them: only a first frame needs it."""
+        normalised = 2 * frames - 1
+        return {"frames": normalised, "features": self.feature_encoder(normalised)}
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
+        return self.upsampler(flow, hidden)
+
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        estimates = self._iterate(self.encode(first), self.encode(second), init_flow)
+        return [self.upsampler(flow, hidden) for flow, hidden in estimates]
+
+    def _iterate(
+        self, first: Encoded, second: Encoded, init_flow: Flow | None
+    ) -> Iterator[tuple[CoarseFlow, Features]]:
+        """The flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
+        volume = self.correlation(first["features"], second["features"])
+        context = self.context_encoder(first["frames"])
+        hidden, context = context[:, : self.hidden].tanh(), context[:, self.hidden :].relu()
+        start = pixel_grid(*context.shape[-2:], like=first["frames"].float())
+        flow = torch.zeros_like(start).expand(len(context), -1, -1, -1)
+        if init_flow is not None:
+            flow = F.avg_pool2d(init_flow.float(), STRIDE) / STRIDE
+        for _ in range(self.iterations):
+            flow = flow.detach()  # each iteration learns from its own change alone
+            hidden, change = self.update_block(hidden, context, volume.lookup(start + flow), flow)
+            flow = flow + change.float()
+            yield flow, hidden
+
+
+def _flow_head(hidden: int, inner: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 2, 3, padding=1))
+
+
+def raft(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
+    """RAFT, 5.3 million parameters."""
+    hidden, context, motion = 128, 128, 128
+    correlation = AllPairs(levels=4, radius=4)
+    widths, kernels = (64, 96, 128), (3, 3)
+    return RAFT(
+        feature_encoder=Encoder(widths=widths, outputs=256, kernels=kernels, norm=nn.InstanceNorm2d),
+        context_encoder=Encoder(widths=widths, outputs=hidden + context, kernels=kernels, norm=nn.BatchNorm2d),
+        correlation=correlation,
+        update_block=UpdateBlock(
+            motion_encoder=MotionEncoder(correlation=(correlation.outputs, 256, 192), flow=(128, 64), outputs=motion),
+            gru=[ConvGRU(hidden, context + motion, kernel) for kernel in ((1, 5), (5, 1))],
+            flow_head=_flow_head(hidden, 256),
+        ),
+        upsampler=ConvexUpsampler(hidden, 256),
+        hidden=hidden,
+        iterations=iterations,
+    )
+
+
+def raft_small(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
+    """RAFT-small, 1.0 million parameters."""
+    hidden, context, motion = 96, 64, 82
+    correlation = AllPairs(levels=4, radius=3)
+    widths, kernels = (32, 64, 96), (1, 3, 1)
+    return RAFT(
+        feature_encoder=Encoder(widths=widths, outputs=128, kernels=kernels, norm=nn.InstanceNorm2d),
+        context_encoder=Encoder(widths=widths, outputs=hidden + context, kernels=kernels, norm=nn.Identity),
+        correlation=correlation,
+        update_block=UpdateBlock(
+            motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=motion),
+            gru=[ConvGRU(hidden, context + motion, (3, 3))],
+            flow_head=_flow_head(hidden, 128),
+        ),
+        upsampler=BilinearUpsampler(),
+        hidden=hidden,
+        iterations=iterations,
+    )

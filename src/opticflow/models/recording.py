@@ -1,0 +1,85 @@
+"""What happens inside a network during a forward pass, without changing the network or its result.
+
+with record(network) as trace:
+    flow = network(first, second)
+trace.flows[3], trace.hidden_states[3]
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from opticflow.models.flownet import FlowEstimator
+from opticflow.models.flownet2 import Fusion
+from opticflow.models.network import Estimates
+from opticflow.models.raft import RAFT, ConvexUpsampler
+
+
+@dataclass
+class Trace:
+    """What was seen, in the order in which it happened; detached from the graph of gradients."""
+
+    flows: Estimates = field(default_factory=list)
+    """In pixels of the frames. RAFT: after each iteration, at the frames' size. FlowNets: at each scale, each
+    estimator of a stack in its turn, the fusion last."""
+    pyramids: list[list[Tensor]] = field(default_factory=list)
+    """RAFT's correlation pyramid: a level is (batch * rows * columns of the first frame) x 1 x rows x columns."""
+    looked_up: list[Tensor] = field(default_factory=list)
+    """RAFT: the correlation features that each iteration read."""
+    hidden_states: list[Tensor] = field(default_factory=list)
+    """RAFT: after each iteration."""
+    masks: list[Tensor] = field(default_factory=list)
+    """RAFT: the logits of the convex upsampling after each iteration; none in RAFT-small."""
+
+
+@contextmanager
+def record(network: nn.Module) -> Iterator[Trace]:
+    """Fill a trace from what the network, or networks within it, do in the block.
+
+    Args:
+        network: RAFT, a FlowNet, or a module around one, as `Estimator.network`.
+    """
+    trace = Trace()
+    handles: list[RemovableHandle] = []
+    for module in network.modules():
+        if isinstance(module, RAFT):
+            handles += _watch_raft(module, trace)
+        elif isinstance(module, Fusion):
+            handles.append(module.register_forward_hook(lambda _, __, flows: _keep(flows, trace)))
+        elif isinstance(module, FlowEstimator):
+            handles.append(module.register_forward_hook(lambda _, __, result: _keep(result[0], trace)))
+    try:
+        yield trace
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _watch_raft(network: RAFT, trace: Trace) -> list[RemovableHandle]:
+    def compared(_: nn.Module, __: Any, volume: Any) -> None:
+        trace.pyramids.append([_kept(level) for level in volume.pyramid])
+
+    def updated(_: nn.Module, seen: tuple[Tensor, ...], result: tuple[Tensor, Tensor]) -> None:
+        looked_up, flow = seen[2:]
+        hidden, change = result
+        trace.looked_up.append(_kept(looked_up))
+        trace.hidden_states.append(_kept(hidden))
+        with torch.no_grad():  # inference enlarges the last flow only; here each one is wanted
+            trace.flows.append(network.upsampler(flow + change.float(), hidden))
+            if isinstance(network.upsampler, ConvexUpsampler):
+                trace.masks.append(network.upsampler.mask(hidden))
+
+    return [network.correlation.register_forward_hook(compared), network.update_block.register_forward_hook(updated)]
+
+
+def _keep(flows: Any, trace: Trace) -> None:
+    trace.flows.extend(_kept(flow) for flow in flows)
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    return tensor.detach()

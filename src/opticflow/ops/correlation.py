@@ -1,0 +1,78 @@
+"""How alike two feature maps are under displacements: FlowNetC's layer and RAFT's all-pairs volume."""
+
+from contextlib import AbstractContextManager
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from opticflow.ops.grid import sample
+
+Features = Float[Tensor, "batch channels height width"]
+
+
+def correlation(
+    first: Features, second: Features, *, reach: int = 20, step: int = 2
+) -> Float[Tensor, "batch displacements height width"]:
+    """Mean product over channels of `first` at x and `second` at x + d, for all displacements d of a square.
+
+    FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1).
+
+    Args:
+        first: features of the first frame.
+        second: features of the second frame; zero outside.
+        reach: largest displacement, in feature pixels.
+        step: between displacements, in feature pixels.
+
+    Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
+    """
+    height, width = first.shape[-2:]
+    padded = F.pad(second, (reach, reach, reach, reach))
+    offsets = range(0, 2 * reach + 1, step)
+    products = [(first * padded[..., y : y + height, x : x + width]).mean(1) for y in offsets for x in offsets]
+    return torch.stack(products, 1)
+
+
+class CorrelationVolume:
+    """Products of all pairs of features, as a pyramid over the second frame (Teed and Deng, "RAFT", ECCV 2020,
+    section 3.2). Held and summed in float32, whatever the features and autocast are.
+    """
+
+    pyramid: list[Float[Tensor, "positions 1 level_height level_width"]]
+    """For each pixel of the first frame (batch, row, column) its likeness to every pixel of the second; each level
+    averages 2 x 2 of the one before, as long as a side has two."""
+
+    def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
+        batch, channels, height, width = first.shape
+        with _full_precision(first):
+            products = first.float().flatten(2).transpose(1, 2) @ second.float().flatten(2)
+        level = (products / channels**0.5).reshape(batch * height * width, 1, height, width)
+        self.radius = radius
+        self.pyramid = [level]
+        for _ in range(levels - 1):
+            level = F.avg_pool2d(level, [min(2, side) for side in level.shape[-2:]])
+            self.pyramid.append(level)
+
+    def lookup(
+        self, coordinates: Float[Tensor, "batch 2 height width"]
+    ) -> Float[Tensor, "batch features height width"]:
+        """The likeness around points of the second frame, (2 * radius + 1)^2 values from each level.
+
+        Args:
+            coordinates: (x, y) in feature pixels, for each pixel of the first frame.
+
+        Convention: finest level first; within a level the offset in x is the slow index and the one in y the fast
+        one, which is how the weights of the RAFT authors want it.
+        """
+        batch, _, height, width = coordinates.shape
+        side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=torch.float32)
+        window = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1)
+        centres = coordinates.float().permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
+        found = [sample(level, centres / 2**i + window) for i, level in enumerate(self.pyramid)]
+        return torch.cat([level.reshape(batch, height, width, -1) for level in found], -1).permute(0, 3, 1, 2)
+
+
+def _full_precision(tensor: Tensor) -> AbstractContextManager:
+    device = tensor.device.type
+    return torch.autocast("cpu" if device == "meta" else device, enabled=False)

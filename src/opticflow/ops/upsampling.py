@@ -1,0 +1,46 @@
+"""Flow and features at a higher resolution. Lengths of flow vectors are left as they are: the caller scales them."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from opticflow.shapes import Flow
+
+
+def upsample(
+    image: Float[Tensor, "batch channels height width"],
+    factor: int,
+    *,
+    mode: Literal["bilinear", "bilinear-corners", "nearest"],
+) -> Float[Tensor, "batch channels up_height up_width"]:
+    """Enlarge by a whole factor.
+
+    Args:
+        image: what is enlarged.
+        factor: how many times.
+        mode: `bilinear`, between pixel centres as they lie in the plane (Caffe's Resample LINEAR, flownet2's);
+            `bilinear-corners`, with the outermost pixel centres on each other (`align_corners=True`, RAFT-small's);
+            `nearest`.
+    """
+    if mode == "nearest":
+        return F.interpolate(image, scale_factor=factor, mode="nearest")
+    return F.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=mode == "bilinear-corners")
+
+
+def convex_upsample(
+    flow: Flow, mask: Float[Tensor, "batch weights height width"], factor: int = 8
+) -> Float[Tensor, "batch 2 up_height up_width"]:
+    """Enlarge by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
+
+    Args:
+        flow: coarse flow; zero beyond its border.
+        mask: 9 * factor^2 logits for each coarse pixel: neighbour, then row and column of the fine pixel within it.
+        factor: how many times.
+    """
+    batch, _, height, width = flow.shape
+    weights = mask.view(batch, 1, 9, factor, factor, height, width).softmax(2)
+    neighbours = F.unfold(flow, 3, padding=1).view(batch, 2, 9, 1, 1, height, width)
+    fine = (weights * neighbours).sum(2)  # batch, 2, row, column, height, width
+    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, factor * height, factor * width)

@@ -1,0 +1,98 @@
+"""Fetching published weights: checked against their hash, whole or not at all."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+from opticflow.errors import WeightsError
+from opticflow.weights.manifest import Record
+
+ATTEMPTS_AFTER_A_FAILURE = 2
+
+
+def download(record: Record, *, progress: Any = None) -> Path:
+    """The file of a weight set, from the cache or the network.
+
+    What was cut short or damaged on the way is fetched again from its beginning, a few times; only a whole file whose
+    hash is right gets its final name.
+
+    Args:
+        record: which.
+        progress: an object with `total`, `update(bytes)`, `reset()` and `close()`, as pooch wants it; tqdm's do.
+
+    Raises:
+        WeightsError: there is no address to fetch it from, the address cannot be reached or does not have it, or what
+            comes is something else.
+    """
+    if record.present:
+        verify(record, record.path)
+        return record.path
+    if not record.url:
+        raise WeightsError(
+            f"{record.name} cannot be fetched by a program: get it from {record.page}, "
+            "then `opticflow models import FILE`"
+        )
+    fetched = _Checked(record, progress)
+    store = pooch.create(
+        record.path.parent,
+        base_url="",
+        registry={record.path.name: f"sha256:{record.sha256}" if record.sha256 else None},
+        urls={record.path.name: record.url},
+        retry_if_failed=ATTEMPTS_AFTER_A_FAILURE,
+    )
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        return Path(store.fetch(record.path.name, downloader=fetched))  # type: ignore[arg-type]
+    except (ValueError, OSError) as error:
+        raise WeightsError(_explained(error, record)) from error
+    finally:
+        logger.setLevel(level)
+
+
+def verify(record: Record, path: Path) -> None:
+    """Compare a file, as it is shipped or downloaded, with the hash of its record.
+
+    Raises:
+        WeightsError: it differs.
+    """
+    wanted = record.sha256 or record.sha256_begins or ""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(wanted):
+        raise WeightsError(
+            f"{path} is not {record.name}: its sha256 is {found[: max(8, len(wanted))]}, wanted {wanted}; "
+            "delete it and download it again"
+        )
+
+
+class _Checked:
+    """Pooch's downloader, which also compares what comes with the beginning of a hash: pooch wants all of it."""
+
+    def __init__(self, record: Record, progress: Any):
+        self.record = record
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str, store: Any) -> None:
+        options = {"progressbar": self.progress} if self.progress is not None else {}
+        pooch.HTTPDownloader(**options)(url, output_file, store)
+        try:
+            verify(self.record, Path(output_file))
+        except WeightsError as error:
+            raise ValueError(str(error)) from error
+
+
+def _explained(error: Exception, record: Record) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{record.url} answers {response.status_code} {response.reason}; {record.name} cannot be fetched"
+    if isinstance(error, ValueError):
+        wanted = record.sha256 or record.sha256_begins
+        return f"what {record.url} sends is not {record.name}: wanted a file whose sha256 begins with {wanted}"
+    return (
+        f"{record.name} could not be fetched from {record.url} ({type(error).__name__}): check the connection, or "
+        f"bring the file from another machine and put it into {record.path.parent}"
+    )

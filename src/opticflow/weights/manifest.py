@@ -1,0 +1,74 @@
+"""The weight sets that are known by name, as records in `manifest.toml`."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import pooch
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Record:
+    """One weight set; the fields are explained at the top of `manifest.toml`."""
+
+    name: str
+    parameters: int
+    licence: str
+    trained_on: str
+    file: str | None = None
+    url: str | None = None
+    page: str | None = None
+    sha256: str | None = None
+    sha256_begins: str | None = None
+    bytes: int | None = None
+    error: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def network(self) -> str:
+        """A key of MODELS."""
+        return self.name.partition(".")[0]
+
+    @property
+    def tag(self) -> str:
+        """What tells it from the other sets of its network."""
+        return self.name.partition(".")[2]
+
+    @property
+    def path(self) -> Path:
+        """Where its file is, or would be once it is downloaded or imported."""
+        if self.file:
+            return HERE / self.file
+        return cache_folder() / Path(self.url).name if self.url else imported_path(self.name)
+
+    @property
+    def present(self) -> bool:
+        """Whether it can be loaded now."""
+        return self.path.is_file()
+
+    @property
+    def state(self) -> str:
+        """How it can be had: shipped, here, to download, or by hand."""
+        if self.present:
+            return "shipped" if self.file else "here"
+        return "to download" if self.url else "by hand"
+
+
+def cache_folder() -> Path:
+    """Where downloaded weights are kept: `OPTICFLOW_CACHE`, or the platform's folder for caches."""
+    return Path(os.environ.get("OPTICFLOW_CACHE") or pooch.os_cache("opticflow")) / "weights"
+
+
+def imported_path(name: str) -> Path:
+    """Where `opticflow models import` keeps a weight set of that name."""
+    return cache_folder() / f"{name}.safetensors"
+
+
+@cache
+def records() -> tuple[Record, ...]:
+    """All known weight sets, in the order of the list."""
+    with (HERE / "manifest.toml").open("rb") as file:
+        return tuple(Record(**entry) for entry in tomllib.load(file)["weights"])
