@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork
-from opticflow.ops.correlation import CorrelationVolume
 from opticflow.ops.grid import pixel_grid
+from opticflow.ops.lookup import CorrelationLookup, Form, correlation_lookup
 from opticflow.ops.upsampling import convex_upsample, upsample
 from opticflow.shapes import Flow, Frames
 
@@ -163,14 +163,15 @@ class AllPairs(nn.Module):
     def __init__(self, *, levels: int, radius: int) -> None:
         super().__init__()
         self.levels, self.radius = levels, radius
+        self.form: Form = "auto"
 
     @property
     def outputs(self) -> int:
         """Values that one lookup gives for each pixel."""
         return self.levels * (2 * self.radius + 1) ** 2
 
-    def forward(self, first: Features, second: Features) -> CorrelationVolume:
-        return CorrelationVolume(first, second, levels=self.levels, radius=self.radius)
+    def forward(self, first: Features, second: Features) -> CorrelationLookup:
+        return correlation_lookup(first, second, levels=self.levels, radius=self.radius, form=self.form)
 
 
 class RAFT(LearnedNetwork):
@@ -195,7 +196,7 @@ class RAFT(LearnedNetwork):
         Args:
             feature_encoder: frames to features at 1/8 that are compared between the frames.
             context_encoder: frames to what the iteration starts from (`hidden` channels) and keeps seeing (the rest).
-            correlation: the features of two frames to an object with `lookup(coordinates)`, as CorrelationVolume has.
+            correlation: the features of two frames to a CorrelationLookup.
             update_block: see UpdateBlock.
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
