@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from opticflow.cli.benchmark import benchmark
 from opticflow.cli.check import check
 from opticflow.cli.convert import convert
 from opticflow.cli.data import data
@@ -36,6 +37,7 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(submit)
 app.command()(version)
+app.add_typer(benchmark, name="benchmark")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 
