@@ -5,7 +5,7 @@ The two variants, `raft_large` and `raft_small`, are columns of numbers over the
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -177,12 +177,12 @@ class UpdateBlock(nn.Module):
         self.gru = nn.ModuleList(gru)
         self.flow_head = flow_head
 
-    def prepare(self, context: Features) -> list[Prepared]:
-        """What `forward` wants of the context, the same in every iteration."""
+    def prepare(self, context: Features) -> list[Any]:
+        """What each GRU wants of the context, the same in every iteration."""
         return [gru.prepare(context) for gru in self.gru]  # type: ignore[operator]
 
     def forward(
-        self, hidden: Features, prepared: list[Prepared], looked_up: Features, flow: CoarseFlow
+        self, hidden: Features, prepared: list[Any], looked_up: Features, flow: CoarseFlow
     ) -> tuple[Features, CoarseFlow]:
         motion = self.motion_encoder(flow, looked_up)
         for gru, share in zip(self.gru, prepared, strict=True):

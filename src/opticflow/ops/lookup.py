@@ -72,7 +72,7 @@ def correlation_lookup(
         levels: of the pyramid over the second frame.
         radius: of the window in each level.
         form: `plain`, all pairs at once, memory quadratic in the number of pixels; `on-demand`, linear; `auto`,
-            on-demand on a CPU with Numba, plain elsewhere as long as the volume is no larger than 1 GB.
+            on-demand on a CPU with Numba; elsewhere plain as long as the volume is no larger than 1 GB.
     """
     chosen = form if form != "auto" else _choose(first, second)
     lookup = CorrelationVolume if chosen == "plain" else OnDemandCorrelation
@@ -80,7 +80,7 @@ def correlation_lookup(
 
 
 def _choose(first: Tensor, second: Tensor) -> Form:
-    if first.device.type == "meta":
+    if first.is_meta or torch.compiler.is_compiling():  # the compiled loops cannot be traced
         return "plain"
     if first.device.type == "cpu" and _numba() is not None:
         return "on-demand"
