@@ -20,12 +20,9 @@ def test_the_fast_form_computes_what_the_plain_one_does(name):
     gradients = [
         torch.autograd.grad(loss, list(form.parameters())) for loss, form in zip(losses, (network, twin), strict=True)
     ]
-    names = dict(network.named_parameters())
-    for key, gradient, wanted in zip(names, *gradients, strict=True):
-        scale = max(1e-6, float(wanted.abs().max()))
-        torch.testing.assert_close(
-            gradient / scale, wanted / scale, rtol=0, atol=2e-3, msg=lambda m, key=key: f"{key}: {m}"
-        )
+    largest = max(float(wanted.abs().max()) for wanted in gradients[1])
+    for gradient, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=5e-3, atol=1e-3 * largest)
 
 
 @pytest.mark.parametrize("name", ["RAFT", "RAFT-small"])
