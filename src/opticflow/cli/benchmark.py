@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from opticflow.cli.progress import show_json
+
 
 class _Subjects(TyperGroup):
     """Words that are no subject of their own are models."""
@@ -79,6 +81,35 @@ def benchmark_networks(
         write_bytes(json, (dumps(report, indent=2) + "\n").encode())
     if failures:
         raise failures[0]
+
+
+@benchmark.command("generate")
+def benchmark_generate(
+    kinds: Annotated[
+        list[str] | None, typer.Argument(help="Worlds; all if none is named.", metavar="[KIND...]")
+    ] = None,
+    pairs: Annotated[int, typer.Option(help="How many pairs a round makes.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Pairs per second and core of each synthetic world, at its own size; of `things` frames of sequences.
+
+    Example: `opticflow benchmark generate chairs mixed`
+    """
+    from dataclasses import asdict
+
+    from opticflow.scenes.speed import measure_speed
+    from opticflow.scenes.worlds import WORLDS
+
+    results = [measure_speed(kind, pairs=pairs) for kind in kinds or WORLDS]
+    if json:
+        show_json({result.kind: asdict(result) | {"pairs_per_second": result.pairs_per_second} for result in results})
+        return
+    for result in results:
+        print(
+            f"{result.kind:14} {result.pairs_per_second:6.1f} {'frames' if result.kind == 'things' else 'pairs'}"
+            f" of {result.size[1]}x{result.size[0]} per second and core"
+            f"   (once per process: {result.stocking_seconds:.0f} s to make the pictures and objects)"
+        )
 
 
 def _size(size: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from opticflow import weights
 from opticflow.errors import InputError
 from opticflow.estimator.fitting import Fitting
 from opticflow.estimator.memory import parse_memory, pixels_within
-from opticflow.estimator.precision import Format, autocast, choose_device, choose_precision
+from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles
 from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
@@ -137,7 +137,7 @@ class Estimator:
                 forward = self.batch(group[:-1], group[1:], init_flows=start)
                 backwards = self.batch(group[1:], group[:-1]) if backward else [None] * len(forward)
             else:
-                with torch.inference_mode(), autocast(self.precision, self.device):
+                with inference(self.precision, self.device):
                     head = kept or self._encode(group[:1], fitting)
                     tail = self._encode(group[1:], fitting)
                     firsts = {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
@@ -193,7 +193,7 @@ class Estimator:
         self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[Picture] | None
     ) -> list[FlowArray]:
         fitting = self._fitting([*firsts, *seconds])
-        with torch.inference_mode(), autocast(self.precision, self.device):
+        with inference(self.precision, self.device):
             return self._match(self._encode(firsts, fitting), self._encode(seconds, fitting), fitting, init_flows)
 
     def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:

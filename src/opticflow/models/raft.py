@@ -115,7 +115,7 @@ class MotionEncoder(nn.Module):
         for layer in self.flow:
             along = F.relu(layer(along), inplace=True)
         joint = F.relu(self.joint(torch.cat([correlation, along], 1)), inplace=True)
-        return torch.cat([joint, flow], 1)
+        return torch.cat([joint, flow.to(joint.dtype)], 1)
 
 
 class Prepared(NamedTuple):
