@@ -92,6 +92,8 @@ class Estimator:
         frames = [as_frame(frame, f"frame {i}") for i, frame in enumerate([*firsts, *seconds])]
         fitting = self._fitting(frames)
         count, size, limit = len(firsts), math.prod(fitting.size), self._limit(fitting)
+        if init_flows is not None:
+            init_flows = _check_starts(init_flows, count, fitting)
         if count * size <= limit:
             return self._whole(frames[:count], frames[count:], init_flows)
         pairs = zip(frames[:count], frames[count:], init_flows or [None] * count, strict=True)
@@ -206,11 +208,6 @@ class Estimator:
         start = None
         if init_flows is not None:
             stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
-            if stacked.shape[-2:] != (fitting.height, fitting.width):
-                raise InputError(
-                    f"the initial flow is {stacked.shape[3]}x{stacked.shape[2]} and the frames are "
-                    f"{fitting.width}x{fitting.height}; they must be of one size"
-                )
             start = fitting.fit_flow(stacked.float())
         flow = fitting.restore(self.network.match(first, second, init_flow=start).float())
         return [_numpy(one) for one in flow.split(1)]
@@ -248,8 +245,8 @@ def load(
     if iterations is not None:
         if not hasattr(network, "iterations"):
             raise InputError(f"{name_or_file} has no iterations to set; leave them out")
-        if iterations < 1:
-            raise InputError(f"iterations is {iterations}; wanted at least 1")
+        if not isinstance(iterations, int) or iterations < 1:
+            raise InputError(f"iterations is {iterations!r}; wanted a whole number from 1 on")
         network.iterations = iterations  # type: ignore[assignment]
     if refine:
         network = VariationalRefinement(network)
@@ -259,6 +256,20 @@ def load(
 def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
     """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
     return load(model, **options)(first, second)
+
+
+def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> list[FlowArray]:
+    """Initial flows as they are wanted, or a line that says what is wrong with them."""
+    if len(flows) != count:
+        raise InputError(f"got {len(flows)} initial flows for {count} pairs; wanted one for each")
+    wanted = (fitting.height, fitting.width, 2)
+    starts = [np.asarray(flow, np.float32) for flow in flows]
+    for start in starts:
+        if start.shape != wanted:
+            raise InputError(f"an initial flow has the shape {start.shape}; wanted {wanted}, that of the frames")
+        if not np.isfinite(start).all():
+            raise InputError("an initial flow has unknown or infinite values; wanted numbers, 0 where nothing is known")
+    return starts
 
 
 def _to_unit_range(frames: torch.Tensor) -> Frames:

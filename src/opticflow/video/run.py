@@ -22,8 +22,9 @@ import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES
 from opticflow.shapes import Frame
-from opticflow.video.clip import Clip, ClipFrame
+from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame
 from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
 from opticflow.video.prefetch import Behind, Prefetch
 from opticflow.video.recorder import Recorder
@@ -124,9 +125,11 @@ def run_clip(
 
     Raises:
         VideoError: a frame that cannot be read; what came before it is kept.
-        InputError: another run's folder, or too little disk space.
+        InputError: another run's folder, a folder that is read or called like a file, or too little disk space.
         FormatError: a file that cannot be written.
     """
+    if folder.suffix.lower() in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
+        raise InputError(f"{folder} is called like a file; a clip's flow goes into a folder, or its video into a .mp4")
     begun = time.perf_counter()
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
@@ -192,7 +195,7 @@ def run_clip_to_video(
     """
     if options.saves != ("video",) or options.backward:
         raise InputError(f"{path} can take one video; for other outputs, or both directions, give a folder")
-    folder = path.with_name(f".{path.name}.opticflow")
+    folder = path.with_name(f".{path.stem}.opticflow")
     if path.resolve() in {source.resolve() for source in clip.sources}:
         raise InputError(f"{path} is read, and would be written to; choose another name")
     video = folder / "flow.mp4"
