@@ -12,6 +12,8 @@ def plain_twin(network: RAFT) -> RAFT:
     """The same network with the same weights: all pairs sampled by `grid_sample`, nothing shared between iterations."""
     twin = copy.deepcopy(network)
     twin.correlation.form = "plain"  # type: ignore[assignment]
+    for encoder in (twin.feature_encoder, twin.context_encoder):
+        encoder.register_forward_pre_hook(lambda _, frames: tuple(frame.contiguous() for frame in frames))
     for parent in list(twin.modules()):
         for name, module in list(parent.named_children()):
             if isinstance(module, InstanceNorm):
