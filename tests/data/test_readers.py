@@ -288,6 +288,10 @@ def test_spring_truth_is_brought_to_the_frame(write_files):
     assert (sample.flow[1:] == (1, 0)).all()
     assert not sample.valid[0, 0]
     assert (sample.occluded == corner()).all()
+    choices = spring.read_choices(open_dataset("spring", root).pairs[0])
+    assert choices.shape == (4, HEIGHT, WIDTH, 2)
+    assert (choices[:2, 1:] == (1, 0)).all()
+    assert (choices[2:, 1:] == 99).all()
     every = spring.spring(root, views=spring.EVERY)
     assert len(every) == 8
     backward = every.pairs[2]

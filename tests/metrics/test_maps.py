@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from opticflow.metrics import angular_error, end_point_error, fl_outliers, outliers, weighted_inliers
+from opticflow.metrics import angular_error, end_point_error, fl_outliers, nearest_truth, outliers, weighted_inliers
 
 
 def constant(u: float, v: float) -> np.ndarray:
@@ -26,6 +26,18 @@ def test_end_point_error_is_a_length():
 def test_end_point_error_agrees_with_opencv(flow, truth):
     expected = cv2.magnitude(*[np.ascontiguousarray((flow - truth)[..., i], dtype=np.float64) for i in (0, 1)])
     assert_allclose(end_point_error(flow, truth), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_the_nearest_of_several_truths_is_taken_in_each_pixel():
+    choices = np.stack([constant(0, 0), constant(10, 0), constant(0, 10)])
+    flow = constant(1, 1)
+    flow[0, 0] = (9, 2)
+    flow[1, 2] = (-3, 30)
+    nearest = nearest_truth(flow, choices)
+    assert nearest[0, 0].tolist() == [10, 0]
+    assert nearest[1, 2].tolist() == [0, 10]
+    error = np.stack([end_point_error(flow, truth) for truth in choices]).min(0)
+    assert (end_point_error(flow, nearest) == error).all()
 
 
 @pytest.mark.parametrize(

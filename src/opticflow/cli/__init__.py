@@ -11,9 +11,11 @@ import typer
 from opticflow.cli.check import check
 from opticflow.cli.convert import convert
 from opticflow.cli.data import data
+from opticflow.cli.demo import demo
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.models import models
+from opticflow.cli.submit import submit
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
@@ -26,11 +28,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(estimate)
 app.command()(view)
 app.command()(convert)
 app.command()(check)
 app.command()(evaluate)
+app.command()(submit)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")

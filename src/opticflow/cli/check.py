@@ -17,7 +17,7 @@ def check(
 ) -> None:
     """Judge flow without truth: errors against the frames, and which convention it follows.
 
-    Exit code 1 if the convention is not that of opticflow: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
+    Exit code 1 if it is found not to be opticflow's: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
 
     Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
     """
@@ -31,5 +31,5 @@ def check(
         print(json.dumps(found.to_json(), indent=2))
     else:
         print("\n".join(found.lines()))
-    if found.verdict.name != "correct":
+    if found.fault:
         raise typer.Exit(1)

@@ -60,7 +60,8 @@ def evaluate(
         for name in names
     ]
     console = Console()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(data.name, total=len(data))
         report = run(
             contenders,
@@ -75,7 +76,7 @@ def evaluate(
         write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
     if html_file:
         write_bytes(html_file, page(report).encode())
-    console.print(heading(report), markup=False, highlight=False)
+    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
     console.print(sequence_table(report, console.width))
     console.print(total_table(report))
     if report.broken:

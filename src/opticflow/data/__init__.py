@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from opticflow.data import chairs, kitti, middlebury, pairs, sintel, spring, things
-from opticflow.data.dataset import FlowDataset, Pair
+from opticflow.data.dataset import Choices, FlowDataset, Pair
 from opticflow.data.validation import Finding, validate
 from opticflow.errors import DatasetError
 
@@ -57,4 +57,4 @@ def open_dataset(name: str, root: str | Path, split: str | None = None) -> FlowD
     return reader.open(root, split or reader.splits[0])
 
 
-__all__ = ["DATASETS", "Finding", "FlowDataset", "Pair", "Reader", "open_dataset", "validate"]
+__all__ = ["DATASETS", "Choices", "Finding", "FlowDataset", "Pair", "Reader", "open_dataset", "validate"]

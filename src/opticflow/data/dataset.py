@@ -1,11 +1,12 @@
 """A data set: a list of pairs of files, read one by one into samples."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
 import numpy as np
+from jaxtyping import Float32
 
 from opticflow.errors import DatasetError
 from opticflow.io import read_flow_with_mask, read_image
@@ -32,6 +33,8 @@ class Pair:
 
 Truth = tuple[FlowArray, MaskArray, MaskArray]
 """Flow, where it is known, and where it is occluded."""
+Choices = Float32[np.ndarray, "choices height width 2"]
+"""Several true vectors for each pixel."""
 
 
 def read_truth(pair: Pair) -> Truth:
@@ -74,6 +77,8 @@ class FlowDataset:
     """How many pairs the published data set has."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Pairs that are there and not used, by name, with the reason."""
+    choices: Callable[[Pair], Choices] | None = None
+    """Where each pixel has several true vectors, all of them: an estimate is measured against the nearest."""
 
     def __post_init__(self):
         if not self.pairs:
@@ -89,7 +94,7 @@ class FlowDataset:
 
     def __getitem__(self, index: int | slice) -> "Sample | FlowDataset":
         if isinstance(index, slice):
-            return FlowDataset(self.name, self.pairs[index], self.protocol, self.truth, self.expected, self.left_out)
+            return replace(self, pairs=self.pairs[index])
         pair = self.pairs[index]
         first, second = self.frames(index)
         if pair.flow is None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from opticflow.data.dataset import FlowDataset, Pair, Truth, same_size
+from opticflow.data.dataset import Choices, FlowDataset, Pair, Truth, same_size
 from opticflow.data.layout import check_split, if_there, locate, need
 from opticflow.errors import DatasetError
 from opticflow.io import read_flow_with_mask, read_image
+from opticflow.shapes import MaskArray
 
 SPLITS = ("train", "test")
 _COUNTS = {("train", 4): 19852, ("test", 4): 3960}
@@ -23,23 +24,37 @@ EVERY = (("FW", "left"), ("BW", "left"), ("FW", "right"), ("BW", "right"))
 """Directions of time and cameras: what the benchmark evaluates."""
 
 
-def read_spring_truth(pair: Pair) -> Truth:
-    """The first of the four vectors in each pixel of the frame, as the authors' loader takes it.
+def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
+    """The four true vectors in each pixel of the frame, and where all of them are known.
 
-    NaN, which occurs "very occasionally" in the files, is not valid.
+    NaN, which occurs "very occasionally" in the files, is not known.
     """
     assert pair.flow is not None
     flow, valid = read_flow_with_mask(pair.flow)
-    if flow.shape[0] % 2 or flow.shape[1] % 2:
-        raise DatasetError(
-            f"{pair.name}: the truth is {flow.shape[1]}x{flow.shape[0]}; wanted even sides, twice the frame's"
-        )
-    flow, valid = np.ascontiguousarray(flow[::2, ::2]), np.ascontiguousarray(valid[::2, ::2])
+    height, width = valid.shape
+    if height % 2 or width % 2:
+        raise DatasetError(f"{pair.name}: the truth is {width}x{height}; wanted even sides, twice the frame's")
+    # row and column within the pixel come first
+    four = (
+        flow.reshape(height // 2, 2, width // 2, 2, 2).transpose(1, 3, 0, 2, 4).reshape(4, height // 2, width // 2, 2)
+    )
+    known = valid.reshape(height // 2, 2, width // 2, 2).all((1, 3))
+    return np.ascontiguousarray(four), np.asarray(known)
+
+
+def read_choices(pair: Pair) -> Choices:
+    """The four true vectors in each pixel of the frame, of which the benchmark takes the nearest."""
+    return read_four(pair)[0]
+
+
+def read_spring_truth(pair: Pair) -> Truth:
+    """The first of the four vectors in each pixel of the frame, as the authors' loader takes it."""
+    four, valid = read_four(pair)
     if pair.occluded is None:
-        return flow, valid, np.zeros(valid.shape, dtype=bool)
+        return four[0], valid, np.zeros(valid.shape, dtype=bool)
     occluded = np.asarray(read_image(pair.occluded)[..., :2].any(-1))
     same_size(pair, "the map of matches", occluded, "half the truth", valid)
-    return flow, valid, occluded
+    return four[0], valid, occluded
 
 
 def spring(
@@ -70,4 +85,6 @@ def spring(
                     flow = need(folder / f"{title}.flo5", name, title)
                     match = if_there(scene / "maps" / f"matchmap_{kind}" / f"matchmap_{kind}_{number:04d}.png")
                 pairs.append(Pair(title, scene.name, frames[number], frames[other], flow, match))
-    return FlowDataset(f"{name} {split}", pairs, "Spring", read_spring_truth, _COUNTS.get((split, len(views))))
+    return FlowDataset(
+        f"{name} {split}", pairs, "Spring", read_spring_truth, _COUNTS.get((split, len(views))), choices=read_choices
+    )

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from opticflow.errors import InputError
-from opticflow.evaluate.conventions import Hypothesis, Verdict, hypotheses, judge, match_size, misfits
+from opticflow.evaluate.conventions import Verdict, hypotheses, judge, match_size, misfits
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.warp import leaves_frame, warp
 from opticflow.shapes import FlowArray, Frame
@@ -38,8 +39,8 @@ class FlowCheck:
     steadiness: float | None
     """Mean length in pixels of the change of flow along its own path, from each pair to the next; none for one pair."""
     verdict: Verdict
-    hypothesis: Hypothesis
-    """What the verdict names."""
+    fault: str
+    """What is wrong with the flow, in words; empty if nothing is."""
     notes: list[str] = field(default_factory=list)
     """What had to be done to compare at all."""
 
@@ -57,7 +58,7 @@ class FlowCheck:
             "steadiness_px": self.steadiness,
             "verdict": {
                 "name": self.verdict.name,
-                "fault": self.hypothesis.fault,
+                "fault": self.fault,
                 "sure": self.verdict.sure,
                 "margin": self.verdict.margin,
                 "runner_up": self.verdict.runner_up,
@@ -79,7 +80,12 @@ class FlowCheck:
             lines.append(f"steadiness: flow changes by {self.steadiness:.2f} px along its path from pair to pair")
         lines += [f"note: {note}" for note in self.notes]
         verdict = self.verdict
-        words = f"{verdict.name}: {self.hypothesis.fault}" if self.hypothesis.fault else verdict.name
+        if verdict.name == "undecided":
+            return [
+                *lines,
+                "verdict: undecided: no convention makes these frames agree; are they a pair, with texture?",
+            ]
+        words = f"{verdict.name}: {self.fault}" if self.fault else verdict.name
         if not verdict.sure:
             words += f"; not sure, it may be {verdict.runner_up}"
         return [*lines, f"verdict: {words} (next best, {verdict.runner_up}, fits {verdict.margin:.0%} worse)"]
@@ -90,10 +96,10 @@ class Shot:
     """A pair of frames with flow between them, to be checked."""
 
     first: Frame
-    second: Frame
-    flow: FlowArray
-    """From the first frame to the second; NaN where unknown; any size of the frames' shape."""
-    backward: FlowArray | None = None
+    second: UInt8[np.ndarray, "second_height second_width 3"]
+    flow: Float32[np.ndarray, "flow_height flow_width 2"]
+    """From the first frame to the second; NaN where unknown; of the frames' size, or of their proportions."""
+    backward: Float32[np.ndarray, "backward_height backward_width 2"] | None = None
     """From the second frame to the first."""
 
 
@@ -133,14 +139,16 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
         flow, note = match_size(shot.flow, height, width)
         if note and note not in notes:
             notes.append(note)
-        if not np.isfinite(flow).any():
+        if not np.isfinite(flow).all(-1).any():
             raise InputError("the flow is known nowhere, so there is nothing to check")
         found.append(misfits(flow, shot.first, shot.second))
         previous = _measure(shot, _tensor(flow), previous, means)
     if not found:
         raise InputError("there is no pair to check")
-    verdict = judge({name: float(np.mean([one[name] for one in found])) for name in found[0]})
-    hypothesis = next(h for h in hypotheses(height, width) if h.name == verdict.name)
+    tried = [h.name for h in hypotheses(height, width) if any(h.name in one for one in found)]
+    # where a cure changed nothing, it fits as the flow does
+    verdict = judge({name: float(np.mean([one.get(name, one["correct"]) for one in found])) for name in tried})
+    fault = next((h.fault for h in hypotheses(height, width) if h.name == verdict.name), "")
 
     def optional(name: str) -> float | None:
         return means[name].value if means[name].count else None
@@ -156,7 +164,7 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
         optional("occluded"),
         optional("steady"),
         verdict,
-        hypothesis,
+        fault,
         notes,
     )
 

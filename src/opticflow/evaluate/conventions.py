@@ -101,7 +101,7 @@ class Verdict:
     """The hypothesis that explains the frames best, and by how much."""
 
     name: str
-    """Of the hypothesis; `correct` if nothing is wrong."""
+    """Of the hypothesis; `correct` if nothing is wrong, `undecided` if the frames fit under none."""
     margin: float
     """How much worse the best other hypothesis fits, as a share of the winner's misfit: 0.5 is half as much again."""
     runner_up: str
@@ -116,7 +116,11 @@ LIKELY = 0.03
 SURE = 0.05
 """A verdict is sure if the next best hypothesis fits worse by this share."""
 RELATED = 0.8
-"""A verdict is sure only if its misfit is below this: above, the frames fit under no hypothesis."""
+"""A verdict is given only if its misfit is below this: above, the frames fit under no hypothesis."""
+SAME = 0.01
+"""A cure that changes the flow by less than this, in pixels on average, is not tried."""
+TEXTURE = 0.5
+"""Frames whose detail is weaker than this, in grey levels, say nothing about motion."""
 
 
 def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
@@ -129,7 +133,7 @@ def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
     ratio_y, ratio_x = height / found[0], width / found[1]
     if not 0.8 < ratio_y / ratio_x < 1.25:
         raise InputError(
-            f"the flow is {found[1]}x{found[0]} the frames are {width}x{height}; wanted one size, or equal proportions"
+            f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}; wanted one size, or equal proportions"
         )
     resized = np.asarray(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     return resized, f"the flow is {found[1]}x{found[0]}, the frames are {width}x{height}"
@@ -141,7 +145,8 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
     The frames are compared after subtracting their local mean, so that a change of light does not count, and
     differences are capped, so that occlusions count little. Pixels that a hypothesis sends out of the frame count as
     unrelated. Flow with the wrong sign and flow in the wrong direction differ only by where the vectors stand: these
-    two are told apart on the pixels that stay inside, as an uncovered margin says nothing about it.
+    two are told apart on the pixels that stay inside, as an uncovered margin says nothing about it. A cure that
+    leaves the flow as it is, is left out.
 
     Args:
         flow: at the frames' size; NaN where unknown.
@@ -151,13 +156,17 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
     before, after = _detail(first), _detail(second)
     cap = 3 * float(np.abs(before).mean() + np.abs(after).mean()) / 2 + 1e-6
     unrelated = _unrelated(before, after, cap)
+    if unrelated < TEXTURE:
+        return {hypothesis.name: 1.0 for hypothesis in hypotheses(*before.shape)}
     found, inside_only = {}, {}
     for hypothesis in hypotheses(*before.shape):
         cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)
+        if found and not hypothesis.reverse and _unchanged(cured, flow):
+            continue  # such as turning a constant flow upside down
         source, target = (after, before) if hypothesis.reverse else (before, after)
         name = hypothesis.name
         found[name], inside_only[name] = _misfit(cured, source, target, cap, unrelated)
-    if inside_only[SIGN] > 0:
+    if inside_only.get(SIGN):
         found[BACKWARD] = found[SIGN] * inside_only[BACKWARD] / inside_only[SIGN]
     return found
 
@@ -170,8 +179,8 @@ def judge(pair_misfits: Mapping[str, float]) -> Verdict:
         best = "correct"
     runner_up = next(name for name in ordered if name != best)
     margin = pair_misfits[runner_up] / max(pair_misfits[best], 1e-9) - 1
-    sure = margin > SURE and pair_misfits[best] < RELATED
-    return Verdict(best, margin, runner_up, dict(pair_misfits), sure)
+    related = pair_misfits[best] < RELATED
+    return Verdict(best if related else "undecided", margin, runner_up, dict(pair_misfits), related and margin > SURE)
 
 
 def _detail(frame: Frame) -> Grey:
@@ -187,16 +196,27 @@ def _unrelated(before: Grey, after: Grey, cap: float) -> float:
 
 
 def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: float) -> tuple[float, float]:
-    """The misfit over all known pixels, and over those alone that stay inside the frame."""
+    """The misfit over all known pixels, and over those alone that stay inside the frame.
+
+    Large frames are looked at on a regular grid of pixels: a hundred thousand are enough for a mean.
+    """
     height, width = source.shape
+    step = max(1, round((height * width / 100_000) ** 0.5))
+    y, x = np.mgrid[0:height:step, 0:width:step].astype(np.float32)
+    flow, source = flow[::step, ::step], source[::step, ::step]
     known = np.isfinite(flow).all(-1)
-    x = np.where(known, flow[..., 0], 0) + np.arange(width, dtype=np.float32)
-    y = np.where(known, flow[..., 1], 0) + np.arange(height, dtype=np.float32)[:, None]
+    x, y = x + np.where(known, flow[..., 0], 0), y + np.where(known, flow[..., 1], 0)
     inside = known & (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     # far beyond the frame, the arithmetic of remap overflows
     warped = cv2.remap(target, np.clip(x, -1, width), np.clip(y, -1, height), cv2.INTER_LINEAR)
     difference = np.where(inside, np.minimum(np.abs(warped - source), cap), unrelated) / unrelated
     return _mean(difference[known]), _mean(difference[inside])
+
+
+def _unchanged(cured: FlowArray, flow: FlowArray) -> bool:
+    change = np.abs(cured - flow)
+    change = change[np.isfinite(change)]
+    return bool(change.size and change.mean() < SAME)
 
 
 def _mean(values: np.ndarray) -> float:

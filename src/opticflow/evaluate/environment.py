@@ -3,14 +3,13 @@
 import hashlib
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
-
-import opticflow
 
 
 def weights_hash(network: nn.Module) -> str | None:
@@ -32,7 +31,7 @@ def weights_hash(network: nn.Module) -> str | None:
 def environment() -> dict[str, str]:
     """Versions and hardware, in words."""
     found = {
-        "opticflow": opticflow.__version__,
+        "opticflow": version("opticflow"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from opticflow.data import FlowDataset
+from opticflow.data import Choices, FlowDataset
 from opticflow.errors import DatasetError, OpticflowError
 from opticflow.estimator import Estimator
 from opticflow.evaluate.environment import environment, weights_hash
 from opticflow.evaluate.pictures import case_pictures
 from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, ModelResult, Record, Report
-from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure
+from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure, nearest_truth
 from opticflow.shapes import FlowArray, Frame, Sample
 
 
@@ -75,16 +75,17 @@ def evaluate(
     for index, pair in enumerate(dataset.pairs):
         try:
             sample = dataset[index]
-            outcomes = [_run(contender, sample) for contender in contenders]
+            choices = dataset.choices(pair) if dataset.choices else None
+            outcomes = [_run(contender, sample, choices) for contender in contenders]
         except OpticflowError as error:
             broken.append(Broken(pair.name, str(error)))
             progress(index + 1, pair.name)
             continue
-        for result, (flow, seconds, sums) in zip(results, outcomes, strict=True):
-            _enter(result, protocol, sample, pair.sequence, flow, seconds, sums)
-        error = outcomes[0][2].mean("EPE")
+        for result, outcome in zip(results, outcomes, strict=True):
+            _enter(result, protocol, sample, pair.sequence, outcome)
+        error = outcomes[0].sums.mean("EPE")
         if cases and (len(worst) < cases or error > worst[0][0]):
-            flows = {contender.name: flow for contender, (flow, *_) in zip(contenders, outcomes, strict=True)}
+            flows = {contender.name: outcome.flow for contender, outcome in zip(contenders, outcomes, strict=True)}
             case = Case(pair.name, error, case_pictures(sample, flows))
             (heapq.heappush if len(worst) < cases else heapq.heapreplace)(worst, (error, -index, case))
         progress(index + 1, pair.name)
@@ -103,34 +104,36 @@ def evaluate(
     )
 
 
-def _run(contender: Contender, sample: Sample) -> tuple[FlowArray, float, Sums]:
+@dataclass(frozen=True)
+class _Outcome:
+    flow: FlowArray
+    truth: FlowArray
+    seconds: float
+    sums: Sums
+
+
+def _run(contender: Contender, sample: Sample, choices: Choices | None) -> _Outcome:
     start = time.perf_counter()
     flow = contender.estimate(sample.first, sample.second)
     seconds = time.perf_counter() - start
-    return flow, seconds, measure(flow, sample)
+    if choices is not None and flow.shape == sample.flow.shape:
+        sample = sample.replace(flow=nearest_truth(flow, choices))
+    return _Outcome(flow, sample.flow, seconds, measure(flow, sample))
 
 
-def _enter(
-    result: ModelResult,
-    protocol: Protocol,
-    sample: Sample,
-    sequence: str,
-    flow: FlowArray,
-    seconds: float,
-    sums: Sums,
-) -> None:
-    totals = Totals.of(sums)
+def _enter(result: ModelResult, protocol: Protocol, sample: Sample, sequence: str, outcome: _Outcome) -> None:
+    totals, sums = Totals.of(outcome.sums), outcome.sums
     result.totals += totals
     result.sequences[sequence] = result.sequences.get(sequence, Totals.zero()) + totals
-    error = end_point_error(flow, np.where(sample.valid[..., None], sample.flow, np.float32(0)))[sample.valid]
-    result.histogram += np.histogram(error, HISTOGRAM_EDGES)[0]
+    truth = np.where(sample.valid[..., None], outcome.truth, np.float32(0))
+    result.histogram += np.histogram(end_point_error(outcome.flow, truth)[sample.valid], HISTOGRAM_EDGES)[0]
     result.records.append(
         Record(
             sample.name,
             sequence,
             width=sample.first.shape[1],
             height=sample.first.shape[0],
-            seconds=seconds,
+            seconds=outcome.seconds,
             sums=tuple(sums.sum(column.metric, column.region) for column in protocol.columns),
             counts=tuple(sums.count(column.region) for column in protocol.columns),
         )

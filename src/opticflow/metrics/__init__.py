@@ -5,6 +5,7 @@ from opticflow.metrics.maps import METRICS as METRICS
 from opticflow.metrics.maps import angular_error as angular_error
 from opticflow.metrics.maps import end_point_error as end_point_error
 from opticflow.metrics.maps import fl_outliers as fl_outliers
+from opticflow.metrics.maps import nearest_truth as nearest_truth
 from opticflow.metrics.maps import outliers as outliers
 from opticflow.metrics.maps import weighted_inliers as weighted_inliers
 from opticflow.metrics.protocols import PROTOCOLS as PROTOCOLS

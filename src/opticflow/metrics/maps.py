@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from opticflow.shapes import FlowArray
 
@@ -20,6 +20,12 @@ def end_point_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
     """The length of the difference of two flows, in pixels (Otte, Nagel, ECCV 1994)."""
     difference = flow.astype(np.float64) - truth
     return np.hypot(difference[..., 0], difference[..., 1])
+
+
+def nearest_truth(flow: FlowArray, choices: Float32[np.ndarray, "choices height width 2"]) -> FlowArray:
+    """Of several true vectors for each pixel, the one nearest to the estimate (Mehl et al., Spring, CVPR 2023)."""
+    errors = np.stack([end_point_error(flow, truth) for truth in choices])
+    return np.take_along_axis(choices, errors.argmin(0)[None, ..., None], 0)[0]
 
 
 def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:

@@ -1,0 +1,56 @@
+"""opticflow submit"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def submit(
+    model: Annotated[str, typer.Argument(help="A name or a checkpoint file.")],
+    benchmark: Annotated[str, typer.Argument(help="sintel, kitti-2015 or spring.")],
+    root: Annotated[Path, typer.Argument(help="Where the data set lies, with its test split.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the submission goes.")],
+    check_only: Annotated[bool, typer.Option("--check", help="Estimate nothing; check what is there.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs, to try it out.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    iterations: Annotated[int | None, typer.Option(min=1, help="Updates of RAFT; its own number if not given.")] = None,
+    padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
+) -> None:
+    """Write the results that a benchmark's server takes, and check their number, size and range.
+
+    Exit code 1 if the check finds a fault.
+
+    Example: `opticflow submit RAFT kitti-2015 ~/data/kitti -o submission`
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from opticflow.estimator import load
+    from opticflow.evaluate.submission import benchmark as find
+    from opticflow.evaluate.submission import check_submission, planned, write_submission
+
+    chosen = find(benchmark)
+    total = len(planned(chosen, root))
+    if not check_only:
+        estimator = load(
+            model,
+            device=device,
+            precision=precision,  # type: ignore[arg-type]
+            iterations=iterations,
+            padding=padding,  # type: ignore[arg-type]
+        )
+        errors = Console(stderr=True)
+        with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+            task = bar.add_task(benchmark, total=min(total, limit or total))
+            for file in write_submission(benchmark, root, output, estimator, limit=limit):
+                bar.update(task, advance=1, description=str(file))
+    faults = list(check_submission(benchmark, root, output))
+    for fault in faults[:20]:
+        print(fault)
+    if faults:
+        print(f"{len(faults)} faults; the server would not take this")
+        raise typer.Exit(1)
+    print(f"{total} files in {output}, of the right names, sizes and range")
+    print(f"next: {chosen.next_step.format(folder=output)}")

@@ -1,0 +1,162 @@
+"""Results in the form in which the benchmark servers take them, and a check of that form.
+
+MPI-Sintel: `clean/SCENE/frame0001.flo` and `final` alike, 552 files each; its program `bundler` (in the data set's
+download) makes one file of both folders, which is uploaded.
+KITTI 2015: `flow/000000_10.png` to `flow/000199_10.png`, in a ZIP archive (readme of its development kit).
+Spring: `0003/flow_FW_left/flow_FW_left_0001.flo5` and so on for both cameras and directions, 3960 files; its program
+`flow_subsampling` (from its page) makes one file of them, which is uploaded (the benchmark's questions and answers).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from opticflow.data import FlowDataset, Pair, open_dataset
+from opticflow.data.spring import EVERY, spring
+from opticflow.errors import InputError, OpticflowError
+from opticflow.io import read_flow_with_mask, write_flow
+from opticflow.shapes import FlowArray, Frame
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a server takes."""
+
+    parts: Callable[[Path], dict[str, FlowDataset]]
+    """From the data set's folder to its test sets, by the folder of the submission that their results go into."""
+    file_name: Callable[[Pair], str]
+    """The file of a pair, within that folder."""
+    files: int
+    """How many files a full submission has."""
+    low: float
+    high: float
+    """Values beyond these, in pixels, cannot be stored and are set to the limit."""
+    next_step: str
+    """What remains to be done, `{folder}` being the folder."""
+
+
+def _sintel_name(pair: Pair) -> str:
+    return f"{pair.sequence}/frame{pair.first.stem.removeprefix('frame_')}.flo"
+
+
+_FLOAT16 = 65504.0  # Spring's program rounds to half precision
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "sintel": Benchmark(
+        lambda root: {part: open_dataset(f"sintel-{part}", root, "test") for part in ("clean", "final")},
+        _sintel_name,
+        2 * 552,
+        -1e9,
+        1e9,
+        "bundler {folder}/clean {folder}/final sintel.lzma, then upload sintel.lzma",
+    ),
+    "kitti-2015": Benchmark(
+        lambda root: {"flow": open_dataset("kitti-2015", root, "testing")},
+        lambda pair: f"{pair.name}_10.png",
+        200,
+        -512.0,
+        (65535 - 32768) / 64,
+        "cd {folder} && zip -r kitti.zip flow, then upload kitti.zip",
+    ),
+    "spring": Benchmark(
+        lambda root: {".": spring(root, "test", views=EVERY)},
+        lambda pair: f"{pair.name}.flo5",
+        3960,
+        -_FLOAT16,
+        _FLOAT16,
+        "flow_subsampling {folder}, then upload flow_submission.hdf5",
+    ),
+}
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        InputError: no such name.
+    """
+    if name not in BENCHMARKS:
+        raise InputError(f"there is no submission for {name!r}; wanted {' or '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]
+
+
+def planned(chosen: Benchmark, root: Path) -> list[tuple[FlowDataset, int, PurePosixPath]]:
+    """Every pair of a benchmark: its data set, its index there, and its file within the submission.
+
+    Raises:
+        DatasetError: the data set is not there.
+    """
+    return [
+        (dataset, index, PurePosixPath(part) / chosen.file_name(pair))
+        for part, dataset in chosen.parts(root).items()
+        for index, pair in enumerate(dataset.pairs)
+    ]
+
+
+def write_submission(
+    name: str, root: Path, folder: Path, estimate: Callable[[Frame, Frame], FlowArray], *, limit: int | None = None
+) -> Iterator[PurePosixPath]:
+    """Estimate the test pairs of a benchmark and write their files, one by one.
+
+    Args:
+        name: a key of `BENCHMARKS`.
+        root: where the data set lies.
+        folder: where the submission goes; made if needed.
+        estimate: the method.
+        limit: only so many pairs, to try it out.
+
+    Yields:
+        The file just written, relative to the folder.
+
+    Raises:
+        InputError: no such benchmark, or an estimate that is not finite.
+        DatasetError: the data set is not there.
+    """
+    chosen = benchmark(name)
+    for dataset, index, file in planned(chosen, root)[:limit]:
+        flow = estimate(*dataset.frames(index))
+        if not np.isfinite(flow).all():
+            raise InputError(f"the estimate for {file} is NaN or infinite in places; the servers take finite flow only")
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_flow(path, np.clip(flow, chosen.low, chosen.high))
+        yield file
+
+
+def check_submission(name: str, root: Path, folder: Path) -> Iterator[str]:
+    """What a server would not take: files missing, left over, of another size, with gaps, or too few in all.
+
+    Args:
+        name: a key of `BENCHMARKS`.
+        root: where the data set lies, for the names and sizes.
+        folder: the submission.
+
+    Yields:
+        One line for each fault.
+    """
+    chosen = benchmark(name)
+    plan = planned(chosen, root)
+    if len(plan) != chosen.files:
+        yield f"the data set in {root} has {len(plan)} test pairs; a full submission has {chosen.files}"
+    suffix = plan[0][2].suffix
+    found = {PurePosixPath(path.relative_to(folder).as_posix()) for path in folder.rglob(f"*{suffix}")}
+    for file in sorted(found - {file for *_, file in plan}):
+        yield f"{file} belongs to no pair"
+    for dataset, index, file in plan:
+        if file not in found:
+            yield f"{file} is missing"
+            continue
+        height, width = dataset.frames(index)[0].shape[:2]
+        try:
+            flow, valid = read_flow_with_mask(folder / file)
+        except OpticflowError as error:
+            yield str(error)
+            continue
+        if valid.shape != (height, width):
+            yield f"{file} is {flow.shape[1]}x{flow.shape[0]}; its frames are {width}x{height}"
+        elif not valid.all():
+            yield f"{file} has {int((~valid).sum())} pixels without flow; wanted none"
+        elif flow.min() < chosen.low or flow.max() > chosen.high:
+            yield f"{file} has values from {flow.min():g} to {flow.max():g}; wanted {chosen.low:g} to {chosen.high:g}"
