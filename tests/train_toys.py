@@ -1,9 +1,7 @@
 """Tiny worlds to train on: textures that move as a whole; and small stages."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -89,15 +87,3 @@ class ToySources:
 
     def validation(self, stage: Stage) -> list[Sample]:
         return [toy_sample(10**9 + number, stage.crop) for number in range(3)]
-
-
-def toy_loss(predictions, flow, valid, *, gamma=0.8):
-    """RAFT's loss."""
-    last = len(predictions) - 1
-    return sum(gamma ** (last - i) * ((p - flow).abs() * valid[:, None]).mean() for i, p in enumerate(predictions))
-
-
-try:
-    import opticflow.losses  # noqa: F401
-except ImportError:  # until the losses are there
-    sys.modules["opticflow.losses"] = SimpleNamespace(LOSSES={"sequence": toy_loss})

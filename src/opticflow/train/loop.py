@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from opticflow.errors import InputError, TrainingError
+from opticflow.losses import LOSSES
 from opticflow.models import LearnedNetwork
 from opticflow.shapes import Flow, Frames, Mask, Sample
 from opticflow.train import curriculum
@@ -117,8 +118,6 @@ def _run_stage(
     checkpoint_every: int,
     report: Callable[[Progress], None],
 ) -> None:
-    from opticflow.losses import LOSSES  # pyright: ignore
-
     loss_function = LOSSES[stage.loss]
     bare = curriculum.begin(stage, run).to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore
     own_iterations = getattr(bare, "iterations", None)

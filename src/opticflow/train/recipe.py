@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from opticflow.errors import InputError
-
-Optimiser = Literal["adam", "adamw"]
-Schedule = Literal["one-cycle", "halving"]
 
 
 @dataclass(frozen=True)
@@ -66,16 +63,16 @@ class Stage:
     """Of that loss."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the model's function in `MODELS`."""
-    optimiser: Optimiser = "adamw"
-    """Adam adds the weight decay to the gradient, AdamW shrinks the weights by it."""
+    optimiser: str = "adamw"
+    """adam adds the weight decay to the gradient, adamw shrinks the weights by it."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Of Adam: what of the gradient's mean and square is kept from step to step."""
     weight_decay: float = 0.0
     """Per step; multiplied with the learning rate in AdamW."""
     decay_biases: bool = True
     """Whether the weight decay also holds for biases and the parameters of norms."""
-    schedule: Schedule = "one-cycle"
-    """Of the learning rate: up and down in lines, or halved at given steps."""
+    schedule: str = "one-cycle"
+    """Of the learning rate: one-cycle, up and down in lines; or halving, at given steps."""
     warm_up: float = 0.05
     """Share of the one-cycle's steps in which the rate rises."""
     halve_at: tuple[int, ...] = ()
@@ -153,14 +150,20 @@ class Recipe:
         return sum(stage.steps for stage in self.stages)
 
     def changed(
-        self, *, steps: int | None = None, batch: int | None = None, crop: tuple[int, int] | None = None
+        self,
+        *,
+        steps: int | None = None,
+        batch: int | None = None,
+        crop: tuple[int, int] | None = None,
+        model: str | None = None,
     ) -> "Recipe":
-        """The recipe for another budget.
+        """The recipe for another budget, or another network.
 
         Args:
             steps: of all stages together, shared among them in the recipe's proportions, at least one each.
             batch: samples in an update, in every stage.
             crop: height and width, in every stage.
+            model: a key of `models.MODELS` in place of the recipe's, if that has only one.
 
         Raises:
             InputError: fewer steps than stages, or a number that a stage cannot have.
@@ -175,6 +178,11 @@ class Recipe:
             stages = [replace(stage, batch=batch) for stage in stages]
         if crop is not None:
             stages = [replace(stage, crop=crop) for stage in stages]
+        if model is not None:
+            own = {stage.model for stage in stages}
+            one = f"{self.name} trains {', '.join(sorted(own))}, each from the one before; --model cannot replace them"
+            _check(len(own) == 1, one)
+            stages = [replace(stage, model=model, options={}) for stage in stages]
         return replace(self, stages=tuple(stages))
 
     def only(self, names: list[str]) -> "Recipe":
