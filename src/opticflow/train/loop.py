@@ -153,7 +153,7 @@ def _run_stage(
         measures, saves = ends or done % stage.validate_every == 0, ends or done % checkpoint_every == 0
         if not (measures or saves or done % log_every == 0):
             continue
-        row = window.close(done)
+        row = window.close(done, fabric)
         state = replace(state, step=done)
         if logbook and measures and held_out:
             error, pictures = validate(
@@ -209,24 +209,32 @@ class _Window:
         self.figures.append(torch.stack((loss.detach().float(), norm.detach().float())))
         self.names.append(names)
 
-    def close(self, step: int) -> dict[str, float]:
-        """Mean loss and gradient, and the last learning rate.
+    def close(self, step: int, fabric: Any) -> dict[str, float]:
+        """Mean loss and gradient over steps and processes, and the last learning rate.
 
         Raises:
-            TrainingError: one of them was not finite.
+            TrainingError: one of them was not finite; in every process alike.
         """
-        figures = torch.stack(self.figures).double().cpu()
-        broken = (~figures.isfinite().all(1)).nonzero()
-        if len(broken):
-            which = int(broken[0])
-            loss, norm = figures[which].tolist()
+        figures = torch.stack(self.figures).double()
+        everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
+        finite = everyone.isfinite()
+        if not finite.all():
+            which = int((~finite.all(2).all(0)).nonzero()[0])
+            losses = everyone[:, which, 0]
+            names = [self.names[which]]
+            if fabric.world_size > 1:
+                names = [self.names[which]] * fabric.world_size
+                torch.distributed.all_gather_object(names, self.names[which])
+            # where all losses are finite it was the gradient, and all processes share that
+            to_blame = [rank for rank, loss in enumerate(losses) if not loss.isfinite()] or range(len(names))
+            samples = ", ".join(name for rank in to_blame for name in names[rank])
             raise TrainingError(
-                f"{self.stage.name}: at step {step - len(figures) + which + 1} the loss is {loss} and the gradient's "
-                f"norm {norm}, with the samples {', '.join(self.names[which])}; the last checkpoint is from before it: "
-                "look at these samples, or resume with a lower learning rate"
+                f"{self.stage.name}: at step {step - len(figures) + which + 1} the loss is {losses.mean().item()} and "
+                f"the norm of the gradient {everyone[0, which, 1].item()}, with the samples {samples}; the last "
+                "checkpoint is from before it: look at these samples, or begin again with a lower learning rate"
             )
         self.figures, self.names = [], []
-        loss, norm = figures.mean(0).tolist()
+        loss, norm = everyone.mean((0, 1)).tolist()
         return {"loss": loss, "gradient": norm, "rate": learning_rate(self.stage, step - 1)}
 
     def progress(self, step: int, loss: float) -> Progress:

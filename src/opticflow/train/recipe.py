@@ -67,6 +67,8 @@ class Stage:
     """adam adds the weight decay to the gradient, adamw shrinks the weights by it."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Of Adam: what of the gradient's mean and square is kept from step to step."""
+    epsilon: float = 1e-8
+    """Of Adam: added to the root of the mean square."""
     weight_decay: float = 0.0
     """Per step; multiplied with the learning rate in AdamW."""
     decay_biases: bool = True

@@ -45,7 +45,8 @@ def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
         groups = [{"params": weights, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]
     kind = torch.optim.Adam if stage.optimiser == "adam" else torch.optim.AdamW
     # fused: one pass over the memory of all parameters in place of a dozen
-    return kind([group for group in groups if group["params"]], lr=stage.learning_rate, betas=stage.betas, fused=True)
+    groups = [group for group in groups if group["params"]]
+    return kind(groups, lr=stage.learning_rate, betas=stage.betas, eps=stage.epsilon, fused=True)
 
 
 def _split(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
