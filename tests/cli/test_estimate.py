@@ -112,6 +112,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, opticflow_command, m
     assert list(Path().iterdir()) == []
 
 
+def test_an_interruption_says_how_to_go_on(tmp_path, opticflow_command, monkeypatch):
+    def interrupt(self, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("opticflow.estimator.Estimator.pairs", interrupt)
+    clip = write_clip(tmp_path / "clip.mp4", FRAMES)
+    code, _, err = opticflow_command("estimate", clip, "-o", tmp_path / "out", "--quiet")
+    assert code == 130 and err == "interrupted; the same command with --resume goes on\n"
+
+
 @pytest.mark.slow
 def test_kill_9_and_resume_equal_an_uninterrupted_run(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", moving(160, 240, 70, dx=1, dy=1))

@@ -28,8 +28,8 @@ PUBLISHED = {
 
 
 def test_known_methods_on_public_pairs(command, real_data, tmp_path):
-    code, out, err = command("evaluate", "DIS,Farneback", "pairs", real_data, "--json", tmp_path / "report.json")
-    assert (code, err.strip()) == (0, "")
+    code, out, _ = command("evaluate", "DIS,Farneback", "pairs", real_data, "--json", tmp_path / "report.json")
+    assert code == 0
     assert "14 of 14 pairs · protocol per-image, averaged over images" in out
     models = {model["name"]: model for model in json.loads((tmp_path / "report.json").read_text())["models"]}
     for name, wanted in PUBLISHED.items():

@@ -92,6 +92,26 @@ def test_nothing_left_is_an_error(write_files):
         evaluate([Contender("still", constant(0))], data, PROTOCOLS["KITTI"])
 
 
+def test_an_interruption_keeps_what_was_measured(three):
+    def stopped(after):
+        calls = iter(range(10))
+
+        def estimate(first, second):
+            if next(calls) == after:
+                raise KeyboardInterrupt
+            return constant(0)(first, second)
+
+        return estimate
+
+    report = evaluate([Contender("stopped", stopped(2))], three, PROTOCOLS["per-image"])
+    assert report.interrupted
+    assert (report.done, report.pairs) == (2, 3)
+    assert report.models[0].totals.mean("EPE", average="images") == pytest.approx(0.5)
+    assert "Interrupted: these figures are of the first 2 pairs" in page(report)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([Contender("stopped", stopped(0))], three, PROTOCOLS["per-image"])
+
+
 def test_the_worst_cases_come_first(three):
     report = evaluate(
         [Contender("still", constant(0)), Contender("right", constant(5))], three, PROTOCOLS["per-image"], cases=2

@@ -50,9 +50,6 @@ def main() -> None:
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
         sys.exit(_refuse(f"{error.strerror or error}{what}"))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 def _refuse(message: str) -> int:

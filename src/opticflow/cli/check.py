@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.progress import show_json
+
 
 def check(
     flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.")],
@@ -21,14 +23,12 @@ def check(
 
     Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
     """
-    import json
-
     from opticflow.evaluate.check import check as run
     from opticflow.evaluate.shots import shots
 
     found = run(shots(flow, first, second, backward))
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        show_json(found.to_json())
     else:
         print("\n".join(found.lines()))
     if found.fault:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.progress import show_json, show_progress
+
 data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
 
 
@@ -20,10 +22,8 @@ def check_data(
 
     Example: `opticflow data check sintel-final ~/data/MPI-Sintel-complete`
     """
-    import json
+    import sys
     from dataclasses import asdict
-
-    from rich.console import Console
 
     from opticflow.data import open_dataset, validate
 
@@ -31,15 +31,14 @@ def check_data(
     total = len(dataset)
     if limit:
         dataset = dataset[:limit]
-    console = Console(stderr=True)
     findings = []
-    with console.status("reading") as status:
+    with show_progress("reading", unit="pairs") as show:
         for finding in validate(dataset):
             findings.append(finding)
-            status.update(f"{len(findings)} of {len(dataset)} pairs")
-            if finding.problem:
-                console.print(f"{finding.name}: {finding.problem}", markup=False, highlight=False)
+            show(len(findings), len(dataset))
     broken = [finding for finding in findings if finding.problem]
+    for finding in broken:
+        print(f"{finding.name}: {finding.problem}", file=sys.stderr)
     if as_json:
         summary = {
             "dataset": dataset.name,
@@ -50,7 +49,7 @@ def check_data(
             "left_out": dict(dataset.left_out),
             "findings": [asdict(finding) for finding in findings],
         }
-        print(json.dumps(summary, indent=2))
+        show_json(summary)
     else:
         published = "" if dataset.expected in (None, total) else f" (published with {dataset.expected})"
         print(f"{dataset.name}: {total} pairs{published}, {len(findings)} read, {len(broken)} broken")

@@ -1,5 +1,6 @@
 """opticflow estimate"""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,8 +155,12 @@ def _estimate_clip(
     target = output or Path(f"{clip.name}-flow")
     one_video = target.suffix.lower() == ".mp4" and save in (None, "video") and not target.is_dir()
     run = run_clip_to_video if one_video else run_clip
-    with show_progress("estimating", quiet=quiet) as progress:
-        report = run(clip, estimator, target, chosen, settings=settings, resume=resume, progress=progress)
+    try:
+        with show_progress("estimating", quiet=quiet) as progress:
+            report = run(clip, estimator, target, chosen, settings=settings, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on", file=sys.stderr)
+        raise typer.Exit(130) from None
     return vars(report)
 
 

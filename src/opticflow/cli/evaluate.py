@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.progress import show_progress
+
 
 def evaluate(
     models: Annotated[str, typer.Argument(metavar="MODEL[,MODEL...]", help="Names or checkpoint files.")],
@@ -34,7 +36,6 @@ def evaluate(
     import sys
 
     from rich.console import Console
-    from rich.progress import Progress
 
     from opticflow.data import open_dataset
     from opticflow.errors import DatasetError, InputError
@@ -59,10 +60,7 @@ def evaluate(
         )
         for name in names
     ]
-    console = Console()
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task(data.name, total=len(data))
+    with show_progress("evaluating", unit="pairs") as show:
         report = run(
             contenders,
             data,
@@ -70,15 +68,19 @@ def evaluate(
             root=str(root),
             command=shlex.join(["opticflow", *sys.argv[1:]]),
             cases=cases if html_file else 0,
-            progress=lambda done, name: bar.update(task, completed=done, description=name),
+            progress=lambda done, name: show(done, len(data)),
         )
     if json_file:
         write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
     if html_file:
         write_bytes(html_file, page(report).encode())
+    console = Console()
     console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
     console.print(sequence_table(report, console.width))
     console.print(total_table(report))
+    if report.interrupted:
+        print(f"interrupted: the figures are of {report.done} of {report.pairs} pairs", file=sys.stderr)
+        raise typer.Exit(130)
     if report.broken:
         first = report.broken[0].problem
         raise DatasetError(

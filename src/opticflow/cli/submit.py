@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.progress import show_progress
+
 
 def submit(
     model: Annotated[str, typer.Argument(help="A name or a checkpoint file.")],
@@ -24,9 +26,6 @@ def submit(
 
     Example: `opticflow submit RAFT kitti-2015 ~/data/kitti -o submission`
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from opticflow.estimator import load
     from opticflow.evaluate.submission import benchmark as find
     from opticflow.evaluate.submission import check_submission, planned, write_submission
@@ -41,11 +40,10 @@ def submit(
             iterations=iterations,
             padding=padding,  # type: ignore[arg-type]
         )
-        errors = Console(stderr=True)
-        with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-            task = bar.add_task(benchmark, total=min(total, limit or total))
-            for file in write_submission(benchmark, root, output, estimator, limit=limit):
-                bar.update(task, advance=1, description=str(file))
+        count = min(total, limit or total)
+        with show_progress("estimating", unit="pairs") as show:
+            for done, _ in enumerate(write_submission(benchmark, root, output, estimator, limit=limit), start=1):
+                show(done, count)
     faults = list(check_submission(benchmark, root, output))
     for fault in faults[:20]:
         print(fault)

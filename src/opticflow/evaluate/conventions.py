@@ -115,6 +115,8 @@ LIKELY = 0.03
 """A fault is named only if its cure fits better than the flow as it stands by this share."""
 SURE = 0.05
 """A verdict is sure if the next best hypothesis fits worse by this share."""
+SURE_OF_TWINS = 0.25
+"""The same between the wrong sign and the wrong direction, which differ little."""
 RELATED = 0.8
 """A verdict is given only if its misfit is below this: above, the frames fit under no hypothesis."""
 SAME = 0.01
@@ -180,7 +182,8 @@ def judge(pair_misfits: Mapping[str, float]) -> Verdict:
     runner_up = next(name for name in ordered if name != best)
     margin = pair_misfits[runner_up] / max(pair_misfits[best], 1e-9) - 1
     related = pair_misfits[best] < RELATED
-    return Verdict(best if related else "undecided", margin, runner_up, dict(pair_misfits), related and margin > SURE)
+    sure = related and margin > (SURE_OF_TWINS if {best, runner_up} == {SIGN, BACKWARD} else SURE)
+    return Verdict(best if related else "undecided", margin, runner_up, dict(pair_misfits), sure)
 
 
 def _detail(frame: Frame) -> Grey:

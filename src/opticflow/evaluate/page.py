@@ -30,9 +30,9 @@ def page(report: Report) -> str:
     title = f"{' · '.join(model.name for model in report.models)} on {report.dataset}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{report.pairs - len(report.broken)} of {report.pairs} pairs. Protocol <b>{escape(protocol.name)}</b>, "
+        f"<p>{report.done} of {report.pairs} pairs. Protocol <b>{escape(protocol.name)}</b>, "
         f"averaged {escape(protocol.averaging)}. <small>{escape(protocol.source)}</small></p>",
-        _broken(report),
+        _warnings(report),
         "<h2>Total</h2>",
         _totals(report),
         "<p><small>Small figures: 95 % bootstrap interval over images.</small></p>",
@@ -63,11 +63,15 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], last_is_total: 
     return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
 
 
-def _broken(report: Report) -> str:
-    if not report.broken:
-        return ""
-    items = "".join(f"<li>{escape(broken.problem)}</li>" for broken in report.broken)
-    return f'<p class="warning">Incomplete: {len(report.broken)} pairs could not be evaluated.</p><ul>{items}</ul>'
+def _warnings(report: Report) -> str:
+    parts = []
+    if report.interrupted:
+        parts.append(f'<p class="warning">Interrupted: these figures are of the first {report.done} pairs.</p>')
+    if report.broken:
+        items = "".join(f"<li>{escape(broken.problem)}</li>" for broken in report.broken)
+        count = len(report.broken)
+        parts.append(f'<p class="warning">Incomplete: {count} pairs could not be evaluated.</p><ul>{items}</ul>')
+    return "\n".join(parts)
 
 
 def _totals(report: Report) -> str:

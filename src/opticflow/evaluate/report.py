@@ -98,9 +98,16 @@ class Report:
     command: str = ""
     """What was typed."""
     broken: list[Broken] = field(default_factory=list)
+    interrupted: bool = False
+    """Whether the run was stopped by hand; the figures are of the pairs before."""
     cases: list[Case] = field(default_factory=list)
     """The worst pairs of the first model, worst first."""
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def done(self) -> int:
+        """How many pairs the figures are of."""
+        return len(self.models[0].records)
 
     def columns(self) -> list[Column]:
         """The columns of the protocol that mean something here: those by occlusion only if any was known."""
@@ -112,7 +119,8 @@ class Report:
         return {
             "created": self.created,
             "command": self.command,
-            "dataset": {"name": self.dataset, "root": self.root, "pairs": self.pairs, "broken": len(self.broken)},
+            "dataset": {"name": self.dataset, "root": self.root, "pairs": self.pairs, "evaluated": self.done},
+            "interrupted": self.interrupted,
             "protocol": {
                 "name": self.protocol.name,
                 "source": self.protocol.source,

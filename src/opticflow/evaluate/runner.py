@@ -55,7 +55,8 @@ def evaluate(
     """Estimate every pair of a data set with every model, and compare with the truth.
 
     Memory does not grow with the data set but for a line per pair. A pair that cannot be read or measured is listed as
-    broken, with what is wrong, and left out for all models, so that they are compared on the same pairs.
+    broken, with what is wrong, and left out for all models, so that they are compared on the same pairs. Ctrl-C ends
+    the run and keeps what was measured.
 
     Args:
         contenders: at least one.
@@ -71,6 +72,7 @@ def evaluate(
     """
     results = [ModelResult(c.name, c.settings, c.weights_sha256, c.parameters) for c in contenders]
     broken: list[Broken] = []
+    interrupted = False
     worst: list[tuple[float, int, Case]] = []
     for index, pair in enumerate(dataset.pairs):
         try:
@@ -81,6 +83,9 @@ def evaluate(
             broken.append(Broken(pair.name, str(error)))
             progress(index + 1, pair.name)
             continue
+        except KeyboardInterrupt:
+            interrupted = True
+            break
         for result, outcome in zip(results, outcomes, strict=True):
             _enter(result, protocol, sample, pair.sequence, outcome)
         error = outcomes[0].sums.mean("EPE")
@@ -89,7 +94,9 @@ def evaluate(
             case = Case(pair.name, error, case_pictures(sample, flows))
             (heapq.heappush if len(worst) < cases else heapq.heapreplace)(worst, (error, -index, case))
         progress(index + 1, pair.name)
-    if len(broken) == len(dataset):
+    if not results[0].records:
+        if interrupted:
+            raise KeyboardInterrupt
         raise DatasetError(f"no pair of {dataset.name} can be evaluated; the first: {broken[0].problem}")
     return Report(
         dataset.name,
@@ -100,6 +107,7 @@ def evaluate(
         environment(),
         command,
         broken,
+        interrupted,
         [case for *_, case in sorted(worst, key=lambda entry: entry[:2], reverse=True)],
     )
 

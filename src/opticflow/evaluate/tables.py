@@ -2,17 +2,17 @@
 
 import math
 
-from rich.table import Table
+from rich.table import Column, Table
 
+from opticflow import metrics
 from opticflow.evaluate.report import Report
-from opticflow.metrics import METRICS, Column
 
 
 def heading(report: Report) -> str:
     """What was evaluated, by which protocol, averaged how."""
     protocol = report.protocol
     return (
-        f"{report.dataset}: {report.pairs - len(report.broken)} of {report.pairs} pairs · protocol {protocol.name}, "
+        f"{report.dataset}: {report.done} of {report.pairs} pairs · protocol {protocol.name}, "
         f"averaged {protocol.averaging}\n{protocol.source}"
     )
 
@@ -39,31 +39,27 @@ def sequence_table(report: Report, width: int) -> Table:
 
 
 def total_table(report: Report) -> Table:
-    """A row per figure of the protocol with its 95 % interval, and the time; a column per model."""
-    table = Table("total")
-    for model in report.models:
-        table.add_column(model.name, justify="right")
-        table.add_column("95 %", justify="right")
+    """A row per figure of the protocol with its 95 % interval below, and the time; a column per model."""
+    table = Table("total, 95 %", *(Column(model.name, justify="right") for model in report.models))
     for column in report.columns():
         cells = []
         for model in report.models:
             low, high = model.interval(report.protocol, column)
-            around = f"{show(low, column)} - {show(high, column)}" if math.isfinite(low) else ""
-            cells += [show(column.of(model.totals), column), around]
+            around = f"\n[dim]{show(low, column)} - {show(high, column)}[/]" if math.isfinite(low) else ""
+            cells.append(show(column.of(model.totals), column) + around)
         table.add_row(label(column), *cells)
-    times = [cell for model in report.models for cell in (f"{model.timing()['median']:.3f}", "")]
-    table.add_row("s per pair, median", *times)
+    table.add_row("s per pair", *(f"{model.timing()['median']:.3f}" for model in report.models))
     return table
 
 
-def label(column: Column) -> str:
+def label(column: metrics.Column) -> str:
     """A column's name with its unit, where that is not pixels."""
-    unit = METRICS[column.metric].unit
+    unit = metrics.METRICS[column.metric].unit
     return column.name + {"px": "", "%": " %", "degrees": " °"}[unit]
 
 
-def show(value: float, column: Column) -> str:
+def show(value: float, column: metrics.Column) -> str:
     """A figure as tables print it: two digits after the point for pixels and degrees, one for shares."""
     if not math.isfinite(value):
         return "-"
-    return f"{value:.1f}" if METRICS[column.metric].unit == "%" else f"{value:.2f}"
+    return f"{value:.1f}" if metrics.METRICS[column.metric].unit == "%" else f"{value:.2f}"

@@ -39,14 +39,13 @@ def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
     A difference to a pixel whose flow is not known counts as none. The benchmark servers measure distances from
     boundaries that they rendered and do not publish for all data; this definition needs the truth alone.
     """
-    squared = np.zeros(valid.shape, dtype=np.float64)
+    u, v = (np.where(valid, truth[..., channel], 0).astype(np.float64) for channel in (0, 1))
+    squared = np.zeros(valid.shape)
     for axis in (0, 1):
-        difference = np.square(np.diff(truth.astype(np.float64), axis=axis)).sum(-1)
         ahead, here = np.delete(valid, 0, axis), np.delete(valid, -1, axis)
-        difference[~(ahead & here)] = 0
-        squared += np.pad(difference, [(0, 1) if axis == i else (0, 0) for i in (0, 1)])
-    length = np.square(truth.astype(np.float64)).sum(-1)
-    return valid & (squared > 0.01 * length + 0.002)
+        change = (np.diff(u, axis=axis) ** 2 + np.diff(v, axis=axis) ** 2) * (ahead & here)
+        squared[tuple(slice(length) for length in change.shape)] += change
+    return valid & (squared > 0.01 * (u**2 + v**2) + 0.002)
 
 
 def boundary_distance(truth: FlowArray, valid: MaskArray) -> Float[np.ndarray, "height width"]:
