@@ -8,12 +8,14 @@ import sys
 
 import typer
 
+from opticflow.cli.benchmark import benchmark
 from opticflow.cli.check import check
 from opticflow.cli.convert import convert
 from opticflow.cli.data import data
 from opticflow.cli.demo import demo
 from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
+from opticflow.cli.generate import generate
 from opticflow.cli.models import models
 from opticflow.cli.submit import submit
 from opticflow.cli.version import version
@@ -35,8 +37,10 @@ app.command()(convert)
 app.command()(check)
 app.command()(evaluate)
 app.command()(submit)
+app.command()(generate)
 app.command()(version)
 app.add_typer(data, name="data")
+app.add_typer(benchmark, name="benchmark")
 app.add_typer(models, name="models")
 
 

@@ -1,0 +1,200 @@
+"""The worlds of FlyingChairs and ChairsSDHom: chairs that fly over a picture, all of them moved by similarities.
+
+Dosovitskiy et al., "FlowNet: Learning optical flow with convolutional networks", ICCV 2015; Ilg et al., "FlowNet 2.0",
+CVPR 2017, section 3.2. The original generator is not public; the numbers are the published ones where they are known,
+and the rest is set so that the displacements match those of nine real samples (see docs/worlds.md).
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from opticflow.scenes import textures
+from opticflow.scenes.chair_models import chair_sprite
+from opticflow.scenes.layers import Layer, Texture, render
+from opticflow.scenes.library import Pool, load_background, load_cutout, opaque, picture_files
+from opticflow.scenes.motion import Motion, Spread, placement
+from opticflow.scenes.rendered import RenderedPair
+
+SPRITE_SIZE = 400
+"""Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""
+
+
+@dataclass(frozen=True)
+class ChairsKnobs:
+    """What a world of flying chairs looks like and how it moves.
+
+    Lengths are for frames of 512x384 and grow and shrink with other sizes.
+    """
+
+    background_motion: Motion
+    object_motion: Motion
+    """Relative to the background."""
+    objects: tuple[int, int] = (16, 24)
+    """How many, both ends included; as published."""
+    object_size: tuple[float, float, float, float] = (200, 200, 50, 640)
+    """Longer side in pixels: mean, deviation, lowest and highest; as published."""
+    reach: float = 2.8
+    """Objects have their centres within a rectangle so many times the frame, so that a part of them is seen."""
+    plain_share: float = 0.0
+    """How often the background is one colour or a gradient."""
+    pictures: int = 240
+    """How many background pictures are made; each gives thousands of cuts. FlyingChairs had 964."""
+    sprites: int = 800
+    """How many views of chairs are made; FlyingChairs had 809 chairs in 62 views."""
+    tint: float = 0.35
+    """Deviation of the brightness of objects and backgrounds, in octaves."""
+
+
+FLYING_CHAIRS = ChairsKnobs(
+    background_motion=Motion(
+        translation=Spread(3, 0, 1.25, -40, 40, 1.0),
+        rotation=Spread(2, 0, 1.3, -10, 10, 0.3),
+        scale=Spread(2, 1, 0.1, 0.93, 1.07, 0.6),
+    ),
+    object_motion=Motion(
+        translation=Spread(3, 0, 1.7, -75, 75, 1.0),
+        rotation=Spread(2, 0, 2.3, -30, 30, 0.7),
+        scale=Spread(2, 1, 0.18, 0.8, 1.2, 0.7),
+    ),
+)
+
+CHAIRS_SDHOM = replace(
+    FLYING_CHAIRS,
+    background_motion=Motion(
+        translation=Spread(3, 0, 0.55, -6, 6, 0.8),
+        rotation=Spread(2, 0, 0.25, -0.6, 0.6, 0.2),
+        scale=Spread(1, 1, 0.002, 0.995, 1.005, 0.3),
+    ),
+    object_motion=Motion(
+        translation=Spread(3, 0, 0.8, -10, 10, 0.8),
+        rotation=Spread(2, 0, 0.6, -3, 3, 0.3),
+        scale=Spread(1, 1, 0.008, 0.97, 1.03, 0.3),
+    ),
+    plain_share=0.5,
+)
+
+
+class Chairs:
+    """A world of flying chairs. `world[index]` is always the same pair for the same seed, whoever asks."""
+
+    def __init__(
+        self,
+        kind: str,
+        knobs: ChairsKnobs,
+        *,
+        seed: int,
+        size: tuple[int, int],
+        backgrounds: Path | None = None,
+        objects: Path | None = None,
+    ) -> None:
+        """Set up the world; pictures and objects are made when first needed.
+
+        Args:
+            size: height and width of the frames.
+            backgrounds: a folder of pictures that replace the procedural ones.
+            objects: a folder of RGBA cut-outs that replace the chairs.
+        """
+        self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
+        self._unit = min(size[0] / 384, size[1] / 512)
+        self._pictures = background_pool(knobs.pictures, [seed, 1], size, backgrounds)
+        self._sprites = object_pool(knobs.sprites, [seed, 2], objects)
+
+    def __getitem__(self, index: int) -> RenderedPair:
+        height, width = self.size
+        rng = np.random.default_rng([self.seed, 0, index])
+        background = self._background(rng)
+        layers = [background]
+        carried = background.second @ np.linalg.inv(background.first)
+        for _ in range(int(rng.integers(self.knobs.objects[0], self.knobs.objects[1] + 1))):
+            layer = self._object(rng, carried)
+            if layer is not None:
+                layers.append(layer)
+        return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
+
+    def item(self, index: int) -> RenderedPair:
+        """What a set stores: the pair."""
+        return self[index]
+
+    def clean(self, index: int) -> RenderedPair:
+        """The same pair: this world has no effects."""
+        return self[index]
+
+    def stock(self) -> None:
+        """Make all pictures and objects now rather than when they are needed."""
+        self._pictures.stock()
+        self._sprites.stock()
+
+    def _background(self, rng: np.random.Generator) -> Layer:
+        height, width = self.size
+        if rng.random() < self.knobs.plain_share:
+            texture = opaque(textures.plain(rng, height, width))
+        else:
+            texture = self._pictures.draw(rng)
+        matrix = cut(rng, texture, height, width)
+        motion = self.knobs.background_motion.draw(rng, ((width - 1) / 2, (height - 1) / 2), unit=self._unit)
+        return Layer(texture, matrix, motion @ matrix, endless=True, gain=self._gain(rng))
+
+    def _object(self, rng: np.random.Generator, carried: np.ndarray) -> Layer | None:
+        """One object, or nothing if neither frame shows it."""
+        height, width = self.size
+        mean, deviation, low, high = self.knobs.object_size
+        size = self._unit * float(np.clip(rng.normal(mean, deviation), low, high))
+        x = width * (0.5 + self.knobs.reach * (rng.random() - 0.5))
+        y = height * (0.5 + self.knobs.reach * (rng.random() - 0.5))
+        number, mirrored, gain = int(rng.integers(len(self._sprites))), rng.random() < 0.5, self._gain(rng)
+        motion = carried @ self.knobs.object_motion.draw(rng, (x, y), unit=self._unit)
+        seen = [(x, y), tuple((motion @ (x, y, 1))[:2])]
+        if not any(-size < 2 * a < 2 * width + size and -size < 2 * b < 2 * height + size for a, b in seen):
+            return None
+        texture, scale = resized(self._sprites[number], size)
+        rows, columns = texture.shape[:2]
+        first = placement((x, y), (columns, rows), scale, mirrored)
+        return Layer(texture, first, motion @ first, gain=gain)
+
+    def _gain(self, rng: np.random.Generator) -> np.ndarray:
+        octaves = np.clip(rng.normal(-0.1, self.knobs.tint), -1, 0.25)  # brighter ones would burn out
+        return (2 ** (octaves + rng.normal(0, 0.1, 3))).astype(np.float32)
+
+
+def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> Pool[Texture]:
+    """Background pictures, twice as wide and high as the frames, or the user's."""
+    height, width = size
+    if folder is None:
+        return Pool(lambda rng, _: opaque(textures.picture(rng, 2 * height, 2 * width)), count, seed)
+    files = picture_files(folder, "backgrounds")
+    return Pool(lambda _, number: opaque(load_background(files[number], height, width)), len(files), seed)
+
+
+def object_pool(count: int, seed: list[int], folder: Path | None) -> Pool[Texture]:
+    """Cut-outs of chairs, or the user's objects."""
+    if folder is None:
+        return Pool(lambda rng, _: chair_sprite(rng, SPRITE_SIZE), count, seed)
+    files = picture_files(folder, "objects")
+    return Pool(lambda _, number: load_cutout(files[number], SPRITE_SIZE), len(files), seed)
+
+
+def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> np.ndarray:
+    """From a texture to the frame: a random part of it at its own scale, at times mirrored."""
+    rows, columns = texture.shape[:2]
+    left, top = rng.uniform(0, max(columns - width, 0)), rng.uniform(0, max(rows - height, 0))
+    matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
+    if rng.random() < 0.5:
+        matrix = np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
+    return matrix
+
+
+def resized(texture: Texture, size: float) -> tuple[Texture, float]:
+    """A cut-out made ready to be `size` pixels long: band-limited, and the scale that is left to do.
+
+    Enlarging is left to the scale; reducing is done here, by averaging over areas, so that nothing aliases.
+    """
+    longer = max(texture.shape[:2])
+    factor = size / longer
+    if factor >= 1:
+        return texture, factor
+    small = cv2.resize(texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), textures.SOFTNESS, borderType=cv2.BORDER_CONSTANT)
+    return small, 1.0

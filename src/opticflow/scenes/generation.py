@@ -1,0 +1,198 @@
+"""Writing synthetic sets: in several processes, resumable, never half-written."""
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import cv2
+
+from opticflow.errors import DatasetError, InputError, OpticflowError
+from opticflow.io.atomic import write_bytes
+from opticflow.scenes.layouts import LAYOUTS
+from opticflow.scenes.worlds import World, make_world
+
+MANIFEST = "generation.json"
+SPARE_BYTES = 256 * 2**20
+"""Room that is left on the disk."""
+VERSION = 1
+"""Grows when the same seed begins to give other samples."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a set is made of; the same order gives the same bytes."""
+
+    kind: str
+    seed: int
+    height: int
+    width: int
+    backgrounds: str | None = None
+    objects: str | None = None
+    version: int = VERSION
+
+    def world(self) -> World:
+        """The world that makes the items."""
+        backgrounds, objects = (Path(folder) if folder else None for folder in (self.backgrounds, self.objects))
+        return make_world(self.kind, self.seed, (self.height, self.width), backgrounds=backgrounds, objects=objects)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take."""
+
+    missing: Sequence[int]
+    """Numbers of the items that are not there yet."""
+    bytes: int
+    """Room that they need."""
+    free: int
+    """Room that there is."""
+
+
+def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
+    """Check that a set can be written to a folder.
+
+    Raises:
+        InputError: the folder holds another set, or the same and `resume` is off, or other things.
+        DatasetError: the disk has not enough room.
+    """
+    if count < 1:
+        raise InputError(f"{count} items were asked for; wanted at least 1")
+    layout = LAYOUTS[order.kind]
+    _check_folder(order, root, resume=resume)
+    missing: Sequence[int] = range(count)
+    if root.is_dir():
+        missing = [number for number in missing if not layout.last(root, number).is_file()]
+    needed = len(missing) * layout.item_bytes(order.height, order.width)
+    existing = next(folder for folder in [root.absolute(), *root.absolute().parents] if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    if needed + SPARE_BYTES > free:
+        raise DatasetError(
+            f"{len(missing)} items need about {needed / 1e9:.1f} GB and {existing} has {free / 1e9:.1f} GB free; "
+            "ask for fewer (-n) or smaller ones (--size), or write to another disk (-o)"
+        )
+    return Estimate(missing, needed, free)
+
+
+def generate(
+    order: Order,
+    root: Path,
+    count: int,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Estimate:
+    """Write items 0 to `count` - 1 that are not there yet.
+
+    Args:
+        root: a new or empty folder; with `resume` also one that an earlier run has begun.
+        jobs: processes. The files are the same whatever their number.
+        progress: called with the number of items that are there, and `count`.
+
+    Raises:
+        OpticflowError: see `estimate`; or a file cannot be written.
+    """
+    if jobs < 1:
+        raise InputError(f"{jobs} jobs were asked for; wanted at least 1")
+    order.world()  # refuses what cannot be made, before anything is written
+    plan = estimate(order, root, count, resume=resume)
+    root.mkdir(parents=True, exist_ok=True)
+    write_bytes(root / MANIFEST, json.dumps(asdict(order), indent=2).encode())
+    done = count - len(plan.missing)
+    progress(done, count)
+    if jobs == 1 or len(plan.missing) < 2:
+        for _ in _make(order, root, plan.missing):
+            done += 1
+            progress(done, count)
+    else:
+        for _ in _spread(order, root, plan.missing, min(jobs, len(plan.missing))):
+            done += 1
+            progress(done, count)
+    LAYOUTS[order.kind].finish(root, count)
+    return plan
+
+
+def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} is a file; wanted a folder to write to")
+    manifest = root / MANIFEST
+    if not manifest.is_file():
+        if root.is_dir() and any(root.iterdir()):
+            raise InputError(f"{root} is not empty and was not made by `opticflow generate`; give a new folder")
+        return
+    try:
+        found = json.loads(manifest.read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{manifest} is damaged; give a new folder")
+    for key, wanted in asdict(order).items():
+        if found.get(key) != wanted:
+            raise InputError(
+                f"{root} holds a set with {key} {found.get(key)}, and {key} {wanted} was asked for; "
+                "give a new folder or the same options"
+            )
+    if not resume:
+        raise InputError(f"{root} already holds such a set; add --resume to complete it, or give a new folder")
+
+
+def _make(order: Order, root: Path, numbers: Sequence[int]):
+    """Make and write items one by one; yields their numbers."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    try:
+        world, layout = order.world(), LAYOUTS[order.kind]
+        for number in numbers:
+            layout.write(root, number, world.item(number))
+            yield number
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
+    """The same in several processes. A process whose parent was killed stops at its next item."""
+    context = multiprocessing.get_context("spawn")
+    processes, pipes = [], []
+    try:
+        for job in range(jobs):
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(there, order, root, numbers[job::jobs]), daemon=True)
+            process.start()
+            there.close()
+            processes.append(process)
+            pipes.append(here)
+        while pipes:
+            for pipe in wait(pipes):
+                if not isinstance(pipe, Connection):
+                    continue
+                try:
+                    message = pipe.recv()
+                except EOFError:
+                    raise DatasetError(
+                        "a process of the run has died, out of memory perhaps; run again with --resume"
+                    ) from None
+                if message is None:
+                    pipes.remove(pipe)
+                elif isinstance(message, Exception):
+                    raise message
+                else:
+                    yield message
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _work(pipe: Connection, order: Order, root: Path, numbers: Sequence[int]) -> None:
+    try:
+        for number in _make(order, root, numbers):
+            pipe.send(number)
+        pipe.send(None)
+    except (BrokenPipeError, KeyboardInterrupt):
+        return
+    except (OpticflowError, OSError) as error:
+        pipe.send(error)

@@ -1,0 +1,189 @@
+"""Flat layers that move between two frames, and how a stack of them is drawn with exact flow and occlusion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from opticflow.scenes import raster
+from opticflow.scenes.rendered import InstanceMap, RenderedPair
+from opticflow.shapes import FlowArray, Frame, MaskArray
+
+Texture = UInt8[np.ndarray, "_rows _columns 4"]
+Homography = Float64[np.ndarray, "3 3"]
+
+_RIGID = np.zeros((2, 2, 2), np.float32)
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """How a layer bends before the second frame: a displacement of its points, in texels, on a coarse lattice."""
+
+    lattice: Float32[np.ndarray, "rows columns 2"]
+    """Displacement (s, t) at texture positions (column * step, row * step); linear between them, constant outside."""
+    step: float
+    """Spacing of the lattice in texels. The displacement must change by less than half of it from point to point,
+    so that the bent layer does not fold."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A flat textured thing and where the two frames show it.
+
+    The flow of a point is exact: texture coordinates (s, t) are seen at `first @ (s, t, 1)` in the first frame and at
+    `second @ ((s, t) + deformation, 1)` in the second.
+    """
+
+    texture: Texture
+    """RGBA with the colours premultiplied by alpha; band-limited."""
+    first: Homography
+    """From texture to first frame, in pixels."""
+    second: Homography
+    """From texture to second frame, in pixels."""
+    deformation: Deformation | None = None
+    endless: bool = False
+    """Whether the texture goes on beyond its borders, mirrored; else there is nothing."""
+    gain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.ones(3, np.float32))
+    """Factor on red, green and blue; the same in both frames."""
+    opacity: float = 1.0
+    """Factor on alpha; the same in both frames. A layer that hides half or less of what is behind it has no flow."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """A layer as one of the two frames shows it."""
+
+    layer: Layer
+    matrix: Homography
+    inverse: Homography
+    deformed: bool
+    box: tuple[int, int, int, int]
+
+    @property
+    def bending(self) -> tuple[np.ndarray, float]:
+        deformation = self.layer.deformation
+        return (_RIGID, 1.0) if deformation is None else (deformation.lattice, deformation.step)
+
+
+def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") -> RenderedPair:
+    """Draw layers, the rearmost first, into two frames.
+
+    A pixel shows the topmost layer that hides more than half of what is behind it at the pixel's centre; its flow is
+    that layer's. It is occluded if its point leaves the frame (beyond the centres of the outermost pixels) or if
+    another layer hides it in the other frame; that is decided at the point's exact position, not at a pixel's centre.
+    """
+    views = [_views(layer, height, width) for layer in layers]
+    first, first_instances = _draw([view for view, _ in views], height, width)
+    second, second_instances = _draw([view for _, view in views], height, width)
+    forward, first_occluded = _follow(views, first_instances, second_instances)
+    swapped = [(there, here) for here, there in views]
+    backward, second_occluded = _follow(swapped, second_instances, first_instances)
+    return RenderedPair(
+        first=first,
+        second=second,
+        forward=forward,
+        backward=backward,
+        first_occluded=first_occluded,
+        second_occluded=second_occluded,
+        first_instances=first_instances,
+        second_instances=second_instances,
+        name=name,
+    )
+
+
+def bounds(
+    matrix: Homography, rows: int, columns: int, height: int, width: int, *, margin: float = 1.0
+) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the pixels that a texture can touch; bottom and right are exclusive."""
+    corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)
+    x, y, depth = matrix @ corners
+    if (depth <= 1e-9).any():
+        return 0, height, 0, width
+    x, y = x / depth, y / depth
+    top, bottom = max(0, int(np.floor(y.min() - margin))), min(height, int(np.ceil(y.max() + margin)) + 1)
+    left, right = max(0, int(np.floor(x.min() - margin))), min(width, int(np.ceil(x.max() + margin)) + 1)
+    return top, max(top, bottom), left, max(left, right)
+
+
+def _views(layer: Layer, height: int, width: int) -> tuple[_View, _View]:
+    views = []
+    for matrix, deformed in ((layer.first, False), (layer.second, layer.deformation is not None)):
+        box = (0, height, 0, width)
+        if not layer.endless:
+            reach = 1.0
+            if deformed and layer.deformation is not None:
+                reach += float(np.abs(layer.deformation.lattice).max()) * float(
+                    np.abs(matrix[:2, :2]).sum(axis=1).max()
+                )
+            rows, columns = layer.texture.shape[:2]
+            box = bounds(matrix, rows, columns, height, width, margin=reach)
+        views.append(_View(layer, matrix, np.linalg.inv(matrix), deformed, box))
+    return views[0], views[1]
+
+
+def _draw(views: Sequence[_View], height: int, width: int) -> tuple[Frame, InstanceMap]:
+    canvas = np.zeros((height, width, 3), np.float32)
+    instances = np.zeros((height, width), np.int32)
+    for identity, view in enumerate(views):
+        layer = view.layer
+        raster.draw(
+            canvas,
+            instances,
+            layer.texture,
+            layer.endless,
+            view.inverse,
+            *view.bending,
+            view.deformed,
+            layer.gain,
+            np.float32(layer.opacity),
+            identity,
+            view.box,
+        )
+    frame = np.empty((height, width, 3), np.uint8)
+    raster.quantise(canvas, frame)
+    return frame, instances
+
+
+def _follow(
+    views: Sequence[tuple[_View, _View]], instances: InstanceMap, others: InstanceMap
+) -> tuple[FlowArray, MaskArray]:
+    """The flow and the occlusion of the frame that shows `instances`; `views` are (here, there)."""
+    height, width = instances.shape
+    flow = np.zeros((height, width, 2), np.float32)
+    state = np.zeros((height, width), np.uint8)
+    for identity, (here, there) in enumerate(views):
+        raster.follow(
+            flow,
+            state,
+            instances,
+            others,
+            here.inverse,
+            there.matrix,
+            *here.bending,
+            here.deformed,
+            there.deformed,
+            identity,
+            here.box,
+        )
+    occluded = state == 1
+    y, x = np.nonzero(state == 2)
+    points = flow[y, x].astype(np.float64) + np.stack([x, y], axis=-1)
+    identities = instances[y, x]
+    hidden = np.zeros(len(points), bool)
+    for identity, (_, there) in enumerate(views):
+        layer = there.layer
+        raster.hide(
+            hidden,
+            points,
+            identities,
+            layer.texture,
+            layer.endless,
+            there.inverse,
+            *there.bending,
+            there.deformed,
+            layer.opacity,
+            identity,
+        )
+    occluded[y, x] = hidden
+    return flow, occluded

@@ -1,0 +1,111 @@
+"""Pictures and cut-outs that scenes are made of: procedural ones or the user's own, each made once and kept.
+
+An entry depends on the seed and its number alone, never on what was asked for before, so that every worker makes the
+same ones.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cv2
+import numpy as np
+
+from opticflow.errors import DatasetError
+from opticflow.io import read_image
+from opticflow.scenes import textures
+from opticflow.scenes.layers import Texture
+from opticflow.shapes import Frame
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
+
+Entry = TypeVar("Entry")
+
+
+class Pool(Generic[Entry]):
+    """Entries 0 to `count` - 1, made when first asked for."""
+
+    def __init__(self, make: Callable[[np.random.Generator, int], Entry], count: int, seed: Sequence[int]) -> None:
+        """Set up an empty pool.
+
+        Args:
+            make: from a random generator of its own and the entry's number to the entry.
+            seed: of the pool; pools of different purpose need different ones.
+        """
+        self._make, self._count, self._seed = make, count, tuple(seed)
+        self._made: dict[int, Entry] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Entry:
+        if number not in self._made:
+            self._made[number] = self._make(np.random.default_rng([*self._seed, number]), number)
+        return self._made[number]
+
+    def draw(self, rng: np.random.Generator) -> Entry:
+        """Any entry."""
+        return self[int(rng.integers(self._count))]
+
+    def stock(self) -> None:
+        """Make all entries."""
+        for number in range(self._count):
+            _ = self[number]
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_made": {}}  # a worker makes its own
+
+
+def picture_files(folder: Path, what: str) -> list[Path]:
+    """The pictures in a folder and its subfolders, in the order of their names.
+
+    Raises:
+        DatasetError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"no folder {folder} to take {what} from")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not files:
+        raise DatasetError(f"no pictures in {folder} to take {what} from; wanted {', '.join(PICTURE_SUFFIXES)}")
+    return files
+
+
+def load_background(path: Path, height: int, width: int) -> Frame:
+    """A user's picture, at least so large; a larger one keeps up to twice that size. Softened like the others."""
+    frame = read_image(path)
+    scale = max(height / frame.shape[0], width / frame.shape[1])
+    larger = min(1.0, 2 * scale)
+    factor = scale if scale > 1 else larger
+    if factor != 1:
+        size = (max(width, round(frame.shape[1] * factor)), max(height, round(frame.shape[0] * factor)))
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    return textures.soften(frame)
+
+
+def load_cutout(path: Path, size: int) -> Texture:
+    """A user's object, its longer side at most `size`.
+
+    Raises:
+        DatasetError: the picture has no transparency.
+    """
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    if image is None:
+        raise DatasetError(f"cannot read the picture {path}; convert it to PNG or remove it")
+    if image.ndim != 3 or image.shape[2] != 4:
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        raise DatasetError(f"{path} has {channels} channels and no transparency; wanted RGBA cut-outs (PNG or WebP)")
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA).astype(np.float32)
+    image[..., :3] *= image[..., 3:] / 255
+    factor = size / max(image.shape[:2])
+    if factor < 1:
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    image = cv2.copyMakeBorder(image, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    return np.rint(image).astype(np.uint8)
+
+
+def opaque(frame: Frame) -> Texture:
+    """A picture as a texture that hides all behind it."""
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)

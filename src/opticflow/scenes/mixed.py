@@ -1,0 +1,214 @@
+"""The `mixed` world: layered scenes and rigid scenes with wide distributions, for training robust weights.
+
+After AutoFlow (Sun et al., CVPR 2021): layers composited back to front, each a random picture in a random shape with
+its own motion; with non-rigid deformation, thin structures and scenes under camera motion added.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from opticflow.scenes import rigid, textures
+from opticflow.scenes.chairs import background_pool, cut, object_pool, resized
+from opticflow.scenes.effects import apply_effects
+from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render
+from opticflow.scenes.library import Pool, opaque
+from opticflow.scenes.mixed_knobs import MixedKnobs, Range
+from opticflow.scenes.motion import placement, similarity
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.stencils import STENCILS
+
+LATTICE_CELLS = 24
+"""Cells along the longer side of a deformation's lattice."""
+
+
+class Mixed:
+    """The world. `world[index]` is always the same pair for the same seed, whoever asks."""
+
+    def __init__(
+        self,
+        knobs: MixedKnobs,
+        *,
+        seed: int,
+        size: tuple[int, int],
+        backgrounds: Path | None = None,
+        objects: Path | None = None,
+    ) -> None:
+        """Set up the world; pictures and objects are made when first needed.
+
+        Args:
+            size: height and width of the frames.
+            backgrounds: a folder of pictures that replace the procedural ones.
+            objects: a folder of RGBA cut-outs that replace the chairs.
+        """
+        self.kind, self.knobs, self.seed, self.size = "mixed", knobs, seed, size
+        self._pictures = background_pool(knobs.pictures, [seed, 11], size, backgrounds)
+        self._chairs = object_pool(knobs.chairs, [seed, 12], objects)
+        self._surfaces = Pool(
+            lambda rng, _: rigid.atlas(textures.surface(rng, rigid.ATLAS_SIZE, rigid.ATLAS_SIZE)),
+            knobs.surfaces,
+            [seed, 13],
+        )
+
+    def __getitem__(self, index: int) -> RenderedPair:
+        pair = self._scene(index, self.knobs)
+        return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.knobs.effects)
+
+    def item(self, index: int) -> RenderedPair:
+        """What a set stores: the pair."""
+        return self[index]
+
+    def clean(self, index: int) -> RenderedPair:
+        """The same scene without effects and without transparency: the frames show exactly what moves."""
+        return self._scene(index, self.knobs.clean())
+
+    def _scene(self, index: int, knobs: MixedKnobs) -> RenderedPair:
+        height, width = self.size
+        rng = np.random.default_rng([self.seed, 10, index])
+        displacement = (
+            0.0 if rng.random() < knobs.still_background_share else _log_uniform(rng, knobs.background_displacement)
+        )
+        displacement *= width / 512
+        if rng.random() < knobs.rigid_share:
+            layers, carried = self._rigid(rng, displacement)
+        else:
+            layers, carried = self._flat(rng, displacement)
+        backdrop = layers[0].texture
+        for _ in range(int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))):
+            layers.append(self._object(rng, carried, backdrop, knobs))
+        return render(layers, height, width, name=f"mixed, seed {self.seed}, index {index}")
+
+    def stock(self) -> None:
+        """Make all pictures and objects now rather than when they are needed."""
+        for pool in (self._pictures, self._chairs, self._surfaces):
+            pool.stock()
+
+    # Backgrounds ---------------------------------------------------------------------------------------------
+
+    def _flat(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
+        """One picture that moves, tilts and at times bends."""
+        height, width = self.size
+        texture = self._backdrop(rng)
+        first = cut(rng, texture, height, width)
+        motion = self._motion(rng, ((width - 1) / 2, (height - 1) / 2), displacement, max(height, width))
+        tilt = np.eye(3)
+        tilt[2, :2] = rng.normal(0, 1, 2) * min(displacement, 30) / width**2
+        motion = motion @ tilt
+        layer = Layer(texture, first, motion @ first, self._deformation(rng, texture, displacement), True, _gain(rng))
+        return [layer], motion
+
+    def _backdrop(self, rng: np.random.Generator) -> Texture:
+        if rng.random() < self.knobs.plain_share:
+            return opaque(textures.plain(rng, *self.size))
+        return self._pictures.draw(rng)
+
+    def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
+        """A far picture, the ground, walls, and things that stand there, seen by one moving camera."""
+        height, width = self.size
+        turning = rng.uniform(*self.knobs.forward_turning)
+        view, horizon = rigid.draw_view(rng, height, width, displacement, turning=turning)
+        texture = self._backdrop(rng)
+        first = cut(rng, texture, height, width)
+        forward = np.array([0.0, 0.0, 1.0])
+        far = view.homography(forward, 10 ** rng.uniform(1.2, 3))
+        layers = [Layer(texture, first, far @ first, endless=True, gain=_gain(rng))]
+        ground, *walls = rigid.street(rng, texels=height / 3)
+        for plane, before in [(ground, []), *((wall, [ground]) for wall in walls)]:
+            layers.append(rigid.plane_layer(view, plane, before, self._surfaces.draw(rng), height, width, _gain(rng)))
+        focal = view.intrinsics[1, 1]
+        feet = np.sort(rng.uniform(horizon + 0.05 * height, 1.1 * height, int(rng.integers(*self.knobs.uprights))))
+        for foot in feet:
+            depth = focal / (foot - horizon)
+            size = np.clip(focal / depth * rng.uniform(0.2, 1.5), *self.knobs.object_size)
+            texture, scale = self._cutout(rng, size, texture)
+            rows, columns = texture.shape[:2]
+            middle = rng.uniform(0, width), foot - scale * rows / 2
+            first = placement(middle, (columns, rows), scale, rng.random() < 0.5)
+            layers.append(Layer(texture, first, view.homography(forward, depth) @ first, gain=_gain(rng)))
+        return layers, far
+
+    # Objects -------------------------------------------------------------------------------------------------
+
+    def _object(self, rng: np.random.Generator, carried: Homography, backdrop: Texture, knobs: MixedKnobs) -> Layer:
+        height, width = self.size
+        size = _log_uniform(rng, knobs.object_size) * min(height, width) / 384
+        still = rng.random() < knobs.still_object_share
+        displacement = 0.0 if still else _log_uniform(rng, knobs.displacement) * width / 512
+        texture, scale = self._cutout(rng, size, backdrop)
+        rows, columns = texture.shape[:2]
+        centre = rng.uniform(-0.05, 1.05) * width, rng.uniform(-0.05, 1.05) * height
+        first = placement(centre, (columns, rows), scale, rng.random() < 0.5)
+        turned = similarity(centre, rng.normal(0, 0.4), 1.0) @ first
+        motion = carried @ self._motion(rng, centre, displacement, size)
+        transparent, opacity = rng.random() < knobs.transparent_share, rng.uniform(*knobs.opacity)
+        bend = self._deformation(rng, texture, displacement / scale)
+        return Layer(texture, turned, motion @ turned, bend, gain=_gain(rng), opacity=opacity if transparent else 1.0)
+
+    def _cutout(self, rng: np.random.Generator, size: float, backdrop: Texture) -> tuple[Texture, float]:
+        """An object `size` pixels long, and the scale that is left to do."""
+        if rng.random() < self.knobs.chair_share:
+            return resized(self._chairs.draw(rng), size)
+        longer = max(16, round(size))
+        rows, columns = longer, max(12, round(longer * rng.uniform(0.3, 1.0)))
+        if rng.random() < 0.5:
+            rows, columns = columns, rows
+        kind = rng.choice(list(STENCILS), p=self.knobs.stencil_shares)
+        stencil = STENCILS[kind](rng, rows, columns)
+        colours = self._colours(rng, rows, columns, backdrop)
+        texture = np.dstack([cv2.multiply(colours, cv2.merge([stencil] * 3), scale=1 / 255), stencil])
+        return cv2.GaussianBlur(texture, (0, 0), textures.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
+
+    def _colours(self, rng: np.random.Generator, rows: int, columns: int, backdrop: Texture) -> np.ndarray:
+        """A piece of a material, a picture or the background, lit from one side."""
+        if rng.random() < self.knobs.shared_texture_share:
+            source = backdrop[..., :3]
+        elif rng.random() < 0.6:
+            source = self._surfaces.draw(rng)[: rigid.ATLAS_SIZE]
+        else:
+            source = self._pictures.draw(rng)[..., :3]
+        top = int(rng.integers(0, max(1, source.shape[0] - rows)))
+        left = int(rng.integers(0, max(1, source.shape[1] - columns)))
+        piece = source[top : top + rows, left : left + columns]
+        if piece.shape[:2] != (rows, columns):
+            piece = cv2.resize(piece, (columns, rows), interpolation=cv2.INTER_LINEAR)
+        slope = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
+        y, x = np.ogrid[-0.5 : 0.5 : rows * 1j, -0.5 : 0.5 : columns * 1j]
+        light = (1 + slope[0] * y + slope[1] * x).astype(np.float32)
+        return cv2.multiply(np.ascontiguousarray(piece), cv2.merge([light] * 3), dtype=cv2.CV_8U)
+
+    # Motions -------------------------------------------------------------------------------------------------
+
+    def _motion(
+        self, rng: np.random.Generator, centre: tuple[float, float], displacement: float, size: float
+    ) -> Homography:
+        """A similarity that moves the centre, and by rotation and zoom the rim, by up to about `displacement`."""
+        direction = rng.uniform(0, 2 * np.pi)
+        shift = displacement * np.cos(direction), 0.6 * displacement * np.sin(direction)
+        rim = displacement / (size / 2)
+        angle = np.clip(rng.normal(0, 0.5) * rim, -np.radians(self.knobs.rotation), np.radians(self.knobs.rotation))
+        zoom = np.clip(rng.normal(0, 0.4) * rim, -self.knobs.zoom, self.knobs.zoom)
+        return similarity(centre, angle, 1 + zoom, shift)
+
+    def _deformation(self, rng: np.random.Generator, texture: Texture, displacement: float) -> Deformation | None:
+        """A smooth random bending by up to about half the displacement, or none."""
+        if rng.random() >= self.knobs.deformation_share or displacement == 0:
+            return None
+        rows, columns = texture.shape[:2]
+        step = max(rows, columns) / LATTICE_CELLS
+        shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1
+        coarsest = 2 ** rng.uniform(2, 4)
+        field = np.dstack([textures.fractal(rng, *shape, coarsest=coarsest, persistence=0.25) for _ in range(2)])
+        field = cv2.GaussianBlur(field, (0, 0), 1.5)
+        slope = max(np.abs(np.diff(field, axis=0)).max(), np.abs(np.diff(field, axis=1)).max()) / step
+        amplitude = min(0.35 * displacement, self.knobs.deformation_slope / (slope + 1e-9))
+        return Deformation(np.ascontiguousarray(field * np.float32(amplitude)), step)
+
+
+def _log_uniform(rng: np.random.Generator, bounds: Range) -> float:
+    low, high = bounds
+    return float(low * (high / low) ** rng.random())
+
+
+def _gain(rng: np.random.Generator) -> np.ndarray:
+    return (2 ** (np.clip(rng.normal(0.05, 0.35), -1.0, 0.4) + rng.normal(0, 0.12, 3))).astype(np.float32)

@@ -1,0 +1,104 @@
+"""All numbers of the `mixed` world in one place, each with its reason."""
+
+from dataclasses import dataclass, replace
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a camera and the weather do to the frames; none of it moves anything. Shares are probabilities."""
+
+    clean_share: float = 0.15
+    """Pairs without any effect: networks must also do well on rendered pictures."""
+    motion_blur_share: float = 0.3
+    """Sintel's final pass and hand-held video; AutoFlow and Kubric beat FlyingThings3D on it by containing blur."""
+    shutter: Range = (0.2, 0.9)
+    """Share of the frame's time that the shutter is open; film takes half."""
+    defocus_share: float = 0.2
+    defocus: Range = (0.6, 3.0)
+    """Deviation of the blur in pixels; more would leave nothing to see."""
+    fog_share: float = 0.15
+    fog: Range = (0.1, 0.65)
+    """Share of the light that the densest fog replaces; at more, thin structures sink below the noise."""
+    shadow_share: float = 0.25
+    """Shadows that move on their own: brightness that changes without motion, as in KITTI."""
+    shadow: Range = (0.2, 0.7)
+    highlight_share: float = 0.15
+    """Glints and lamps, which burn out and do not move with surfaces."""
+    exposure_share: float = 0.4
+    exposure: float = 0.15
+    """Deviation in octaves of the change of brightness between the frames: automatic exposure."""
+    grading: Range = (0.75, 1.35)
+    """Gamma of both frames: cameras and films are graded differently."""
+    noise_share: float = 0.45
+    noise: Range = (0.5, 12.0)
+    """Deviation in grey levels, log-uniform: from daylight to night. FlowNet went up to 10 of 255."""
+    compression_share: float = 0.4
+    compression: tuple[int, int] = (25, 95)
+    """JPEG quality; video of the web looks like 40 to 80."""
+
+    @classmethod
+    def none(cls) -> "Effects":
+        """The clean pass."""
+        return replace(cls(), clean_share=1.0)
+
+
+@dataclass(frozen=True)
+class MixedKnobs:
+    """What a world looks like that trains robust weights: wide, overlapping distributions of everything.
+
+    Displacements are for frames 512 px wide and grow with the width.
+    """
+
+    objects: tuple[int, int] = (2, 11)
+    """How many move on their own. FlyingChairs shows about six; AutoFlow found few large layers best."""
+    object_size: Range = (24, 420)
+    """Longer side in pixels, log-uniform: detail is learnt from small ones, occlusion from large ones."""
+    displacement: Range = (0.2, 160)
+    """Of objects relative to the background, log-uniform: every octave counts alike. With zoom and rotation there is
+    enough below 0.1 px."""
+    background_displacement: Range = (0.3, 90)
+    """Likewise of the background; larger ones leave too little in view."""
+    still_background_share: float = 0.06
+    """A camera on a tripod: exactly zero flow must be learnt, too."""
+    still_object_share: float = 0.08
+    """Objects that move with the background: an edge alone is no motion boundary."""
+    rotation: float = 30
+    """Degrees at most. Rotations and zooms are also bounded by what moves the rim as far as the displacement, so that
+    slow scenes are slow everywhere."""
+    zoom: float = 0.25
+    """Largest departure of the scale from 1; more changes the sampling too much for the proof and is rare in video."""
+    deformation_share: float = 0.35
+    """Cloth, faces, water, smoke: motion that no affine map describes."""
+    deformation_slope: float = 0.3
+    """Largest change of the deformation per pixel; below one half, so that nothing folds."""
+    rigid_share: float = 0.35
+    """Streets and rooms under camera motion: with rigid scenes only, networks miss moving objects (TartanAir), without
+    any they miss driving (KITTI)."""
+    forward_turning: Range = (0.0, 0.7)
+    """Share of the rigid displacement that camera rotation makes; pans dominate hand-held video."""
+    uprights: tuple[int, int] = (0, 7)
+    """Things that stand in a rigid scene at their own depth: parallax."""
+    plain_share: float = 0.1
+    """Backgrounds almost without texture: the flow must then come from the borders."""
+    chair_share: float = 0.3
+    """Of objects that are chairs; they have holes, thin legs and shading."""
+    stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
+    """Of the shapes of the other objects, in the order of `STENCILS`; a third is thin: fences, wires, writing."""
+    transparent_share: float = 0.08
+    """Glass, veils, smoke. The flow is that of the layer if it hides more than half; the rest shows through."""
+    opacity: Range = (0.55, 0.95)
+    shared_texture_share: float = 0.1
+    """Objects that look like the background: camouflage, where motion alone separates them."""
+    pictures: int = 160
+    """How many pictures are made; each gives thousands of cuts."""
+    surfaces: int = 100
+    """How many materials are made."""
+    chairs: int = 250
+    """How many views of chairs are made."""
+    effects: Effects = Effects()
+
+    def clean(self) -> "MixedKnobs":
+        """The same scenes without effects and without transparency: what the frames show is then exactly what moves."""
+        return replace(self, effects=Effects.none(), transparent_share=0.0)

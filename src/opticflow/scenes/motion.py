@@ -1,0 +1,70 @@
+"""Random affine motions by the published distribution of FlyingChairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from opticflow.scenes.layers import Homography
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A random parameter that is often small and sometimes large.
+
+    xi = mean + beta * clip(sign(g) |g|^power, low - mean, high - mean), with g ~ N(0, deviation) and
+    beta ~ Bernoulli(probability): after Dosovitskiy et al., "FlowNet", ICCV 2015, supplementary material. The power is
+    taken of the departure from the mean: taken of the scale itself it would put most backgrounds at the limits of the
+    scale, and the mean displacement at three times that of real samples.
+    """
+
+    power: float
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    probability: float
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value."""
+        g = rng.normal(0, self.deviation)
+        if rng.random() >= self.probability:
+            return self.mean
+        return float(np.clip(self.mean + np.sign(g) * abs(g) ** self.power, self.low, self.high))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The parameters of a random similarity."""
+
+    translation: Spread
+    """Of each axis, in pixels."""
+    rotation: Spread
+    """In degrees."""
+    scale: Spread
+    """A factor."""
+
+    def draw(self, rng: np.random.Generator, centre: tuple[float, float], *, unit: float = 1.0) -> Homography:
+        """One motion; it turns and scales about `centre` (x, y) and shifts in units of so many pixels."""
+        shift = unit * self.translation.draw(rng), unit * self.translation.draw(rng)
+        return similarity(centre, np.radians(self.rotation.draw(rng)), self.scale.draw(rng), shift)
+
+
+def similarity(
+    centre: tuple[float, float], angle: float, scale: float, shift: tuple[float, float] = (0.0, 0.0)
+) -> Homography:
+    """Turn by `angle` (radians, clockwise on the screen) and scale about `centre`, then shift."""
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    x, y = centre
+    return np.array([[c, -s, x - c * x + s * y + shift[0]], [s, c, y - s * x - c * y + shift[1]], [0.0, 0.0, 1.0]])
+
+
+def placement(centre: tuple[float, float], size: tuple[float, float], scale: float, mirrored: bool) -> Homography:
+    """Put a texture of `size` (columns, rows) upright with its middle at `centre` (x, y)."""
+    sign = -scale if mirrored else scale
+    return np.array(
+        [
+            [sign, 0.0, centre[0] - sign * (size[0] - 1) / 2],
+            [0.0, scale, centre[1] - scale * (size[1] - 1) / 2],
+            [0.0, 0.0, 1.0],
+        ]
+    )

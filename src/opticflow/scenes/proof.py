@@ -1,0 +1,130 @@
+"""The photometric proof: the second frame, fetched along the flow, is the first one wherever nothing hides.
+
+Measured in grey levels as the mean absolute difference of the three channels. Linear interpolation cannot fetch the
+colour of one surface alone where two meet, so borders are also reported apart: the rim is every pixel that has
+another layer among its eight neighbours, here or at its target.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+
+from opticflow.ops.warp import warp
+from opticflow.scenes.rendered import InstanceMap, RenderedPair
+from opticflow.shapes import FlowArray, MaskArray
+
+BIN = 0.05
+"""Of the histograms, in grey levels and in pixels times 100."""
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Of one pair."""
+
+    error: Float32[np.ndarray, "height width"]
+    """Of the true flow, in grey levels."""
+    disturbed: Float32[np.ndarray, "height width"]
+    """Of the flow moved by half a pixel in a random direction."""
+    cycle: Float32[np.ndarray, "height width"]
+    """Length of forward flow plus backward flow at its target, in pixels."""
+    seen: MaskArray
+    """Not occluded."""
+    rim: MaskArray
+    """Beside another layer."""
+
+
+def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.5) -> Residuals:
+    """Fetch the second frame and its flow along the forward flow."""
+    angle = rng.uniform(0, 2 * np.pi)
+    moved = pair.forward + np.float32(shift) * np.array([np.cos(angle), np.sin(angle)], np.float32)
+    first, second = pair.first.astype(np.float32), pair.second.astype(np.float32)
+    returned = _fetch(pair.backward, pair.forward)
+    return Residuals(
+        error=np.abs(_fetch(second, pair.forward) - first).mean(-1),
+        disturbed=np.abs(_fetch(second, moved) - first).mean(-1),
+        cycle=np.hypot(*np.moveaxis(pair.forward + returned, -1, 0)),
+        seen=~pair.first_occluded,
+        rim=_rim(pair.first_instances, pair.second_instances, pair.forward),
+    )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Of many pairs; percentiles in grey levels and pixels."""
+
+    pairs: int
+    error: dict[int, float]
+    """Of seen pixels off the rim."""
+    with_rim: dict[int, float]
+    """Of all seen pixels."""
+    disturbed: dict[int, float]
+    """Of seen pixels off the rim, with the flow wrong by half a pixel."""
+    cycle: dict[int, float]
+    """Forward against backward flow of seen pixels off the rim, in pixels."""
+    rim_share: float
+    """Of the seen pixels."""
+    distinguished: float
+    """Share of the pairs whose mean error is larger with the disturbed flow."""
+
+
+def prove(pairs: Iterable[RenderedPair], *, seed: int = 0) -> Proof:
+    """Measure pairs one by one."""
+    rng = np.random.default_rng(seed)
+    counts = {name: np.zeros(int(256 / BIN), np.int64) for name in ("error", "with_rim", "disturbed", "cycle")}
+    number = distinguished = seen = rim = 0
+    for pair in pairs:
+        found = residuals(pair, rng)
+        inner = found.seen & ~found.rim
+        for name, values in (
+            ("error", found.error[inner]),
+            ("with_rim", found.error[found.seen]),
+            ("disturbed", found.disturbed[inner]),
+            ("cycle", 100 * found.cycle[inner]),
+        ):
+            bins = np.minimum(values / BIN, len(counts[name]) - 1).astype(np.int64)
+            counts[name] += np.bincount(bins, minlength=len(counts[name]))
+        distinguished += bool(found.disturbed[inner].mean() > found.error[inner].mean()) if inner.any() else 1
+        seen, rim, number = seen + int(found.seen.sum()), rim + int((found.seen & found.rim).sum()), number + 1
+    cycle = {key: value / 100 for key, value in _percentiles(counts["cycle"]).items()}
+    return Proof(
+        pairs=number,
+        error=_percentiles(counts["error"]),
+        with_rim=_percentiles(counts["with_rim"]),
+        disturbed=_percentiles(counts["disturbed"]),
+        cycle=cycle,
+        rim_share=rim / max(seen, 1),
+        distinguished=distinguished / max(number, 1),
+    )
+
+
+def _percentiles(counts: np.ndarray) -> dict[int, float]:
+    """The upper edges of the bins that hold them."""
+    cumulated = np.cumsum(counts)
+    return {p: float((np.searchsorted(cumulated, p / 100 * cumulated[-1]) + 1) * BIN) for p in PERCENTILES}
+
+
+def _fetch(values: Float[np.ndarray, "height width channels"], flow: FlowArray) -> np.ndarray:
+    """The values at the targets of a flow, linearly interpolated."""
+    tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 0)))[None] for a in (values, flow)]
+    return np.moveaxis(warp(*tensors)[0].numpy(), 0, -1)
+
+
+def _rim(here: InstanceMap, there: InstanceMap, flow: FlowArray) -> MaskArray:
+    height, width = here.shape
+    y, x = np.mgrid[0:height, 0:width]
+    column = np.clip(np.floor(x + flow[..., 0]), 0, width - 2).astype(int)
+    row = np.clip(np.floor(y + flow[..., 1]), 0, height - 2).astype(int)
+    border = _borders(there)
+    around = border[row, column] | border[row, column + 1] | border[row + 1, column] | border[row + 1, column + 1]
+    return _borders(here) | around
+
+
+def _borders(instances: InstanceMap) -> MaskArray:
+    """Pixels that have another instance among their eight neighbours."""
+    values, kernel = instances.astype(np.float32), np.ones((3, 3), np.uint8)
+    return cv2.dilate(values, kernel) != cv2.erode(values, kernel)

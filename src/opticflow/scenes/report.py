@@ -1,0 +1,191 @@
+"""What a set of pairs is like: displacements, occlusion and object sizes, as numbers and as one picture."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from opticflow.io import write_image
+from opticflow.io.atomic import write_bytes
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.worlds import World
+from opticflow.shapes import Frame
+
+MOST_PAIRS = 200
+PERCENTILES = (10, 50, 90, 99)
+
+PUBLISHED: dict[str, dict[str, float]] = {
+    "chairs": {"mean": 10.5, "p10": 0.6, "p50": 4.7, "p90": 26.6, "p99": 70.7, "below_1_px": 0.13},
+}
+"""Displacements in pixels, measured on nine samples of FlyingChairs; their largest is 112 px."""
+
+_DISPLACEMENT_BINS = np.concatenate([[0.0], 2.0 ** np.arange(-5, 9.01, 0.5)])
+_OCCLUSION_BINS = np.linspace(0, 1, 21)
+_SIZE_BINS = 2.0 ** np.arange(2, 9.51, 0.5)
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of the samples between edges."""
+
+    title: str
+    edges: Float[np.ndarray, "edges"]
+    shares: Float[np.ndarray, "bins"]
+    marks: dict[str, float]
+    """Values drawn as lines, with their names."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Statistics of a set."""
+
+    kind: str
+    pairs: int
+    displacement: dict[str, float]
+    occluded: float
+    """Share of the pixels."""
+    objects: float
+    """Seen in a first frame, on average."""
+    histograms: tuple[Histogram, Histogram, Histogram]
+
+    def as_json(self) -> dict:
+        """Everything, for a file."""
+        return {
+            "kind": self.kind,
+            "pairs": self.pairs,
+            "displacement": self.displacement,
+            "published": PUBLISHED.get(self.kind),
+            "occluded": self.occluded,
+            "objects": self.objects,
+            "histograms": {
+                histogram.title: {"edges": histogram.edges.tolist(), "shares": histogram.shares.tolist()}
+                for histogram in self.histograms
+            },
+        }
+
+
+def write_report(
+    world: World, root: Path, count: int, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Report:
+    """Measure up to `MOST_PAIRS` pairs, evenly spread over the first `count`, into `report.json` and `report.png`."""
+    numbers = np.unique(np.linspace(0, count - 1, min(count, MOST_PAIRS)).astype(int))
+
+    def pairs() -> Iterable[RenderedPair]:
+        for done, number in enumerate(numbers):
+            yield world[int(number)]
+            progress(done + 1, len(numbers))
+
+    report = measure(world.kind, pairs())
+    write_bytes(root / "report.json", json.dumps(report.as_json(), indent=2).encode())
+    write_image(root / "report.png", draw_report(report))
+    return report
+
+
+def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
+    """Look at pairs one by one; percentiles are read from a histogram of 0.01 px up to 655 px."""
+    fine = np.zeros(65536, np.int64)
+    total, largest, occluded, sizes = 0.0, 0.0, [], []
+    counts = []
+    for pair in pairs:
+        length = np.hypot(pair.forward[..., 0], pair.forward[..., 1])
+        total, largest = total + float(length.mean()), max(largest, float(length.max()))
+        fine += np.bincount(np.minimum(length * 100, 65535).astype(np.int64).ravel(), minlength=65536)
+        occluded.append(float(pair.first_occluded.mean()))
+        seen = _extents(pair.first_instances)
+        sizes += seen
+        counts.append(len(seen))
+    if not counts:
+        raise ValueError("no pairs to report on")
+    cumulated = np.cumsum(fine) / fine.sum()
+    percentiles = {f"p{p}": float(np.searchsorted(cumulated, p / 100) / 100) for p in PERCENTILES}
+    displacement = {
+        "mean": total / len(counts),
+        **percentiles,
+        "largest": largest,
+        "below_1_px": float(cumulated[99]),
+    }
+    values = np.arange(65536) / 100
+    published = {f"FlyingChairs {key}": value for key, value in PUBLISHED.get(kind, {}).items() if key[0] == "p"}
+    lengths, _ = np.histogram(values, _DISPLACEMENT_BINS, weights=fine)
+    return Report(
+        kind=kind,
+        pairs=len(counts),
+        displacement=displacement,
+        occluded=float(np.mean(occluded)),
+        objects=float(np.mean(counts)),
+        histograms=(
+            Histogram("displacement (px)", _DISPLACEMENT_BINS, lengths / fine.sum(), published),
+            Histogram("occluded share of a frame", _OCCLUSION_BINS, _shares(occluded, _OCCLUSION_BINS), {}),
+            Histogram("longer side of what is seen of an object (px)", _SIZE_BINS, _shares(sizes, _SIZE_BINS), {}),
+        ),
+    )
+
+
+def _extents(instances: np.ndarray) -> list[float]:
+    """The longer side of the box around each object."""
+    rows, columns = np.nonzero(instances)
+    labels = instances[rows, columns]
+    if len(labels) == 0:
+        return []
+    size = int(labels.max()) + 1
+    low, high = np.full((2, size), 10**9), np.full((2, size), -1)
+    for axis, place in enumerate((rows, columns)):
+        np.minimum.at(low[axis], labels, place)
+        np.maximum.at(high[axis], labels, place)
+    longer = (high - low).max(axis=0) + 1
+    return [float(longer[label]) for label in range(1, size) if high[0, label] >= 0]
+
+
+def _shares(values: list[float], edges: np.ndarray) -> np.ndarray:
+    counts, _ = np.histogram(values, edges)
+    return counts / max(len(values), 1)
+
+
+# The picture ---------------------------------------------------------------------------------------------------
+
+_PANEL = (300, 560)
+_INK, _BAR, _MARK = (40, 40, 40), (178, 132, 74), (40, 40, 200)
+
+
+def draw_report(report: Report) -> Frame:
+    """The three histograms below each other, with the published figures as lines."""
+    panels = [_panel(histogram) for histogram in report.histograms]
+    head = np.full((46, _PANEL[1], 3), 255, np.uint8)
+    figures = ", ".join(f"{key} {value:.3g}" for key, value in report.displacement.items())
+    _text(head, f"{report.kind}: {report.pairs} pairs, {100 * report.occluded:.1f} % occluded", (10, 18), 0.5)
+    _text(head, figures, (10, 38), 0.4)
+    return cv2.cvtColor(np.vstack([head, *panels]), cv2.COLOR_BGR2RGB)
+
+
+def _panel(histogram: Histogram) -> np.ndarray:
+    height, width = _PANEL
+    panel = np.full((height, width, 3), 255, np.uint8)
+    left, right, top, bottom = 46, width - 14, 34, height - 34
+    bins = len(histogram.shares)
+    tallest = max(float(histogram.shares.max()), 1e-9)
+
+    def column(value: float) -> int:
+        place = np.interp(value, histogram.edges, np.arange(bins + 1))
+        return int(left + place / bins * (right - left))
+
+    for n, share in enumerate(histogram.shares):
+        x0, x1 = left + n * (right - left) // bins, left + (n + 1) * (right - left) // bins - 2
+        cv2.rectangle(panel, (x0, bottom - int(share / tallest * (bottom - top))), (x1, bottom), _BAR, -1)
+    for n in range(0, bins + 1, max(1, bins // 8)):
+        _text(panel, f"{histogram.edges[n]:.3g}", (left + n * (right - left) // bins - 8, bottom + 16), 0.36)
+    for n, (name, value) in enumerate(histogram.marks.items()):
+        cv2.line(panel, (column(value), top), (column(value), bottom), _MARK, 1, cv2.LINE_AA)
+        _text(panel, name.split()[-1], (column(value) + 2, top + 10 + 11 * n), 0.34, _MARK)
+    cv2.line(panel, (left, bottom), (right, bottom), _INK, 1)
+    _text(panel, f"{100 * tallest:.0f} %", (4, top + 6), 0.38)
+    note = "   (red: measured on FlyingChairs)" if histogram.marks else ""
+    _text(panel, histogram.title + note, (left, 20), 0.45)
+    return panel
+
+
+def _text(panel: np.ndarray, text: str, place: tuple[int, int], scale: float, colour=_INK) -> None:
+    cv2.putText(panel, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)

@@ -1,0 +1,169 @@
+"""Rigid scenes of planes under camera motion: a street, a corridor, open country, with upright things in it.
+
+Axes of the camera: x right, y down, z forward. A point X of the first view is at R X + t in the second. The picture of
+a plane n . X = d moves by the homography K (R + t n^T / d) K^-1 (Hartley and Zisserman, "Multiple view geometry",
+section 13.1), and that makes the flow exact.
+
+The textures of the planes are made in the pixels of the first frame, in perspective and filtered accordingly; so both
+frames sample them at nearly their own scale.
+"""
+
+from dataclasses import dataclass
+from typing import no_type_check
+
+import cv2
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numba import njit
+
+from opticflow.scenes import textures
+from opticflow.scenes.layers import Homography, Layer
+
+Vector = Float64[np.ndarray, "3"]
+Atlas = UInt8[np.ndarray, "_rows _columns 3"]
+
+ATLAS_SIZE = 512
+"""Rows of the finest picture of an atlas; columns likewise."""
+MARGIN = 0.2
+"""How far the planes' textures go on beyond the frame, as a share of it."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera and how it moves between the frames."""
+
+    intrinsics: Float64[np.ndarray, "3 3"]
+    rotation: Float64[np.ndarray, "3 3"]
+    translation: Vector
+    """In units of the camera's height above the ground."""
+
+    def homography(self, normal: Vector, distance: float) -> Homography:
+        """How the picture of the plane normal . X = distance moves."""
+        inner = self.rotation + np.outer(self.translation, normal) / distance
+        return self.intrinsics @ inner @ np.linalg.inv(self.intrinsics)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A textured plane normal . X = distance, with two axes in it along which its texture lies."""
+
+    normal: Vector
+    distance: float
+    across: Vector
+    down: Vector
+    texels: float
+    """Per unit of length."""
+
+
+def atlas(frame: UInt8[np.ndarray, "rows columns 3"]) -> Atlas:
+    """A square picture and its halves, quarters ... packed into one array, the finest at the top."""
+    packed = np.zeros((ATLAS_SIZE * 3 // 2, ATLAS_SIZE, 3), np.uint8)
+    level, left = cv2.resize(frame, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_AREA), 0
+    packed[:ATLAS_SIZE] = level
+    while level.shape[0] > 4:
+        level = cv2.resize(level, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        packed[ATLAS_SIZE : ATLAS_SIZE + level.shape[0], left : left + level.shape[1]] = level
+        left += level.shape[1]
+    return packed
+
+
+def draw_view(
+    rng: np.random.Generator, height: int, width: int, displacement: float, *, turning: float
+) -> tuple[View, float]:
+    """A camera whose motion moves the middle distance by about `displacement` pixels.
+
+    Args:
+        turning: share of the displacement that rotation makes, in [0, 1].
+
+    Returns:
+        the camera, and the row of the horizon.
+    """
+    focal = width * rng.uniform(0.6, 1.5)
+    horizon = height * rng.uniform(0.2, 0.6)
+    intrinsics = np.array([[focal, 0, width * rng.uniform(0.4, 0.6)], [0, focal, horizon], [0, 0, 1.0]])
+    direction = np.array([rng.normal(0, 0.5), rng.normal(0, 0.08), rng.normal(0, 1.0)])
+    if rng.random() < 0.5:
+        direction = np.array([rng.normal(0, 0.1), rng.normal(0, 0.03), rng.choice([1.0, -1.0], p=[0.2, 0.8])])
+    direction /= np.linalg.norm(direction)
+    depth = 2 * focal / height  # of the ground half-way down from the horizon to the lower border, about
+    # moving sideways by T shifts a point at that depth by focal T / depth; moving forwards about half as much
+    length = (1 - turning) * displacement * depth / focal / (np.hypot(*direction[:2]) + 0.5 * abs(direction[2]))
+    angles = rng.normal(0, [0.6, 1.0, 0.5]) * turning * displacement / focal
+    rotation, _ = cv2.Rodrigues(angles)
+    length = min(length, 0.3 * depth)
+    return View(intrinsics, np.asarray(rotation, dtype=np.float64), length * direction), horizon
+
+
+def street(rng: np.random.Generator, texels: float) -> list[Plane]:
+    """The ground, and a wall on none, one or both sides."""
+    x, y, z = np.eye(3)
+    planes = [Plane(y, 1.0, x, z, texels * rng.uniform(0.3, 1.5))]
+    for side in (-1, 1):
+        if rng.random() < 0.4:
+            planes.append(Plane(side * x, rng.uniform(0.8, 5), z, y, texels * rng.uniform(0.2, 0.8)))
+    return planes
+
+
+def plane_layer(
+    view: View, plane: Plane, before: list[Plane], picture: Atlas, height: int, width: int, gain: np.ndarray
+) -> Layer:
+    """The part of a plane that lies before the camera, as a layer.
+
+    Args:
+        before: planes that hide this one where they are nearer. What hides it by being drawn later needs no mention.
+    """
+    top, left = int(MARGIN * height), int(MARGIN * width)
+    texture = np.zeros((height + 2 * top, width + 2 * left, 4), np.uint8)
+    shift = np.array([[1.0, 0, -left], [0, 1.0, -top], [0, 0, 1.0]])
+    rays = np.linalg.inv(view.intrinsics) @ shift
+    along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)
+    hiding = np.array([other.normal * (plane.distance / other.distance) for other in before]).reshape(-1, 3)
+    _texture_plane(texture, picture, along @ rays, plane.normal @ rays, hiding @ rays)
+    texture = cv2.GaussianBlur(texture, (0, 0), textures.SOFTNESS)
+    second = view.homography(plane.normal, plane.distance) @ shift
+    return Layer(texture, shift, second, endless=True, gain=gain)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _texture_plane(texture, atlas, along, facing, hiding):
+    """Look at a plane: sample the atlas at the level whose texels are as large as the pixels' footprints.
+
+    A texel of the plane has the coordinates along @ p / facing @ p at the homogeneous pixel p; the plane is seen where
+    facing @ p is positive and larger than each hiding @ p.
+    """
+    size = atlas.shape[1]
+    for y in range(texture.shape[0]):
+        for x in range(texture.shape[1]):
+            toward = facing[0] * x + facing[1] * y + facing[2]
+            if toward <= 1e-4:
+                continue
+            hidden = False
+            for k in range(len(hiding)):
+                hidden |= hiding[k, 0] * x + hiding[k, 1] * y + hiding[k, 2] >= toward
+            if hidden:
+                continue
+            u = (along[0, 0] * x + along[0, 1] * y + along[0, 2]) / toward
+            v = (along[1, 0] * x + along[1, 1] * y + along[1, 2]) / toward
+            footprint = 1.0
+            for k in range(2):
+                change = max(abs(along[0, k] - u * facing[k]), abs(along[1, k] - v * facing[k])) / toward
+                footprint = max(footprint, change)
+            level, scale, corner_row, corner_column = 0, 1.0, 0, 0
+            while footprint > 1.41 and size * scale > 4:
+                corner_row, corner_column = size, corner_column + (0 if level == 0 else int(size * scale))
+                scale *= 0.5
+                footprint *= 0.5
+                level += 1
+            wide = size * scale
+            s, t = abs(u * scale) % (2 * wide), abs(v * scale) % (2 * wide)
+            s, t = min(s, 2 * wide - s), min(t, 2 * wide - t)
+            s, t = min(max(s - 0.5, 0.0), wide - 1.001), min(max(t - 0.5, 0.0), wide - 1.001)
+            j, i = int(s), int(t)
+            a, b = s - j, t - i
+            i, j = i + corner_row, j + corner_column
+            for c in range(3):
+                upper = atlas[i, j, c] + a * (np.float64(atlas[i, j + 1, c]) - atlas[i, j, c])
+                lower = atlas[i + 1, j, c] + a * (np.float64(atlas[i + 1, j + 1, c]) - atlas[i + 1, j, c])
+                texture[y, x, c] = np.uint8(upper + b * (lower - upper) + 0.5)
+            texture[y, x, 3] = 255

@@ -1,0 +1,43 @@
+"""Pairs of a world as a sequence, split over workers without changing a single sample."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from opticflow.errors import InputError
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.worlds import World
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """Pairs number `start`, `start + step` ... below `stop` of a world; without end if `stop` is None.
+
+    Worker k of n takes `source.split(k, n)`. Sample number i of the whole is the same whoever makes it.
+    """
+
+    world: World
+    start: int = 0
+    stop: int | None = None
+    step: int = 1
+
+    def split(self, worker: int, workers: int) -> "PairSource":
+        """The share of one of several workers."""
+        if not 0 <= worker < workers:
+            raise InputError(f"worker {worker} of {workers}; wanted 0 to {workers - 1}")
+        return replace(self, start=self.start + worker * self.step, step=self.step * workers)
+
+    def indices(self) -> Iterator[int]:
+        """Which pairs of the world these are, in order."""
+        index = self.start
+        while self.stop is None or index < self.stop:
+            yield index
+            index += self.step
+
+    def __iter__(self) -> Iterator[RenderedPair]:
+        return (self.world[index] for index in self.indices())
+
+    def __getitem__(self, position: int) -> RenderedPair:
+        index = self.start + position * self.step
+        if position < 0 or (self.stop is not None and index >= self.stop):
+            raise IndexError(position)
+        return self.world[index]

@@ -1,0 +1,91 @@
+"""Smooth paths, rotations and the camera. Space is right-handed, z up; cameras look along +z with y down."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+Vector = Float64[np.ndarray, "3"]
+Rotation = Float64[np.ndarray, "3 3"]
+
+
+@dataclass(frozen=True)
+class Spline:
+    """A Catmull-Rom spline: it passes through its knots, and its velocity is continuous."""
+
+    start: float
+    """Time of the first knot, in frames."""
+    spacing: float
+    """Time between knots, in frames."""
+    knots: Float64[np.ndarray, "knots 3"]
+
+    def __call__(self, time: float | int) -> Vector:
+        """The point at a time; beyond the ends the path goes on straight."""
+        place = (time - self.start) / self.spacing
+        # one more knot on either side, so that the curve reaches the first and the last one
+        padded = np.concatenate(
+            [[2 * self.knots[0] - self.knots[1]], self.knots, [2 * self.knots[-1] - self.knots[-2]]]
+        )
+        segment = int(np.clip(np.floor(place), 0, len(self.knots) - 2))
+        t = place - segment
+        a, b, c, d = padded[segment : segment + 4]
+        return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+
+
+def about_axis(axis: Vector, angle: float | int) -> Rotation:
+    """Rotation by `angle` radians about an axis of any length (Rodrigues' formula)."""
+    x, y, z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A rotation that goes on smoothly: a first orientation, a main turn, and a slower one about another axis."""
+
+    first: Rotation
+    axis: Vector
+    rate: float
+    """Radians per frame."""
+    second_axis: Vector
+    second_rate: float
+
+    def __call__(self, time: float | int) -> Rotation:
+        """The orientation at a time."""
+        return (
+            about_axis(self.axis, self.rate * time) @ about_axis(self.second_axis, self.second_rate * time) @ self.first
+        )
+
+
+@dataclass(frozen=True)
+class Pose:
+    """From world to camera: camera = rotation @ world + translation."""
+
+    rotation: Rotation
+    translation: Vector
+
+    def __call__(self, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
+        """World points in camera coordinates."""
+        return points @ self.rotation.T + self.translation
+
+    def into_world(self, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
+        """Camera points in world coordinates."""
+        return (points - self.translation) @ self.rotation
+
+    @property
+    def matrix(self) -> Float64[np.ndarray, "4 4"]:
+        """The same in homogeneous coordinates."""
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = self.rotation, self.translation
+        return matrix
+
+
+def look_at(position: Vector, target: Vector, roll: float | int = 0) -> Pose:
+    """A camera at `position` that sees `target` in the middle of its picture, rolled by `roll` radians."""
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, np.array([0.0, 0.0, 1.0]))
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    right, down = np.cos(roll) * right + np.sin(roll) * down, np.cos(roll) * down - np.sin(roll) * right
+    rotation = np.stack([right, down, forward])
+    return Pose(rotation, -rotation @ position)

@@ -1,0 +1,152 @@
+"""From a composed world to pictures, flow, occlusion, instances and depth."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from opticflow.errors import InputError
+from opticflow.scenes.rendered import InstanceMap, RenderedPair
+from opticflow.scenes.things_effects import Effects, finish
+from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Motion, Visibility, depth_of, look, motion
+from opticflow.scenes.things_shading import shade
+from opticflow.scenes.things_world import World
+from opticflow.shapes import FlowArray, Frame, MaskArray
+
+
+@dataclass(frozen=True)
+class ThingsFrame:
+    """One moment of a sequence, with all that is true of it."""
+
+    clean: Frame
+    """The scene as it is."""
+    final: Frame
+    """The scene as a camera takes it: motion blur, defocus, fog, gamma and noise."""
+    into_future: FlowArray
+    """Flow to the next frame."""
+    into_past: FlowArray
+    """Flow to the frame before. Every frame has both: the motion goes on beyond the ends of the sequence."""
+    hidden_in_future: MaskArray
+    """Pixels that are hidden, or out of view, in the next frame."""
+    hidden_in_past: MaskArray
+    instances: InstanceMap
+    """Which object is seen; 0 is the static world."""
+    depth: Float32[np.ndarray, "height width"]
+    """Metres along the optical axis."""
+    intrinsics: Float64[np.ndarray, "3 3"]
+    """From camera coordinates (x right, y down, z forward) to pixels."""
+    extrinsics: Float64[np.ndarray, "4 4"]
+    """From world to camera coordinates."""
+
+
+@dataclass(frozen=True)
+class ThingsSequence:
+    """The frames of a scene, in order."""
+
+    frames: tuple[ThingsFrame, ...]
+    name: str = ""
+    """World, seed and index, for messages."""
+
+    def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
+        """Frame `first` and the one after it, as the `clean` or the `final` pass shows them."""
+        if not 0 <= first < len(self.frames) - 1:
+            raise InputError(f"{self.name} has {len(self.frames)} frames; no pair begins at frame {first}")
+        one, two = self.frames[first], self.frames[first + 1]
+        check_rendering(rendering)
+        return RenderedPair(
+            first=getattr(one, rendering),
+            second=getattr(two, rendering),
+            forward=one.into_future,
+            backward=two.into_past,
+            first_occluded=one.hidden_in_future,
+            second_occluded=two.hidden_in_past,
+            first_instances=one.instances,
+            second_instances=two.instances,
+            name=f"{self.name} frame {first}",
+        )
+
+
+def check_rendering(rendering: str) -> None:
+    """Refuse a pass that does not exist."""
+    if rendering not in ("clean", "final"):
+        raise InputError(f"no rendering is called {rendering!r}; give 'clean' or 'final'")
+
+
+class ThingsRenderer:
+    """Renders a world at any time, and keeps what neighbouring frames share."""
+
+    def __init__(self, world: World, effects: Effects, softness: float, lens_blur: float) -> None:
+        self.world = world
+        self._effects = effects
+        self._softness = softness
+        self._lens_blur = lens_blur
+        self.visibility = lru_cache(maxsize=3)(self._look)
+
+    def _look(self, time: int) -> Visibility:
+        return look(self.world.points(time), self.world.surface.triangles, self.world.camera.lens)
+
+    def motion(self, time: int, other: int) -> Motion:
+        """From one frame to another: exact flow, and what is hidden there."""
+        return motion(self.visibility(time), self.visibility(other), self.world.surface.triangles)
+
+    def instances(self, time: int) -> InstanceMap:
+        """Which object is seen at each pixel."""
+        seen = self.visibility(time).seen[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
+        return np.where(seen == EMPTY, 0, self.world.owners[seen])
+
+    def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
+        """The scene as it is, in grey levels."""
+        world = self.world
+        light = world.light(time)
+        picture = shade(self.visibility(time), world.surface, world.normals(time), light, self._softness)
+        return cv2.GaussianBlur(picture, (0, 0), self._lens_blur) if self._lens_blur > 0 else picture
+
+    def final(self, time: int, clean: Float32[np.ndarray, "height width 3"], into_future: FlowArray) -> Frame:
+        """The scene as a camera takes it, made from the clean picture and the motion."""
+        return finish(clean, depth_of(self.visibility(time)), into_future, self._effects, time)
+
+    def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
+        """Two neighbouring frames without the rest of the sequence; the same bytes as the sequence's."""
+        check_rendering(rendering)
+        forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
+        return RenderedPair(
+            first=self._rendered(first, rendering),
+            second=self._rendered(first + 1, rendering),
+            forward=forward.flow,
+            backward=backward.flow,
+            first_occluded=forward.occluded,
+            second_occluded=backward.occluded,
+            first_instances=self.instances(first),
+            second_instances=self.instances(first + 1),
+        )
+
+    def _rendered(self, time: int, rendering: str) -> Frame:
+        clean = self.clean(time)
+        return as_levels(clean) if rendering == "clean" else self.final(time, clean, self.motion(time, time + 1).flow)
+
+    def frame(self, time: int) -> ThingsFrame:
+        """Everything about one moment."""
+        camera = self.world.camera
+        future, past = self.motion(time, time + 1), self.motion(time, time - 1)
+        clean = self.clean(time)
+        centre = camera.lens.centre
+        intrinsics = np.array([[camera.lens.focal, 0, centre[0]], [0, camera.lens.focal, centre[1]], [0, 0, 1.0]])
+        return ThingsFrame(
+            clean=as_levels(clean),
+            final=self.final(time, clean, future.flow),
+            into_future=future.flow,
+            into_past=past.flow,
+            hidden_in_future=future.occluded,
+            hidden_in_past=past.occluded,
+            instances=self.instances(time),
+            depth=depth_of(self.visibility(time)),
+            intrinsics=intrinsics,
+            extrinsics=camera.pose(time).matrix,
+        )
+
+
+def as_levels(picture: Float32[np.ndarray, "height width 3"]) -> Frame:
+    """Round grey levels to 8 bits."""
+    return np.rint(np.clip(picture, 0.0, 255.0)).astype(np.uint8)

@@ -1,0 +1,128 @@
+"""The worlds by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from opticflow.errors import InputError
+from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
+from opticflow.scenes.mixed import Mixed
+from opticflow.scenes.mixed_knobs import MixedKnobs
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.things import Things
+from opticflow.scenes.things_knobs import ThingsKnobs
+
+CHAIRS_SIZE = (384, 512)
+"""Height and width of FlyingChairs and ChairsSDHom."""
+THINGS_SIZE = (540, 960)
+"""Of FlyingThings3D."""
+SMALLEST = 64
+LARGEST = 4096
+
+
+@runtime_checkable
+class World(Protocol):
+    """An endless series of pairs. `world[index]` depends on the world's seed and the index, on nothing else."""
+
+    kind: str
+    seed: int
+    size: tuple[int, int]
+
+    def __getitem__(self, index: int) -> RenderedPair: ...
+
+    def item(self, index: int) -> Any:
+        """What the world's layout on disk stores as one item: a pair, or a sequence."""
+        ...
+
+    def stock(self) -> None:
+        """Make all pictures and objects now rather than when they are needed."""
+        ...
+
+    def clean(self, index: int) -> RenderedPair:
+        """The pair without anything that a picture shows but the flow does not: noise, light, blur."""
+        ...
+
+
+def chairs(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = CHAIRS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+) -> Chairs:
+    """The world of FlyingChairs."""
+    return Chairs("chairs", FLYING_CHAIRS, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
+
+
+def chairs_sdhom(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = CHAIRS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+) -> Chairs:
+    """The world of ChairsSDHom: the same with very small displacements and partly homogeneous backgrounds."""
+    return Chairs("chairs-sdhom", CHAIRS_SDHOM, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
+
+
+def mixed(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = CHAIRS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+    knobs: MixedKnobs | None = None,
+) -> Mixed:
+    """The world for training robust weights."""
+    return Mixed(knobs or MixedKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
+
+
+def things(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = THINGS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+    knobs: ThingsKnobs | None = None,
+) -> Things:
+    """The world of FlyingThings3D."""
+    return Things(knobs or ThingsKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
+
+
+WORLDS: dict[str, Callable[..., World]] = {
+    "chairs": chairs,
+    "chairs-sdhom": chairs_sdhom,
+    "things": things,
+    "mixed": mixed,
+}
+"""Name -> function of (seed, size, backgrounds, objects)."""
+
+SIZES = {"chairs": CHAIRS_SIZE, "chairs-sdhom": CHAIRS_SIZE, "things": THINGS_SIZE, "mixed": CHAIRS_SIZE}
+"""Height and width that each world has if nothing else is asked for."""
+
+
+def make_world(
+    kind: str,
+    seed: int,
+    size: tuple[int, int] | None = None,
+    *,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+) -> World:
+    """The world of a name.
+
+    Args:
+        size: height and width of the frames; the world's own if not given.
+
+    Raises:
+        InputError: an unknown name, a negative seed or a size out of range.
+        DatasetError: a folder without pictures.
+    """
+    if kind not in WORLDS:
+        raise InputError(f"there is no world {kind!r}; wanted {', '.join(WORLDS)}")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; wanted 0 or more")
+    size = size or SIZES[kind]
+    if not all(SMALLEST <= side <= LARGEST for side in size):
+        raise InputError(f"frames of {size[1]}x{size[0]}; wanted {SMALLEST} to {LARGEST} pixels on each side")
+    return WORLDS[kind](seed, size=size, backgrounds=backgrounds, objects=objects)

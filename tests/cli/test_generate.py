@@ -1,0 +1,60 @@
+"""`opticflow generate` and `opticflow benchmark generate`."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def stock(tmp_path):
+    """Options that name one picture and one object, so that little has to be made."""
+    rng = np.random.default_rng(0)
+    for name, channels in (("pictures", 3), ("objects", 4)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "0.png"), rng.integers(0, 256, (60, 70, channels)).astype(np.uint8))
+    return "--backgrounds", tmp_path / "pictures", "--objects", tmp_path / "objects"
+
+
+def test_set_is_made_and_reported_on(command, stock, tmp_path):
+    folder = tmp_path / "set"
+    options = ("generate", "chairs", "-n", 3, "-o", folder, "--size", "128x96", *stock)
+    code, out, err = command(*options, "--report")
+    assert code == 0, err
+    assert "3 of 3 to make, about 0.00 GB" in out
+    assert len(list((folder / "data").glob("*"))) == 9
+    assert json.loads((folder / "report.json").read_text())["pairs"] == 3
+    code, _, err = command(*options)
+    assert code == 2
+    assert "add --resume" in err
+    assert len(err.splitlines()) == 1
+    code, out, _ = command(*options, "--resume", "--json")
+    assert json.loads(out)["made"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("stools", "-n", 1), "no world 'stools'; wanted chairs"),
+        (("chairs", "-n", 0), "wanted at least 1"),
+        (("chairs", "-n", 1, "--size", "huge"), "--size is 'huge'"),
+        (("chairs", "-n", 1, "--jobs", 0), "0 jobs"),
+        (("chairs", "-n", 1, "--seed", -1), "seed is -1"),
+        (("chairs", "-n", 1, "--objects", "nowhere"), "no folder nowhere"),
+        (("chairs", "-n", 10**8), "GB free"),
+    ],
+)
+def test_impossible_orders_get_one_line(command, tmp_path, arguments, message):
+    code, _, err = command("generate", *arguments, "-o", tmp_path / "set")
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.slow
+def test_benchmark_names_every_world(command):
+    code, out, _ = command("benchmark", "generate", "chairs-sdhom", "--pairs", 2, "--json")
+    assert code == 0
+    assert json.loads(out)["chairs-sdhom"]["pairs_per_second"] > 0

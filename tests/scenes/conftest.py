@@ -1,0 +1,34 @@
+"""Small worlds: few pictures and sprites, so that tests start fast."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
+from opticflow.scenes.mixed import Mixed
+from opticflow.scenes.mixed_knobs import MixedKnobs
+from opticflow.scenes.worlds import World
+
+SMALL = (144, 192)
+
+
+def _mixed(seed: int, size: tuple[int, int]) -> Mixed:
+    return Mixed(replace(MixedKnobs(), pictures=3, surfaces=3, chairs=4), seed=seed, size=size)
+
+
+def _chairs(seed: int, size: tuple[int, int]) -> Chairs:
+    return Chairs("chairs", replace(FLYING_CHAIRS, pictures=3, sprites=6), seed=seed, size=size)
+
+
+def _sdhom(seed: int, size: tuple[int, int]) -> Chairs:
+    return Chairs("chairs-sdhom", replace(CHAIRS_SDHOM, pictures=3, sprites=6), seed=seed, size=size)
+
+
+SMALL_WORLDS = {"chairs": _chairs, "chairs-sdhom": _sdhom, "mixed": _mixed}
+
+
+@pytest.fixture
+def small_world() -> Callable[..., World]:
+    """A function from the name of a world, a seed and a size to a world with a small stock."""
+    return lambda kind, seed=0, size=SMALL: SMALL_WORLDS[kind](seed, size)
