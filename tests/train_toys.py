@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from opticflow.shapes import Flow, Frames, Mask, Sample
+from opticflow.data.streams import Batch
+from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Stage
 
 
@@ -44,20 +45,11 @@ def toy_sample(number: int, size: tuple[int, int] = (64, 64), largest: float = 4
     return Sample(texture, second, flow, everywhere, ~everywhere, f"toy {number}")
 
 
-@dataclass(frozen=True)
-class ToyBatch:
-    first: Frames
-    second: Frames
-    flow: Flow
-    valid: Mask
-    names: list[str]
-
-
-def toy_batch(samples: list[Sample]) -> ToyBatch:
+def toy_batch(samples: list[Sample]) -> Batch:
     def stacked(arrays: list[np.ndarray]) -> Float[torch.Tensor, "batch channels height width"]:
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().float()
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float()
 
-    return ToyBatch(
+    return Batch(
         stacked([s.first for s in samples]) / 255,
         stacked([s.second for s in samples]) / 255,
         stacked([s.flow for s in samples]),
@@ -74,7 +66,7 @@ class ToySources:
     spoiled: int | None = None
     """A sample whose frames are not numbers."""
 
-    def batches(self, stage: Stage, start: int, *, rank: int = 0, world: int = 1) -> Iterator[ToyBatch]:
+    def batches(self, stage: Stage, start: int, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         share = stage.batch // world
         position = start
         while True:

@@ -27,14 +27,16 @@ def train(
         int | None,
         typer.Option(min=1, help="Of all stages together; schedules shrink with it.", show_default="the recipe's"),
     ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")
-    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")] = None,
     crop: Annotated[
         str | None, typer.Option(help="Width x height of what the network sees.", show_default="the recipe's")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Another network for the same schedule.", show_default="the recipe's")
+    ] = None,
+    validation: Annotated[
+        int | None,
+        typer.Option(min=0, help="Samples that the error is measured on.", show_default="the recipe's"),
     ] = None,
     stages: Annotated[
         str | None, typer.Option(help="Only these, with commas between them.", show_default="all")
@@ -64,6 +66,7 @@ def train(
     output = output or Path("runs") / recipe
     size = tuple(reversed(parse_size(crop))) if crop else None
     budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model}
+    budget["validation_samples"] = validation
     options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
     folders = Folders.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
@@ -78,7 +81,8 @@ def train(
     if stages:
         chosen = chosen.only(stages.split(","))
     chosen = chosen.changed(**budget)
-    sources = RecipeSources(chosen, folders, seed=seed, workers=workers)
+    pool = output / "pool" if workers else None
+    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=pool)
     if not quiet and _leads():
         print("\n".join(sources.described()))
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)

@@ -13,10 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from opticflow.data.streams import Batch
 from opticflow.errors import InputError, TrainingError
 from opticflow.losses import LOSSES
 from opticflow.models import LearnedNetwork
-from opticflow.shapes import Flow, Frames, Mask, Sample
+from opticflow.shapes import Sample
 from opticflow.train import curriculum
 from opticflow.train.checkpoint import Place, Run, State
 from opticflow.train.devices import launch
@@ -47,7 +48,7 @@ class Progress:
 class Sources(Protocol):
     """Where samples come from. The same stage, seed and position give the same batches."""
 
-    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Any]:
+    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
         """Batches for training from sample number `start` on, for one of several processes."""
         ...
 
@@ -133,16 +134,17 @@ def _run_stage(
     network.mark_forward_method("predictions")
 
     leads = fabric.global_rank == 0
-    held_out = sources.validation(stage) if leads and stage.validation else []
+    held_out = sources.validation(stage) if leads and stage.validation and stage.validation_samples else []
     logbook = Logbook(run.folder, stage.name, state.step) if leads else None
     window = _Window(stage, state.step)
     batches = sources.batches(stage, state.step * stage.batch, rank=fabric.global_rank, world=fabric.world_size)
     for step in range(state.step, stage.steps):
         batch = next(batches)
-        first, second, flow, valid = _move(batch, fabric.device)
+        first, second, flow, valid = fabric.to_device((batch.first, batch.second, batch.flow, batch.valid))
         set_learning_rate(optimiser, learning_rate(stage, step))
         optimiser.zero_grad(set_to_none=True)
-        loss = loss_function(network.predictions(first, second), flow, valid, **stage.loss_options)
+        predictions = network.predictions(first, second)
+        loss = loss_function(predictions, flow, valid, **stage.loss_options)
         fabric.backward(loss)
         norm = fabric.clip_gradients(network, optimiser, max_norm=stage.clip or math.inf, error_if_nonfinite=False)
         optimiser.step()
@@ -174,15 +176,6 @@ def _run_stage(
             fabric.barrier()
     if logbook:
         logbook.close()
-
-
-def _move(batch: Any, device: torch.device) -> tuple[Frames, Frames, Flow, Mask]:
-    """The batch on the device, its frames in the layout of the convolutions."""
-    first, second = (
-        frames.to(device, non_blocking=True, memory_format=torch.channels_last)
-        for frames in (batch.first, batch.second)
-    )
-    return first, second, batch.flow.to(device, non_blocking=True), batch.valid.to(device, non_blocking=True)
 
 
 def _keep_best(state: State, error: float, place: Place, run: Run, network: LearnedNetwork) -> State:

@@ -92,7 +92,7 @@ class Stage:
     validation: tuple[Part, ...] = ()
     """What the error is measured on; none if empty."""
     validation_samples: int = 64
-    """How many samples of it, from its beginning, spread evenly over its parts."""
+    """How many samples of it, shared evenly by its parts; 0 measures nothing."""
     validate_every: int = 5000
     """Steps between measurements."""
 
@@ -100,7 +100,7 @@ class Stage:
         name = self.name
         _check(bool(name) and "/" not in name, f"a stage is called {name!r}; wanted a name that can name a folder")
         _check(bool(self.data), f"{name} has no data")
-        for what in ("steps", "batch", "validate_every", "validation_samples"):
+        for what in ("steps", "batch", "validate_every"):
             _check(getattr(self, what) >= 1, f"{what} of {name} is {getattr(self, what)}; wanted at least 1")
         _check(min(self.crop) >= 8, f"the crop of {name} is {self.crop}; wanted height and width of at least 8 pixels")
         _check(self.learning_rate > 0, f"the learning rate of {name} is {self.learning_rate}; wanted more than 0")
@@ -158,6 +158,7 @@ class Recipe:
         batch: int | None = None,
         crop: tuple[int, int] | None = None,
         model: str | None = None,
+        validation_samples: int | None = None,
     ) -> "Recipe":
         """The recipe for another budget, or another network.
 
@@ -166,6 +167,7 @@ class Recipe:
             batch: samples in an update, in every stage.
             crop: height and width, in every stage.
             model: a key of `models.MODELS` in place of the recipe's, if that has only one.
+            validation_samples: in every stage; 0 measures nothing.
 
         Raises:
             InputError: fewer steps than stages, or a number that a stage cannot have.
@@ -180,6 +182,8 @@ class Recipe:
             stages = [replace(stage, batch=batch) for stage in stages]
         if crop is not None:
             stages = [replace(stage, crop=crop) for stage in stages]
+        if validation_samples is not None:
+            stages = [replace(stage, validation_samples=validation_samples) for stage in stages]
         if model is not None:
             own = {stage.model for stage in stages}
             one = f"{self.name} trains {', '.join(sorted(own))}, each from the one before; --model cannot replace them"

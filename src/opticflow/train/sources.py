@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opticflow.data import DATASETS, FlowDataset, open_dataset
+from opticflow.data.augmentation import PRESETS
+from opticflow.data.pool import Pool
+from opticflow.data.streams import Batch, Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
-from opticflow.scenes.worlds import WORLDS, make_world
+from opticflow.scenes.worlds import CHAIRS_SIZE, WORLDS, make_world
 from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
 
@@ -17,7 +20,9 @@ STAND_INS = {"things-clean": "things", "things-final": "things"}
 LAYOUTS = {"mixed": "chairs", "things": "things-final"}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
 HELD_OUT = 1_000_003
-"""Added to the seed of a world for validation."""
+"""The seed of all worlds for validation."""
+STAGES_APART = 1000
+"""Between the seeds of two stages, so that the second does not see the first's samples again."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,10 @@ class Folders:
 
 
 class Worlds(Sequence[Sample]):
-    """The pairs of a world as samples; without end."""
+    """The pairs of a world as samples, without end; all worlds at the size of FlyingChairs, which is quick to measure."""
 
     def __init__(self, name: str, seed: int) -> None:
-        self.source = PairSource(make_world(name, seed))
+        self.source = PairSource(make_world(name, seed, CHAIRS_SIZE))
 
     def __len__(self) -> int:
         return 2**31
@@ -108,3 +113,77 @@ class Recorded(Sequence[Sample]):
                 return sample
             self.kept[index] = sample
         return self.kept[index]
+
+
+class RecipeSources:
+    """The samples of all stages of a recipe; a `train.Sources`."""
+
+    def __init__(self, recipe: Recipe, folders: Folders, *, seed: int = 0, workers: int = 0, pool: Path | None = None):
+        """
+        Args:
+            recipe: whose data sets are looked for now, so that none is missed after days.
+            folders: where they may be.
+            seed: of worlds, order and variations.
+            workers: processes that prepare samples.
+            pool: where the workers share what worlds make; each keeps its own if not given.
+
+        Raises:
+            DatasetError: a data set that is not given and that no world stands in for.
+        """
+        self.recipe, self.seed, self.workers, self.pool = recipe, seed, workers, pool
+        self.found: dict[Part, FlowDataset | None] = {}
+        for part in dict.fromkeys(part for stage in recipe.stages for part in (*stage.data, *stage.validation)):
+            self.found[part] = folders.find(part)
+            if self.found[part] is None and _world(part) is None:
+                raise DatasetError(
+                    f"{recipe.name} needs the data set {part.dataset}, which none of the folders holds and no "
+                    f"world stands in for; add --data {part.dataset}=FOLDER, or leave stages out with --stages"
+                )
+
+    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
+        """Batches for training from sample number `start` on, for one of several processes."""
+        number = self.recipe.stages.index(stage)
+        seed = self.seed + STAGES_APART * number
+        sources = [
+            Source(part.dataset, self._samples(part, stage, seed), PRESETS[part.augmentation], part.share)
+            for part in stage.data
+        ]
+        stream = TrainingStream(
+            sources,
+            stage.crop,
+            stage.batch // world,
+            seed=seed,
+            workers=self.workers,
+            rank=rank,
+            world_size=world,
+        )
+        return stream.batches(start)
+
+    def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | Pool:
+        if (dataset := self.found[part]) is not None:
+            return dataset
+        folder = self.pool / stage.name / part.dataset if self.pool else None
+        return Pool(make_world(str(_world(part)), seed), seed=seed, folder=folder)
+
+    def validation(self, stage: Stage) -> Sequence[Sample]:
+        """The fixed set on which the error is measured; the same whatever the seed."""
+        parts = [self.found[part] or Worlds(str(_world(part)), HELD_OUT) for part in stage.validation]
+        return Recorded(parts, stage.validation_samples)
+
+    def described(self) -> list[str]:
+        """What is taken for each data set, in lines."""
+        lines = []
+        for part, dataset in self.found.items():
+            what = f"{len(dataset)} pairs of {dataset.name}" if dataset else f"made by the world {_world(part)}"
+            lines.append(f"{part.dataset}{f' ({part.split})' if part.split else ''}: {what}")
+        return list(dict.fromkeys(lines))
+
+    def settings(self) -> dict[str, str]:
+        """What a resumed run must find again."""
+        return {"data": "; ".join(self.described())}
+
+
+def _world(part: Part) -> str | None:
+    """The world that makes samples for a part."""
+    name = STAND_INS.get(part.dataset, part.dataset)
+    return name if name in WORLDS else None

@@ -10,8 +10,7 @@ from typing import Any
 
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
-AUGMENTATION = "raft-chairs"
-"""Scales by 2^-0.1 to 2: more of it would leave little of frames of 384 x 512."""
+AUGMENTATION = "default-mix"
 HELD_OUT = (Part("chairs", split="validation"), Part("mixed", split="validation"), Part("things", split="validation"))
 """The same in all stages, so that their errors compare."""
 
@@ -31,6 +30,7 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
         "loss": "sequence",
         "weight_decay": 1e-4,
         "validation": HELD_OUT,
+        "validation_samples": 24,
         "validate_every": 2500,
     }
     return Stage(name=name, source=source, **{**shared, **numbers})
