@@ -46,3 +46,19 @@ def photometric_error(sample) -> float:
     assert counted.mean() > 0.2
     seen = np.stack([map_coordinates(sample.second[..., c].astype(float), [end_y, end_x], order=1) for c in range(3)])
     return float(np.abs(seen - np.moveaxis(sample.first, -1, 0))[:, counted].mean())
+
+
+class Waves:
+    """A data set of samples that move by their number; some of which may be bad."""
+
+    def __init__(self, count, bad=()):
+        self.count, self.bad = count, bad
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        sample = moving(np.array([[1, 0, index], [0, 1, -index], [0, 0, 1.0]]), (48, 64)).replace(name=f"waves/{index}")
+        if index in self.bad:
+            sample.flow[3:40, 3:50] = np.nan
+        return sample

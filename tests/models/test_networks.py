@@ -138,6 +138,14 @@ def test_frames_encoded_alone_or_together_are_the_same(name):
                 torch.testing.assert_close(together[key][i : i + 1], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["FlowNet2-cs", "RAFT-small"])
+def test_half_of_the_bits_give_nearly_the_same_flow(name):
+    clip = moving(64, 64, 2)
+    flow, rough = (Estimator(network(name), device="cpu", precision=p)(*clip) for p in ("fp32", "bf16"))
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - flow).max() < 0.1 * np.abs(flow).max()
+
+
 @pytest.mark.parametrize("name", ["RAFT-small", "FlowNet2-css"])
 def test_a_pair_does_not_depend_on_its_batch(name):
     clip = moving(70, 90, 4)

@@ -8,9 +8,9 @@ from typing import Any
 from opticflow.errors import InputError
 from opticflow.models.classical import DIS, Farneback, HornSchunck, LucasKanade
 from opticflow.models.flownet import flownet_c, flownet_s
-from opticflow.models.flownet2 import THIN, flownet2, flownet2_c, flownet2_s, flownet2_sd, flownet2_stack
+from opticflow.models.flownet2 import THIN, flownet2_c, flownet2_fused, flownet2_s, flownet2_sd, flownet2_stack
 from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork
-from opticflow.models.raft import raft, raft_small
+from opticflow.models.raft import raft_large, raft_small
 from opticflow.models.refinement import VariationalRefinement
 
 MODELS: dict[str, Callable[..., FlowNetwork]] = {
@@ -28,8 +28,8 @@ MODELS: dict[str, Callable[..., FlowNetwork]] = {
     "FlowNet2-CSS": partial(flownet2_stack, "CSS"),
     "FlowNet2-CSS-ft-sd": partial(flownet2_stack, "CSS"),
     "FlowNet2-SD": flownet2_sd,
-    "FlowNet2": flownet2,
-    "RAFT": raft,
+    "FlowNet2": flownet2_fused,
+    "RAFT": raft_large,
     "RAFT-small": raft_small,
     "Lucas-Kanade": LucasKanade,
     "Horn-Schunck": HornSchunck,

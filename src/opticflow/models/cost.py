@@ -63,13 +63,11 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
         width: of the frames.
     """
     with torch.device("meta"), torch.inference_mode():
-        network = build().eval()
+        network = build().to("meta").eval()
         parameters = sum(parameter.numel() for parameter in network.parameters())
         weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
         sides = (-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width))
         frames = torch.empty(1, 3, *sides)
-        with FlopCounterMode(display=False) as operations:
-            network(frames, frames)
-        with _LargestSum() as alive:
+        with FlopCounterMode(display=False) as operations, _LargestSum() as alive:
             network(frames, frames)
     return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + alive.largest)

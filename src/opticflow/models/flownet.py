@@ -43,7 +43,9 @@ class FixedMean(nn.Module):
 
     def __init__(self, colour: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("colour", torch.tensor(colour).view(1, 3, 1, 1), persistent=False)
+        # a constant, so never without contents, even where a network is built on the meta device to be loaded into
+        constant = torch.tensor(colour, device="cpu").view(1, 3, 1, 1)
+        self.register_buffer("colour", constant, persistent=False)
 
     def forward(self, first: Frames, second: Frames) -> tuple[Frames, Frames]:
         return first - self.colour, second - self.colour

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.errors import InputError
 from opticflow.models.flownet import (
     FLOW_UNIT,
     FlowEstimator,
@@ -26,7 +27,6 @@ from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.warp import warp
 from opticflow.shapes import Flow, Frames
 
-WarpBorder = Literal["nvidia", "caffe"]
 BORDERS: dict[str, Literal["clamp", "zero-outside"]] = {"nvidia": "clamp", "caffe": "zero-outside"}
 """What a warped frame shows outside the second: flownet2-pytorch repeats its border, Caffe, where the weights were
 trained, has zero."""
@@ -45,9 +45,11 @@ class Stack(nn.Module):
     the brightness error that remains (section 3.2 of the paper).
     """
 
-    def __init__(self, estimators: Sequence[FlowEstimator], warp_border: WarpBorder) -> None:
+    def __init__(self, estimators: Sequence[FlowEstimator], warp_border: str) -> None:
         super().__init__()
         self.estimators = nn.ModuleList(estimators)
+        if warp_border not in BORDERS:
+            raise InputError(f"there is no warp_border {warp_border!r}; known are {', '.join(BORDERS)}")
         self.border: Literal["clamp", "zero-outside"] = BORDERS[warp_border]
 
     def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
@@ -141,7 +143,7 @@ def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", unit: float = 1 / FL
     return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, unit=unit))
 
 
-def _stack(letters: str, width: float, warp_border: WarpBorder) -> Stack:
+def _stack(letters: str, width: float, warp_border: str) -> Stack:
     """The estimators by the letters of the name. The third one's flow is enlarged without blending, as in Caffe."""
     estimators = []
     for i, letter in enumerate(letters):
@@ -154,7 +156,7 @@ def _stack(letters: str, width: float, warp_border: WarpBorder) -> Stack:
 
 
 def flownet2_stack(
-    letters: str, *, width: float = 1.0, mean: Mean = "pair", warp_border: WarpBorder = "nvidia"
+    letters: str, *, width: float = 1.0, mean: Mean = "pair", warp_border: str = "nvidia"
 ) -> FlowNetStack:
     """FlowNet2-CS, -CSS, -SS; with width 3/8 -cs, -css, -ss.
 
@@ -167,7 +169,7 @@ def flownet2_stack(
     return FlowNetStack(normalisation=normalisation(mean), stack=_stack(letters, width, warp_border))
 
 
-def flownet2(*, width: float = 1.0, mean: Mean = "pair", warp_border: WarpBorder = "nvidia") -> FlowNet2:
+def flownet2_fused(*, width: float = 1.0, mean: Mean = "pair", warp_border: str = "nvidia") -> FlowNet2:
     """FlowNet2: CSS and SD fused; options as for the stacks. The fusion keeps its width."""
     return FlowNet2(
         normalisation=normalisation(mean),

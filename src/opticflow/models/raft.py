@@ -1,6 +1,6 @@
 """RAFT: Recurrent All-Pairs Field Transforms. Teed and Deng, ECCV 2020, https://arxiv.org/abs/2003.12039
 
-The two variants, `raft` and `raft_small`, are columns of numbers over the same parts.
+The two variants, `raft_large` and `raft_small`, are columns of numbers over the same parts.
 """
 
 from collections import OrderedDict, deque
@@ -245,7 +245,7 @@ def _flow_head(hidden: int, inner: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 2, 3, padding=1))
 
 
-def raft(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
+def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
     """RAFT, 5.3 million parameters."""
     hidden, context, motion = 128, 128, 128
     correlation = AllPairs(levels=4, radius=4)

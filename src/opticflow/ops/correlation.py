@@ -17,7 +17,8 @@ def correlation(
 ) -> Float[Tensor, "batch displacements height width"]:
     """Mean product over channels of `first` at x and `second` at x + d, for all displacements d of a square.
 
-    FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1).
+    FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1), summed in
+    float32.
 
     Args:
         first: features of the first frame.
@@ -27,11 +28,15 @@ def correlation(
 
     Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
     """
-    height, width = first.shape[-2:]
-    padded = F.pad(second, (reach, reach, reach, reach))
+    channels, height = first.shape[1:3]
     offsets = range(0, 2 * reach + 1, step)
-    products = [(first * padded[..., y : y + height, x : x + width]).mean(1) for y in offsets for x in offsets]
-    return torch.stack(products, 1)
+    with _full_precision(first):
+        rows = first.float().permute(0, 2, 3, 1)
+        padded = F.pad(second.float(), (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
+        # all pairs within a row, as a matrix product, of which the wanted displacements are diagonals
+        products = (rows @ padded[:, y : y + height] for y in offsets)
+        wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
+    return torch.cat(wanted, 1) / channels
 
 
 class CorrelationVolume:

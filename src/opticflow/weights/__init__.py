@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from opticflow.errors import InputError, WeightsError
-from opticflow.models import FlowNetwork, LearnedNetwork, build
+from opticflow.models import MODELS, FlowNetwork, LearnedNetwork, build
 from opticflow.weights.checkpoint import Checkpoint, read_checkpoint
 from opticflow.weights.download import download, verify
 from opticflow.weights.manifest import Record, cache_folder, imported_path, records
@@ -40,6 +40,8 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
 def as_file(name_or_file: str | Path) -> Path | None:
     """The file that is meant: one that is there, that of a training run's folder, one that is called like a checkpoint,
     or one that was imported."""
+    if name_or_file in MODELS:
+        return None
     path = Path(name_or_file)
     if (path / RUN_WEIGHTS).is_file():
         return path / RUN_WEIGHTS

@@ -49,8 +49,9 @@ class Checkpoint:
 
     def build(self) -> FlowNetwork:
         """The network with these weights, ready to be used (in evaluation mode)."""
-        network = build(self.network, **self.options)
-        network.load_state_dict(self.tensors)
+        with torch.device("meta"):  # saves drawing random weights only to overwrite them
+            network = build(self.network, **self.options)
+        network.load_state_dict(self.tensors, assign=True)
         return network.eval()
 
     def save(self, path: Path) -> None:

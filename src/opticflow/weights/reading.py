@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,16 +41,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with path.open("rb") as file:
         head = file.read(16)
     if head[8:10] == b'{"' or path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        tensors, notes = _read_safetensors(path)
+        return _unprefixed(tensors), notes
     if not head.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsError(
             f"{path}: not a checkpoint: it begins with {head[:8]!r}; wanted a file of torch.save or safetensors"
         )
-    tensors = _weights_within(_read_pickle(path), path)
-    prefix = "module."
+    return _unprefixed(_weights_within(_read_pickle(path), path)), {}
+
+
+def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = "module."  # of DataParallel
     if all(name.startswith(prefix) for name in tensors):
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors, {}
+        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -62,7 +67,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_NUMBERS):
+        with torch.serialization.safe_globals(_NUMBERS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an unusual pickle, which our error speaks of
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
