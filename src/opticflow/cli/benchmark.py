@@ -17,7 +17,7 @@ def benchmark_generate(
     pairs: Annotated[int, typer.Option(help="How many pairs a round makes.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Pairs per second and core of each synthetic world, at 512x384.
+    """Pairs per second and core of each synthetic world, at its own size; of `things` frames of sequences.
 
     Example: `opticflow benchmark generate chairs mixed`
     """
@@ -32,6 +32,7 @@ def benchmark_generate(
         return
     for result in results:
         print(
-            f"{result.kind:14} {result.pairs_per_second:6.1f} pairs per second and core"
+            f"{result.kind:14} {result.pairs_per_second:6.1f} {'frames' if result.kind == 'things' else 'pairs'}"
+            f" of {result.size[1]}x{result.size[0]} per second and core"
             f"   (once per process: {result.stocking_seconds:.0f} s to make the pictures and objects)"
         )

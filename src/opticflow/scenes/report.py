@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -37,6 +38,8 @@ class Histogram:
     shares: Float[np.ndarray, "bins"]
     marks: dict[str, float]
     """Values drawn as lines, with their names."""
+    published: Float[np.ndarray, "bins"] | None = None
+    """Shares drawn as an outline."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,24 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
         histograms=(
             Histogram("displacement (px)", _DISPLACEMENT_BINS, lengths / fine.sum(), published),
             Histogram("occluded share of a frame", _OCCLUSION_BINS, _shares(occluded, _OCCLUSION_BINS), {}),
-            Histogram("longer side of what is seen of an object (px)", _SIZE_BINS, _shares(sizes, _SIZE_BINS), {}),
+            Histogram(
+                "size of what is seen of an object (px)",
+                _SIZE_BINS,
+                _shares(sizes, _SIZE_BINS),
+                {},
+                _published_sizes(kind),
+            ),
         ),
     )
+
+
+def _published_sizes(kind: str) -> np.ndarray | None:
+    """Of whole objects: N(200, 200) limited to 50 to 640 px; what is seen of them is smaller."""
+    if kind != "chairs":
+        return None
+    cumulated = [NormalDist(200, 200).cdf(edge) for edge in _SIZE_BINS]
+    cumulated = np.where(_SIZE_BINS < 50, 0.0, np.where(_SIZE_BINS > 640, 1.0, cumulated))
+    return np.diff(cumulated)
 
 
 def _extents(instances: np.ndarray) -> list[float]:
@@ -175,6 +193,10 @@ def _panel(histogram: Histogram) -> np.ndarray:
     for n, share in enumerate(histogram.shares):
         x0, x1 = left + n * (right - left) // bins, left + (n + 1) * (right - left) // bins - 2
         cv2.rectangle(panel, (x0, bottom - int(share / tallest * (bottom - top))), (x1, bottom), _BAR, -1)
+    if histogram.published is not None:
+        tops = [bottom - int(share / tallest * (bottom - top)) for share in histogram.published]
+        corners = [(left + (n + k) * (right - left) // bins, max(y, top)) for n, y in enumerate(tops) for k in (0, 1)]
+        cv2.polylines(panel, [np.array(corners, np.int32)], False, _MARK, 1, cv2.LINE_AA)
     for n in range(0, bins + 1, max(1, bins // 8)):
         _text(panel, f"{histogram.edges[n]:.3g}", (left + n * (right - left) // bins - 8, bottom + 16), 0.36)
     for n, (name, value) in enumerate(histogram.marks.items()):
@@ -183,6 +205,7 @@ def _panel(histogram: Histogram) -> np.ndarray:
     cv2.line(panel, (left, bottom), (right, bottom), _INK, 1)
     _text(panel, f"{100 * tallest:.0f} %", (4, top + 6), 0.38)
     note = "   (red: measured on FlyingChairs)" if histogram.marks else ""
+    note = "   (red: whole objects, as published)" if histogram.published is not None else note
     _text(panel, histogram.title + note, (left, 20), 0.45)
     return panel
 

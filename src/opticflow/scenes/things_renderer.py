@@ -1,7 +1,6 @@
 """From a composed world to pictures, flow, occlusion, instances and depth."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -82,10 +81,16 @@ class ThingsRenderer:
         self._effects = effects
         self._softness = softness
         self._lens_blur = lens_blur
-        self.visibility = lru_cache(maxsize=3)(self._look)
+        self._visibility: dict[int, Visibility] = {}
 
-    def _look(self, time: int) -> Visibility:
-        return look(self.world.points(time), self.world.surface.triangles, self.world.camera.lens)
+    def visibility(self, time: int) -> Visibility:
+        """What is seen at a time; three neighbouring times are kept."""
+        if time not in self._visibility:
+            if len(self._visibility) == 3:
+                del self._visibility[max(self._visibility, key=lambda other: abs(other - time))]
+            world = self.world
+            self._visibility[time] = look(world.points(time), world.surface.triangles, world.camera.lens)
+        return self._visibility[time]
 
     def motion(self, time: int, other: int) -> Motion:
         """From one frame to another: exact flow, and what is hidden there."""
