@@ -7,6 +7,7 @@ from opticflow.errors import InputError
 from opticflow.losses import LOSSES
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.recipes import RECIPES, find_recipe
+from opticflow.train.sources import LAYOUTS
 
 
 def column(name, field):
@@ -75,3 +76,16 @@ def test_what_is_taken_over_fits(name):
 def test_an_unknown_recipe_lists_the_near_ones():
     with pytest.raises(InputError, match="did you mean S_short"):
         find_recipe("S_shrt")
+
+
+def test_data_are_drawn_from_the_splits_for_training():
+    from opticflow.data import DATASETS
+
+    for recipe in RECIPES.values():
+        for part in {part for stage in recipe.stages for part in stage.data}:
+            splits = DATASETS[LAYOUTS.get(part.dataset, part.dataset)].splits
+            assert (part.split or splits[0]).lower().startswith("train"), part
+            assert (part.split or splits[0]) in splits
+        for part in {part for stage in recipe.stages for part in stage.validation}:
+            splits = DATASETS[LAYOUTS.get(part.dataset, part.dataset)].splits
+            assert (part.split or splits[0]) in splits, part

@@ -27,12 +27,15 @@ def recipes(
     console = Console()
     for recipe in chosen:
         table = Table(title=f"{recipe.name}: {recipe.title}", title_justify="left", title_style="bold")
-        for column in ("stage", "network", "data", "steps", "batch", "crop", "rate", "source"):
+        for column in ("stage", "network", "data", "steps", "batch", "crop", "rate", "weight decay"):
             table.add_column(column, overflow="fold")
         for stage in recipe.stages:
             height, width = stage.crop
             data = ", ".join(part.dataset for part in stage.data)
             rate = f"{stage.learning_rate:g} {stage.schedule}"
             numbers = (f"{stage.steps:,}", str(stage.batch), f"{width}x{height}", rate)
-            table.add_row(stage.name, stage.model, data, *numbers, stage.source)
+            table.add_row(stage.name, stage.model, data, *numbers, f"{stage.weight_decay:g}")
         console.print(table)
+        for stage in recipe.stages:
+            console.print(f"{stage.name}: {stage.source}", markup=False, highlight=False)
+        console.print()

@@ -16,7 +16,8 @@ def train(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder with data sets, or DATASET=FOLDER; may be repeated.", show_default="the synthetic worlds"
+            help="A folder with data sets, DATASET=FOLDER or DATASET=world; may be repeated.",
+            show_default="the synthetic worlds",
         ),
     ] = None,
     output: Annotated[

@@ -19,7 +19,7 @@ class Part:
     share: float = 1.0
     """How often it is drawn from, in proportion to the other parts."""
     split: str | None = None
-    """Of the data set; its first if not given."""
+    """Of the data set; if not given its first, which is the one for evaluation where there are two."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")

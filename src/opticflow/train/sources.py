@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from opticflow.data import DATASETS, FlowDataset, open_dataset
@@ -29,54 +30,60 @@ STAGES_APART = 1000
 class Folders:
     """What a user gave with `--data`."""
 
-    named: Mapping[str, Path] = field(default_factory=dict)
-    """Data set -> its folder."""
+    named: Mapping[str, Path | None] = field(default_factory=dict)
+    """Data set -> its folder; None for the world of that name."""
     others: tuple[Path, ...] = ()
-    """Folders in which data sets are looked for."""
+    """Folders in which all other data sets are looked for."""
 
     @classmethod
     def parse(cls, values: Sequence[str]) -> "Folders":
-        """From `NAME=DIR` or `DIR`.
+        """From `NAME=DIR`, `NAME=world` or `DIR`.
 
         Raises:
             InputError: a name that is no data set or world, or no such folder.
         """
-        named, others = {}, []
+        named: dict[str, Path | None] = {}
+        others = []
         for value in values:
             name, equals, folder = value.partition("=")
-            if not equals:
-                name, folder = "", value
-            path = Path(folder).expanduser()
-            if not path.exists():
-                raise InputError(f"there is no folder {path}; --data takes a folder, or DATASET=FOLDER")
-            if not name:
-                others.append(path)
-            elif name in DATASETS or name in WORLDS:
+            path = Path(folder if equals else value).expanduser()
+            if equals and name not in DATASETS and name not in WORLDS:
+                raise InputError(f"there is no data set {name!r}; known are {', '.join({**DATASETS, **WORLDS})}")
+            if equals and folder == "world":
+                named[name] = None
+            elif not path.exists():
+                raise InputError(f"there is no folder {path}; --data takes FOLDER, DATASET=FOLDER or DATASET=world")
+            elif equals:
                 named[name] = path
             else:
-                raise InputError(f"there is no data set {name!r}; known are {', '.join({**DATASETS, **WORLDS})}")
+                others.append(path)
         return cls(named, tuple(others))
 
-    def find(self, part: Part) -> FlowDataset | None:
-        """The data set of a part, if it was given.
+    def find(self, part: Part) -> "FlowDataset | str":
+        """The data set of a part, or the name of the world that makes it.
 
         Raises:
-            DatasetError: the folder that was named for it does not hold it.
+            DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
         """
-        reader = LAYOUTS.get(part.dataset, part.dataset)
-        if part.dataset in self.named:
-            return open_dataset(reader, self.named[part.dataset], part.split)
-        if reader == part.dataset:  # a folder that looks like FlyingChairs is not taken for another world
-            for folder in self.others:
-                try:
-                    return open_dataset(reader, folder, part.split)
-                except DatasetError:
-                    continue
-        return None
+        layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
+        if self.named.get(part.dataset) is not None:
+            return open_dataset(layout, str(self.named[part.dataset]), part.split)
+        problems = []
+        # worlds of our own are not looked for: they lie in the layout of a published set
+        for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
+            try:
+                return open_dataset(layout, folder, part.split)
+            except DatasetError as error:
+                problems.append(str(error))
+        if not problems and world in WORLDS:
+            return world
+        found = "; ".join(problems) or f"{part.dataset} was not given"
+        instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
+        raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
 
 
 class Worlds(Sequence[Sample]):
-    """The pairs of a world as samples, without end; all worlds at the size of FlyingChairs, which is quick to measure."""
+    """The pairs of a world as samples, without end; all at the size of FlyingChairs, which is quick to measure."""
 
     def __init__(self, name: str, seed: int) -> None:
         self.source = PairSource(make_world(name, seed, CHAIRS_SIZE))
@@ -94,7 +101,7 @@ class Recorded(Sequence[Sample]):
 
     def __init__(self, parts: Sequence[FlowDataset | Worlds], number: int) -> None:
         self.places: list[tuple[FlowDataset | Worlds, int]] = []
-        each = max(1, number // len(parts))
+        each = max(1, number // max(1, len(parts)))
         for part in parts:
             step = 1 if isinstance(part, Worlds) else max(1, len(part) // each)
             self.places += [(part, i * step) for i in range(min(each, len(part)))]
@@ -128,17 +135,21 @@ class RecipeSources:
             pool: where the workers share what worlds make; each keeps its own if not given.
 
         Raises:
-            DatasetError: a data set that is not given and that no world stands in for.
+            DatasetError: a data set for training that is not there and that no world stands in for.
         """
         self.recipe, self.seed, self.workers, self.pool = recipe, seed, workers, pool
-        self.found: dict[Part, FlowDataset | None] = {}
-        for part in dict.fromkeys(part for stage in recipe.stages for part in (*stage.data, *stage.validation)):
-            self.found[part] = folders.find(part)
-            if self.found[part] is None and _world(part) is None:
-                raise DatasetError(
-                    f"{recipe.name} needs the data set {part.dataset}, which none of the folders holds and no "
-                    f"world stands in for; add --data {part.dataset}=FOLDER, or leave stages out with --stages"
-                )
+        self.found: dict[Part, FlowDataset | str] = {}
+        """The data set of each part, or the name of its world."""
+        self.missing: dict[Part, str] = {}
+        """Why nothing is measured on a part for validation."""
+        for stage in recipe.stages:
+            for part in stage.data:
+                self.found[part] = folders.find(part)
+            for part in stage.validation:
+                try:
+                    self.found[part] = folders.find(part)
+                except DatasetError as error:
+                    self.missing[part] = str(error)
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
         """Batches for training from sample number `start` on, for one of several processes."""
@@ -160,22 +171,23 @@ class RecipeSources:
         return stream.batches(start)
 
     def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | Pool:
-        if (dataset := self.found[part]) is not None:
-            return dataset
+        found = self.found[part]
+        if not isinstance(found, str):
+            return found
         folder = self.pool / stage.name / part.dataset if self.pool else None
-        return Pool(make_world(str(_world(part)), seed), seed=seed, folder=folder)
+        return Pool(partial(make_world, found, seed), seed=seed, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
         """The fixed set on which the error is measured; the same whatever the seed."""
-        parts = [self.found[part] or Worlds(str(_world(part)), HELD_OUT) for part in stage.validation]
-        return Recorded(parts, stage.validation_samples)
+        parts = [self.found[part] for part in stage.validation if part in self.found]
+        return Recorded([Worlds(p, HELD_OUT) if isinstance(p, str) else p for p in parts], stage.validation_samples)
 
     def described(self) -> list[str]:
         """What is taken for each data set, in lines."""
-        lines = []
-        for part, dataset in self.found.items():
-            what = f"{len(dataset)} pairs of {dataset.name}" if dataset else f"made by the world {_world(part)}"
-            lines.append(f"{part.dataset}{f' ({part.split})' if part.split else ''}: {what}")
+        lines = [f"{_title(part)}: not measured: {why}" for part, why in self.missing.items()]
+        for part, found in self.found.items():
+            what = f"made by the world {found}" if isinstance(found, str) else f"{len(found)} pairs of {found.name}"
+            lines.append(f"{_title(part)}: {what}")
         return list(dict.fromkeys(lines))
 
     def settings(self) -> dict[str, str]:
@@ -183,7 +195,5 @@ class RecipeSources:
         return {"data": "; ".join(self.described())}
 
 
-def _world(part: Part) -> str | None:
-    """The world that makes samples for a part."""
-    name = STAND_INS.get(part.dataset, part.dataset)
-    return name if name in WORLDS else None
+def _title(part: Part) -> str:
+    return f"{part.dataset} ({part.split})" if part.split else part.dataset

@@ -14,7 +14,7 @@ from opticflow.estimator.precision import choose_device, choose_precision
 from opticflow.io.atomic import write_bytes
 from opticflow.train.loop import Progress, train
 from opticflow.train.recipe import Part, Recipe, Stage, Start
-from opticflow.train.recipes.flownet import AUGMENTATION, fine, long
+from opticflow.train.recipes.flownet import CHAIRS, HELD_OUT_CHAIRS, HELD_OUT_THINGS, THINGS, fine, long
 from opticflow.train.sources import Folders, RecipeSources
 from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
@@ -23,10 +23,9 @@ STEPS, BATCH, CROP, MODEL = 4000, 8, (192, 256), "FlowNet2-s"
 """Of each order; about an hour on two cores."""
 FINE_SHARE = 0.5 / 1.7
 """Of the budget for S_fine behind S_long: as 500k of 1.7M."""
-CHAIRS, THINGS = Part("chairs", AUGMENTATION), Part("things-clean", AUGMENTATION)
 MEASURED = {
-    "chairs": Part("chairs", split="validation"),
-    "things": Part("things-clean", split="test"),
+    "chairs": HELD_OUT_CHAIRS[0],
+    "things": HELD_OUT_THINGS[0],
     "mixed": Part("mixed"),
 }
 """The columns of the table; `pairs` too, if a folder of them is given."""
@@ -43,12 +42,12 @@ def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Re
 
     last = max(1, round(steps * FINE_SHARE))
     sizes = {"batch": batch, "crop": crop, "validation": ()}
-    first = long("chairs", model, data=(CHAIRS,), **sizes).shortened(max(1, steps - last))
-    second = fine("things", model, data=(THINGS,), start=(Start("chairs"),), **sizes).shortened(last)
+    first = long("chairs", model, data=CHAIRS, **sizes).shortened(max(1, steps - last))
+    second = fine("things", model, data=THINGS, start=(Start("chairs"),), **sizes).shortened(last)
     return [
-        alone("chairs", "Chairs by S_long", CHAIRS),
-        alone("things", "Things3D by S_long", THINGS),
-        alone("mixed", "both mixed, by S_long", CHAIRS, THINGS),
+        alone("chairs", "Chairs by S_long", *CHAIRS),
+        alone("things", "Things3D by S_long", *THINGS),
+        alone("mixed", "both mixed, by S_long", *CHAIRS, *THINGS),
         Recipe("chairs-things", "Chairs by S_long, then Things3D by S_fine", (first, second)),
     ]
 

@@ -12,13 +12,13 @@ from opticflow.models.flownet2 import THIN
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
 AUGMENTATION = "flownet2"
-CHAIRS = (Part("chairs", AUGMENTATION),)
-THINGS = (Part("things-clean", AUGMENTATION),)
-SMALL = (Part("chairs-sdhom", AUGMENTATION),)
+CHAIRS = (Part("chairs", AUGMENTATION, split="training"),)
+THINGS = (Part("things-clean", AUGMENTATION, split="TRAIN"),)
+SMALL = (Part("chairs-sdhom", AUGMENTATION, split="train"),)
 CHAIRS_CROP, THINGS_CROP = (320, 448), (384, 768)
 """Chairs and ChairsSDHom in batches of 8, Things3D of 4 (README of LMB)."""
 HELD_OUT_CHAIRS = (Part("chairs", split="validation"),)
-HELD_OUT_THINGS = (Part("things-clean", split="test"),)
+HELD_OUT_THINGS = (Part("things-clean", split="TEST"),)
 HELD_OUT_SMALL = (Part("chairs-sdhom", split="test"),)
 
 SHORT_SOURCE = "S_short of section 3.1: Adam, 1e-4, halved at 300k, 400k, 500k, to 600k; weight decay 4e-4, batch 8"

@@ -11,8 +11,13 @@ from typing import Any
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
 AUGMENTATION = "default-mix"
-HELD_OUT = (Part("chairs", split="validation"), Part("mixed", split="validation"), Part("things", split="validation"))
+HELD_OUT = (Part("chairs", split="validation"), Part("mixed", split="validation"), Part("things", split="TEST"))
 """The same in all stages, so that their errors compare."""
+
+
+def _made(world: str, share: float) -> Part:
+    """A part of a stage; should a folder be given, its samples for training."""
+    return Part(world, AUGMENTATION, share, split="TRAIN" if world == "things" else "training")
 
 
 def _stage(name: str, source: str, **numbers: Any) -> Stage:
@@ -44,7 +49,7 @@ DEFAULT = Recipe(
             "simple",
             "a third of RAFT's samples on Chairs; 4 iterations and 192 x 256 cost 0.4 of the next stage's sample, and "
             "motion up to some 60 px fits into the crop; the rate is RAFT's for batches of 8 to 10",
-            data=(Part("chairs", AUGMENTATION, share=0.5), Part("mixed", AUGMENTATION, share=0.5)),
+            data=(_made("chairs", 0.5), _made("mixed", 0.5)),
             steps=30_000,
             batch=8,
             crop=(192, 256),
@@ -58,9 +63,9 @@ DEFAULT = Recipe(
             "worlds, so that nothing of the first is forgotten; RAFT's rate for its second stage, twice as high as "
             "the network still learns most of its motion here",
             data=(
-                Part("chairs", AUGMENTATION, share=0.25),
-                Part("mixed", AUGMENTATION, share=0.45),
-                Part("things", AUGMENTATION, share=0.3),
+                _made("chairs", 0.25),
+                _made("mixed", 0.45),
+                _made("things", 0.3),
             ),
             steps=60_000,
             batch=6,
@@ -74,7 +79,7 @@ DEFAULT = Recipe(
             "large",
             "RAFT's 12 iterations on crops of nearly the whole frame, for the largest motion; the worlds nearest to "
             "real pictures; rate, weight decay and gamma of RAFT's fine-tuning",
-            data=(Part("mixed", AUGMENTATION, share=0.4), Part("things", AUGMENTATION, share=0.6)),
+            data=(_made("mixed", 0.4), _made("things", 0.6)),
             steps=40_000,
             batch=4,
             crop=(320, 448),

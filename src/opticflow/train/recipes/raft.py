@@ -6,14 +6,17 @@ from typing import Any
 
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
-CHAIRS = (Part("chairs", "raft-chairs"),)
-THINGS = (Part("things-clean", "raft-things"), Part("things-final", "raft-things"))
+CHAIRS = (Part("chairs", "raft-chairs", split="training"),)
+THINGS = (
+    Part("things-clean", "raft-things", split="TRAIN"),
+    Part("things-final", "raft-things", split="TRAIN"),
+)
 SINTEL = (
     Part("sintel-clean", "raft-sintel", share=100 * 1041),
     Part("sintel-final", "raft-sintel", share=100 * 1041),
     Part("kitti-2015", "raft-sintel-kitti", share=200 * 200),
     Part("hd1k", "raft-sintel-hd1k", share=5 * 1047),
-    Part("things-clean", "raft-things", share=40_302),
+    Part("things-clean", "raft-things", share=40_302, split="TRAIN"),
 )
 """Shares are repetitions times pairs; together 293,737 (RAFT issue 61)."""
 KITTI = (Part("kitti-2015", "raft-kitti"),)
