@@ -24,7 +24,7 @@ DEMO_KNOBS = ThingsKnobs(
 )
 
 
-def demo_clip(seed: int = 2026, index: int = 15) -> ThingsSequence:
+def demo_clip(seed: int = 2026, index: int = 18) -> ThingsSequence:
     """Sixteen frames of 480 x 320 pixels, with motion of about 2 to 12 pixels per frame.
 
     Example: `[frame.clean for frame in demo_clip().frames]`, and `frame.into_future` for the true flow.
