@@ -82,8 +82,7 @@ def train(
     if stages:
         chosen = chosen.only(stages.split(","))
     chosen = chosen.changed(**budget)
-    pool = output / "pool" if workers else None
-    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=pool)
+    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=output / "pool")
     if not quiet and _leads():
         print("\n".join(sources.described()))
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)

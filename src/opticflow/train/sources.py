@@ -132,7 +132,7 @@ class RecipeSources:
             folders: where they may be.
             seed: of worlds, order and variations.
             workers: processes that prepare samples.
-            pool: where the workers share what worlds make; each keeps its own if not given.
+            pool: where what worlds make is kept, some 3 GB for each; in the memory of each worker if not given.
 
         Raises:
             DatasetError: a data set for training that is not there and that no world stands in for.

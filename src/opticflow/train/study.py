@@ -93,8 +93,7 @@ def study(
     rows: dict[str, dict[str, float]] = {}
     recipes = orders(steps, batch, crop, model)
     for recipe in recipes:
-        pool = folder / recipe.name / "pool" if workers else None
-        sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=pool)
+        sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=folder / recipe.name / "pool")
         run = train(
             recipe,
             folder / recipe.name,
