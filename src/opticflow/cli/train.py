@@ -46,6 +46,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare samples; 0 is none of their own.")] = 0,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps that a killed run loses at most.")] = 1000,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Train a network by a published schedule, or the one of the default weights.
@@ -69,6 +70,7 @@ def train(
     budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model}
     budget["validation_samples"] = validation
     options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
+    options["checkpoint_every"] = checkpoint_every
     folders = Folders.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
     if recipe == STUDY:

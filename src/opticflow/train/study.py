@@ -66,6 +66,7 @@ def study(
     device: str = "auto",
     precision: str = "auto",
     resume: bool = False,
+    checkpoint_every: int = 1000,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> str:
     """Train by every order and measure on every set.
@@ -83,6 +84,7 @@ def study(
         device: see `train`.
         precision: see `train`.
         resume: go on with what is in `folder`.
+        checkpoint_every: see `train`.
         report: see `train`.
 
     Returns:
@@ -103,6 +105,7 @@ def study(
             device=device,
             precision=precision,
             resume=resume,
+            checkpoint_every=checkpoint_every,
             report=lambda progress, name=recipe.title: report(replace(progress, stage=name)),
         )
         network = read_checkpoint(run.place(recipe.stages[-1]).weights()).build()
