@@ -140,10 +140,22 @@ def test_nothing_known_is_a_loss_of_zero():
         assert float(sequence_loss([flow + 1], flow, valid & False, reduction=reduction)) == 0
 
 
-def test_masked_mean_lets_a_diverged_prediction_show():
-    error = torch.tensor([[[1.0, float("nan")]]])
-    assert torch.isnan(masked_mean(error, torch.tensor([[[True, True]]])))
-    assert float(masked_mean(error, torch.tensor([[[True, False]]]))) == 1
+@pytest.mark.parametrize("place", [(0, 0, 0, 0), (1, 1, 7, 7)])
+def test_a_diverged_prediction_shows_wherever_it_is(place):
+    flow, valid = random_truth(8, 8)
+    valid[0, 0, 0], valid[1, 7, 7] = True, False
+    prediction = flow.clone()
+    prediction[place] = float("nan")
+    assert torch.isnan(sequence_loss([prediction], flow, valid))
+    assert torch.isnan(multiscale_loss([prediction], flow, valid, weights=(1,)))
+
+
+def test_masked_mean_divides_by_what_it_says():
+    error, mask = torch.full((2, 3, 4, 5), 2.0), torch.zeros(2, 1, 4, 5, dtype=torch.bool)
+    mask[0, 0, :2] = True
+    assert float(masked_mean(error, mask, "valid")) == 2
+    assert float(masked_mean(error, mask, "pixels")) == 0.5
+    assert float(masked_mean(error, mask, "batch")) == 30
 
 
 def test_mixture_of_laplacians_is_the_likelihood_of_torch_distributions():

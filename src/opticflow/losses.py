@@ -45,8 +45,8 @@ LARGEST_LOG_SCALE = 10.0
 
 
 def end_point_error(prediction: Flow, truth: Flow) -> Float[Tensor, "batch height width"]:
-    """The length of the difference, in pixels; its gradient is zero where the two are equal."""
-    return torch.linalg.vector_norm(prediction - truth, dim=1)
+    """The length of the difference, in pixels, at least 1e-6; its gradient is zero where the two are equal."""
+    return (prediction - truth).square().sum(1).clamp(min=1e-12).sqrt()
 
 
 def robust(error: Map, exponent: float, epsilon: float) -> Map:
@@ -74,17 +74,16 @@ def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> 
     """The mean of a map where a mask holds.
 
     Args:
-        error: finite at least where the mask holds.
+        error: finite, also where the mask does not hold; if not, nor is the mean.
         mask: what counts; its channels are one or those of the map.
         reduction: what the sum is divided by. `valid`: the number of entries that count, at least one (Caffe's
             `normalize_by_num_entries`). `pixels`: the number of all entries, as RAFT does, so that a sparse truth
             weighs less. `batch`: the batch, as Caffe's default and FlowNetPytorch do, so that a large crop weighs more.
     """
-    mask = mask.expand_as(error)
-    total = torch.where(mask, error, torch.zeros_like(error)).sum()
+    total = (error * mask.to(error.dtype)).sum()  # three times as fast as `where`, forward and backward
     match reduction:
         case "valid":
-            return total / mask.sum().clamp(min=1)
+            return total / mask.expand_as(error).sum().clamp(min=1)
         case "pixels":
             return total / error.numel()
         case "batch":
@@ -185,7 +184,7 @@ def sequence_loss(
         reduction: see `masked_mean`.
     """
     flow, counted = _within(flow, valid, max_flow)
-    errors = ((prediction.float() - flow).abs() for prediction in predictions)
+    errors = (F.l1_loss(prediction.float(), flow, reduction="none") for prediction in predictions)
     return _weighted(errors, len(predictions), counted[:, None], gamma, reduction)
 
 
@@ -220,7 +219,7 @@ def mixture_of_laplacians_loss(
 
 def _within(flow: Flow, valid: Mask, max_flow: float) -> tuple[Flow, Mask]:
     flow, valid = known(flow, valid)
-    return flow, valid & (torch.linalg.vector_norm(flow, dim=1) < max_flow)
+    return flow, valid & (flow.square().sum(1) < max_flow**2)
 
 
 def _weighted(errors, count: int, mask: MaskOfMap, gamma: float, reduction: Reduction) -> Float[Tensor, ""]:

@@ -1,10 +1,15 @@
 """The pool: a cache that never decides what is drawn."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pytest
 
+from opticflow.data.augmentation import PRESETS
 from opticflow.data.pool import Pool
 from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.worlds import make_world
 from opticflow.shapes import Sample
 
 
@@ -80,3 +85,12 @@ def test_damaged_files_are_made_again(tmp_path):
     for path in tmp_path.iterdir():
         path.write_bytes(b"")
     assert same(pool[0], whole)
+
+
+def test_the_pool_of_a_world_travels_to_workers():
+    pool = Pool(partial(make_world, "mixed", 0, (64, 96)), capacity=16)
+    sample = pool[0]
+    assert same(pickle.loads(pickle.dumps(pool))[0], sample)
+    assert sample.name.startswith("mixed")
+    crop = PRESETS["default-mix"].geometry.apply(sample, np.random.default_rng(0), (48, 64))
+    assert crop.first.shape == (48, 64, 3)

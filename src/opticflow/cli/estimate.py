@@ -48,6 +48,10 @@ def estimate(
         float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
     ] = 1.0,
     refine: Annotated[bool, typer.Option("--refine", help='Variational refinement after the estimate ("+v").')] = False,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
+    ] = None,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
@@ -85,6 +89,7 @@ def estimate(
         "padding": padding,
         "scale": scale,
         "refine": refine,
+        "max_memory": max_memory,
     }
     estimator = opticflow.load(
         model,
@@ -94,6 +99,7 @@ def estimate(
         padding=padding,
         scale=scale,
         refine=refine,
+        max_memory=max_memory,
     )
     if len(sources) == 2 and save is None and (output is None or output.suffix):
         summary = _estimate_pair(estimator, sources, output, max_flow)

@@ -45,8 +45,8 @@ class Pool:
     uses: int = 8
     """How often each is drawn, on average."""
     folder: Path | None = None
-    """Where they are kept, shared by all workers and processes of a run; in the memory of each if not given. A sample
-    of 512x384 takes 3.1 MB. Everything in it can be deleted at any time."""
+    """Where they are kept, for this pool alone, shared by all workers and processes of a run; in the memory of each
+    if not given. A sample of 512x384 takes 3.1 MB. Everything in it can be deleted at any time."""
     both_directions: bool = True
     """Whether every second sample is the one before it with time reversed."""
     _memory: OrderedDict[int, Sample] = field(init=False, repr=False, default_factory=OrderedDict)

@@ -11,7 +11,6 @@ from typing import Any, Protocol, runtime_checkable
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from opticflow.data.augmentation import Augmentation
@@ -140,7 +139,8 @@ class TrainingStream:
                 ) from error
             if isinstance(stacked, DatasetError):
                 raise stacked
-            yield _batch(*stacked)
+            *arrays, names = stacked
+            yield _batch(*arrays, names=names)
 
 
 def _shuffle(samples: Samples, seed: int) -> Shuffle | None:
@@ -179,15 +179,17 @@ def _begin_worker(_: int) -> None:
 
 
 def _stacked(samples: list[Sample | DatasetError]) -> Any:
-    """Frames stay in 8 bits until they are with the network's process."""
+    """Frames stay in 8 bits until they are with the network's process. Arrays and not tensors: a tensor needs shared
+    memory, of which containers have little, and a worker that ends while it sends one may abort in C++."""
     for sample in samples:
         if isinstance(sample, DatasetError):
             return sample
     whole = [sample for sample in samples if isinstance(sample, Sample)]
     arrays = (np.stack([getattr(sample, name) for sample in whole]) for name in ("first", "second", "flow", "valid"))
-    return *(torch.from_numpy(array) for array in arrays), [sample.name for sample in whole]
+    return *arrays, [sample.name for sample in whole]
 
 
-def _batch(first: Tensor, second: Tensor, flow: Tensor, valid: Tensor, names: list[str]) -> Batch:
+def _batch(*arrays: np.ndarray, names: list[str]) -> Batch:
+    first, second, flow, valid = (torch.from_numpy(array) for array in arrays)
     first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
     return Batch(first, second, flow.permute(0, 3, 1, 2).contiguous(), valid, names)

@@ -1,6 +1,7 @@
 """Which device and which number format an estimate uses."""
 
 import contextlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -52,8 +53,12 @@ def cpu_has_matrix_units() -> bool:
     return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
 
 
-def autocast(precision: Format, device: torch.device):
+@contextlib.contextmanager
+def inference(precision: Format, device: torch.device) -> Iterator[None]:
     """The context in which a network runs."""
     if precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=_TYPES[precision])
+        with torch.inference_mode():
+            yield
+    else:  # in inference mode autocast would convert the weights anew in each of RAFT's iterations
+        with torch.no_grad(), torch.autocast(device.type, dtype=_TYPES[precision]):
+            yield
