@@ -18,7 +18,9 @@ from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.generate import generate
 from opticflow.cli.models import models
+from opticflow.cli.recipes import recipes
 from opticflow.cli.submit import submit
+from opticflow.cli.train import train
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
@@ -41,6 +43,8 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(submit)
 app.command()(generate)
+app.command()(train)
+app.command()(recipes)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")

@@ -13,13 +13,15 @@ from opticflow.weights.manifest import Record, cache_folder, imported_path, reco
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
+RUN_WEIGHTS = "weights.safetensors"
+"""What a folder stands for: the weights of a training run, or a checkpoint of one."""
 
 
 def load_network(name_or_file: str | Path) -> FlowNetwork:
     """A method, with its weights if it has any, ready to be used (in evaluation mode).
 
     Args:
-        name_or_file: NETWORK or NETWORK.TAG, or a checkpoint in a layout that `read_checkpoint` knows.
+        name_or_file: NETWORK or NETWORK.TAG, a checkpoint in a layout that `read_checkpoint` knows, or a run's folder.
 
     Raises:
         InputError: no such name; the message lists the near ones.
@@ -36,10 +38,13 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
-    """The file that is meant: one that is there, one that is called like a checkpoint, or one that was imported."""
+    """The file that is meant: one that is there, that of a training run's folder, one that is called like a checkpoint,
+    or one that was imported."""
     if name_or_file in MODELS:
         return None
     path = Path(name_or_file)
+    if (path / RUN_WEIGHTS).is_file():
+        return path / RUN_WEIGHTS
     if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or path.is_file():
         return path
     imported = imported_path(name_or_file)
