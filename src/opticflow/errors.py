@@ -5,7 +5,8 @@ OpticflowError
 ├── FormatError     a flow or picture file that is not what it claims to be, or cannot be written
 ├── VideoError      a clip or a folder of frames that cannot be read or written
 ├── WeightsError    a checkpoint that does not fit, cannot be trusted or cannot be fetched
-└── DatasetError    a data set that is not where or what it should be
+├── DatasetError    a data set that is not where or what it should be
+└── TrainingError   a training run that cannot go on
 """
 
 
@@ -31,3 +32,7 @@ class WeightsError(OpticflowError):
 
 class DatasetError(OpticflowError):
     """A data set that is not where or what it should be."""
+
+
+class TrainingError(OpticflowError):
+    """A training run that cannot go on."""

@@ -35,6 +35,14 @@ def test_the_suffix_of_a_pair_chooses_the_format(pictures, tmp_path, opticflow_c
     np.testing.assert_allclose(np.median(flow, (0, 1)), (2, 1), atol=0.1)
 
 
+def test_both_directions_and_half_precision_of_a_pair(pictures, tmp_path, opticflow_command):
+    assert opticflow_command("estimate", *pictures, "-o", tmp_path / "f.npz", "--backward", "--half")[0] == 0
+    back = opticflow.read_flow(tmp_path / "f-backward.npz")
+    np.testing.assert_allclose(np.median(back, (0, 1)), (-2, -1), atol=0.1)
+    assert np.load(tmp_path / "f.npz")["flow"].dtype == np.float16
+    assert cv2.imread(str(tmp_path / "f-occlusion.png"), 0).shape == (48, 64)
+
+
 def test_a_picture_suffix_gives_colours(pictures, tmp_path, opticflow_command):
     assert opticflow_command("estimate", *pictures, "-o", tmp_path / "flow.jpg")[0] == 0
     assert cv2.imread(str(tmp_path / "flow.jpg")).shape == (48, 64, 3)
@@ -79,6 +87,12 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "there is no folder": [first, first, "-o", folder / "nowhere" / "flow.flo"],
         "exists": [folder / "one.mp4", "-o", folder / "file"],
         "wanted a factor": [first, first, "--scale", "0"],
+        "is read, and would be written to": [first, second, "-o", first],
+        "--step is for clips": [first, first, "--step", "3"],
+        "wanted pixels above 0": [first, first, "--max-flow", "-3"],
+        "No such option": [first, first, "--nope"],
+        "Invalid value for '--scale'": [first, first, "--scale", "abc"],
+        "Missing argument": [],
     }
 
 
@@ -100,6 +114,12 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "there is no folder",
         "exists",
         "wanted a factor",
+        "is read, and would be written to",
+        "--step is for clips",
+        "wanted pixels above 0",
+        "No such option",
+        "Invalid value for '--scale'",
+        "Missing argument",
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, opticflow_command, monkeypatch, words):

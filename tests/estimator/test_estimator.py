@@ -83,6 +83,15 @@ def test_warm_start_begins_at_the_flow_before():
     assert starts[2] is None, "across a cut nothing is carried over"
 
 
+@pytest.mark.parametrize("name", ["DIS", "Farneback"])
+def test_opencv_methods_start_where_they_are_told(name):
+    frames = moving(192, 256, 2, dx=60, dy=0)
+    estimator = opticflow.load(name)
+    start = np.full((192, 256, 2), (60, 0), np.float32)
+    told, alone = estimator(*frames, init_flow=start), estimator(*frames)
+    assert error(told, (60, 0)) < 0.5 * error(alone, (60, 0))
+
+
 def test_scale_keeps_the_size_and_the_pixels(frames):
     flow = opticflow.load("DIS", scale=2.0)(frames[0], frames[1])
     assert flow.shape == (61, 83, 2) and error(flow, (3, -2)) < 0.4
@@ -114,13 +123,21 @@ def test_bad_input_is_named(frames, dis):
         dis(frames[0], frames[1][:, :40])
     with pytest.raises(InputError, match="fewer than two frames"):
         list(dis.stream(frames[:1]))
-    with pytest.raises(InputError, match="initial flow is 4x4"):
-        dis(frames[0], frames[1], init_flow=np.zeros((4, 4, 2), np.float32))
+    for start, words in [
+        (np.zeros((4, 4, 2), np.float32), r"\(4, 4, 2\); wanted \(61, 83, 2\)"),
+        (np.zeros((61, 83), np.float32), r"wanted \(61, 83, 2\)"),
+        (np.full((61, 83, 2), np.nan, np.float32), "unknown"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            dis(frames[0], frames[1], init_flow=start)
+    with pytest.raises(InputError, match="1 initial flows for 2 pairs"):
+        dis.batch(frames[:2], frames[1:3], init_flows=[np.zeros((61, 83, 2), np.float32)])
     with pytest.raises(InputError, match="did you mean DIS"):
         opticflow.load("DISS")
     with pytest.raises(InputError, match="no iterations"):
         opticflow.load("DIS", iterations=3)
-    with pytest.raises(InputError, match="cannot be used"):
-        opticflow.load("DIS", device="cuda:7")
+    for device in ("cuda:7", "meta", "toaster"):
+        with pytest.raises(InputError, match="cannot be used"):
+            opticflow.load("DIS", device=device)
     with pytest.raises(InputError, match="precision 'int8'"):
         opticflow.load("DIS", precision="int8")  # type: ignore[arg-type]

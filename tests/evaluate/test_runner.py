@@ -9,9 +9,10 @@ import pytest
 from opticflow.data import open_dataset
 from opticflow.errors import DatasetError
 from opticflow.evaluate import Contender, evaluate, page
-from opticflow.evaluate.environment import environment, weights_hash
+from opticflow.evaluate.environment import environment
 from opticflow.evaluate.report import HISTOGRAM_EDGES
 from opticflow.metrics import PROTOCOLS
+from opticflow.weights.digest import weights_hash
 from pictures import moving
 
 HEIGHT, WIDTH = 24, 32

@@ -86,6 +86,63 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch
     assert report.computed <= whole.computed - (stop // 5 * 5)
 
 
+def test_a_run_killed_at_the_end_of_a_piece_loses_none_of_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SEGMENT", 5)
+    go(folder, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "killed", dies_after(5))
+    go(folder, tmp_path / "killed", resume=True)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+    assert sum(1 for _ in opticflow.read_video(tmp_path / "killed" / "flow.mp4")) == 12
+
+
+def test_files_of_another_run_are_not_taken_for_ours(folder, tmp_path):
+    go(folder, tmp_path / "whole", saves=("flo",))
+    go(folder, tmp_path / "mixed", opticflow.load("Farneback"), saves=("flo",))
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "mixed", dies_after(4), saves=("flo",))
+    go(folder, tmp_path / "mixed", saves=("flo",), resume=True)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "mixed")
+
+
+def test_missing_files_are_made_again(folder, tmp_path):
+    go(folder, tmp_path / "out", saves=("flo", "video"))
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "flo" / "frame_3.flo").unlink()
+    go(folder, tmp_path / "out", saves=("flo", "video"), resume=True)
+    assert contents(tmp_path / "out") == before
+
+
+def test_other_frames_or_weights_are_not_resumed(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "frames")
+    go(tmp_path / "frames", tmp_path / "out", saves=("flo",))
+    shutil.copy(folder / "frame_5.png", tmp_path / "frames" / "frame_6.png")
+    with pytest.raises(InputError, match="other frames"):
+        go(tmp_path / "frames", tmp_path / "out", saves=("flo",), resume=True)
+    shutil.rmtree(tmp_path / "frames")
+    (tmp_path / "frames").mkdir()
+    shutil.copy(folder / "frame_5.png", tmp_path / "frames")
+    with pytest.raises(InputError, match="other frames"):
+        go(tmp_path / "frames", tmp_path / "out", saves=("flo",), resume=True)
+
+
+def test_a_new_run_leaves_nothing_of_the_one_before(folder, tmp_path):
+    go(folder, tmp_path / "out", saves=("flo", "npz"), backward=True)
+    go(folder, tmp_path / "out", saves=("flo",), end=4)
+    go(folder, tmp_path / "alone", saves=("flo",), end=4)
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+
+
+def test_what_is_read_is_never_written_to(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "scan" / "color")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="is read"):
+        go(tmp_path / "scan" / "color", tmp_path / "scan", saves=("color",))
+    assert contents(tmp_path) == before
+    with pytest.raises(InputError, match="called like a file"):
+        go(folder, tmp_path / "flow.flo")
+
+
 def test_a_complete_run_is_not_repeated(folder, tmp_path):
     go(folder, tmp_path / "out", saves=("flo",))
     assert go(folder, tmp_path / "out", dies_after(0), saves=("flo",), resume=True).computed == 0

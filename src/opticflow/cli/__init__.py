@@ -5,6 +5,7 @@ Verbs import what they need inside their function, so that `opticflow --help` an
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -17,10 +18,14 @@ from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.generate import generate
 from opticflow.cli.models import models
+from opticflow.cli.recipes import recipes
 from opticflow.cli.submit import submit
+from opticflow.cli.train import train
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
+
+UsageError: Any = typer.BadParameter.__mro__[1]  # Click's, wherever this version of Typer keeps it
 
 app = typer.Typer(
     name="opticflow",
@@ -38,6 +43,8 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(submit)
 app.command()(generate)
+app.command()(train)
+app.command()(recipes)
 app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")
@@ -48,12 +55,17 @@ def main() -> None:
     """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
     try:
-        app()
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+    except UsageError as error:
+        sys.exit(_refuse(f"{error.format_message()} See `opticflow --help`."))
     except OpticflowError as error:
         sys.exit(_refuse(str(error)))
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
         sys.exit(_refuse(f"{error.strerror or error}{what}"))
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _refuse(message: str) -> int:

@@ -48,6 +48,10 @@ def estimate(
         float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
     ] = 1.0,
     refine: Annotated[bool, typer.Option("--refine", help='Variational refinement after the estimate ("+v").')] = False,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
+    ] = None,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
@@ -85,6 +89,7 @@ def estimate(
         "padding": padding,
         "scale": scale,
         "refine": refine,
+        "max_memory": max_memory,
     }
     estimator = opticflow.load(
         model,
@@ -94,28 +99,23 @@ def estimate(
         padding=padding,
         scale=scale,
         refine=refine,
+        max_memory=max_memory,
     )
-    if len(sources) == 2 and save is None and (output is None or output.suffix):
-        summary = _estimate_pair(estimator, sources, output, max_flow)
+    options = {
+        "start": start,
+        "end": end,
+        "step": step,
+        "backward": backward,
+        "batch": batch,
+        "warm_start": warm_start,
+        "max_flow": max_flow,
+        "half": half,
+    }
+    if len(sources) == 2 and save is None and (output is None or output.suffix) and not resume:
+        summary = _estimate_pair(estimator, sources, output, options)
     else:
         summary = _estimate_clip(
-            estimator,
-            sources,
-            output,
-            save,
-            settings=settings,
-            resume=resume,
-            quiet=quiet or json,
-            options={
-                "start": start,
-                "end": end,
-                "step": step,
-                "backward": backward,
-                "batch": batch,
-                "warm_start": warm_start,
-                "max_flow": max_flow,
-                "half": half,
-            },
+            estimator, sources, output, save, settings, options, resume=resume, quiet=quiet or json
         )
     if json:
         show_json({**settings, **summary})
@@ -123,38 +123,30 @@ def estimate(
         _report(summary)
 
 
-def _estimate_pair(estimator, sources: list[Path], output: Path | None, max_flow: float | None) -> dict[str, Any]:
-    import time
-
+def _estimate_pair(estimator, sources: list[Path], output: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     from opticflow.errors import InputError
-    from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image
-    from opticflow.visualize import flow_to_image
+    from opticflow.video import ClipOptions
+    from opticflow.video.pair import run_pair
 
-    output = output or Path(f"{sources[0].stem}.flo")
-    if output.suffix.lower() not in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES):
-        known = ", ".join(dict.fromkeys((*FLOW_SUFFIXES, *IMAGE_SUFFIXES)))
-        raise InputError(f"{output} has the suffix of no flow format and no picture; wanted one of {known}")
-    first, second = (read_image(source) for source in sources)
-    begun = time.perf_counter()
-    flow = estimator(first, second)
-    seconds = time.perf_counter() - begun
-    if output.suffix.lower() in FLOW_SUFFIXES:
-        write_flow(output, flow)
-    else:
-        write_image(output, flow_to_image(flow, max_flow=max_flow))
-    return {"pairs": 1, "computed": 1, "seconds": round(seconds, 3), "outputs": [str(output)]}
+    usual = vars(ClipOptions())
+    for name in ("start", "end", "step", "batch", "warm_start"):
+        if options[name] != usual[name]:
+            raise InputError(f"--{name.replace('_', '-')} is for clips; leave it out for two pictures")
+    ClipOptions(**options)
+    kept = {name: options[name] for name in ("backward", "half", "max_flow")}
+    report = run_pair(sources[0], sources[1], estimator, output or Path(f"{sources[0].stem}.flo"), **kept)
+    return {"pairs": 1, "computed": 1, **vars(report)}
 
 
 def _estimate_clip(
-    estimator, sources: list[Path], output: Path | None, save: str | None, *, settings, resume, quiet, options
+    estimator, sources: list[Path], output: Path | None, save: str | None, settings, options, *, resume, quiet
 ) -> dict[str, Any]:
     from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
 
     clip = open_clip(sources[0] if len(sources) == 1 else sources)
-    chosen = ClipOptions(saves=parse_saves(save or "video"), **options)
+    chosen = ClipOptions(saves=parse_saves("video" if save is None else save), **options)
     target = output or Path(f"{clip.name}-flow")
-    one_video = target.suffix.lower() == ".mp4" and save in (None, "video") and not target.is_dir()
-    run = run_clip_to_video if one_video else run_clip
+    run = run_clip_to_video if target.suffix.lower() == ".mp4" and not target.is_dir() else run_clip
     try:
         with show_progress("estimating", quiet=quiet) as progress:
             report = run(clip, estimator, target, chosen, settings=settings, resume=resume, progress=progress)

@@ -1,5 +1,6 @@
 """The Estimator: a network, made usable for any frames."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,10 @@ import torch
 from opticflow import weights
 from opticflow.errors import InputError
 from opticflow.estimator.fitting import Fitting
-from opticflow.estimator.precision import Format, autocast, choose_device, choose_precision
+from opticflow.estimator.memory import parse_memory, pixels_within
+from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
+from opticflow.estimator.tiles import estimate_in_tiles
 from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
@@ -28,9 +31,11 @@ class Estimator:
         padding: where frames are padded to the network's stride: `center`, half on each side, or `bottom`, all
             vertical padding below (what RAFT's authors do for KITTI).
         scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.
+        max_memory: what the process may take at its peak, `4GB` or bytes; frames for which that is too little are
+            estimated in tiles. Without it frames are always estimated whole.
 
     Raises:
-        InputError: a device, precision, padding or scale that cannot be used.
+        InputError: a device, precision, padding, scale or amount of memory that cannot be used.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Estimator:
         precision: str = "auto",
         padding: str = "center",
         scale: float = 1.0,
+        max_memory: str | int | None = None,
     ):
         if padding not in ("center", "bottom"):
             raise InputError(f"there is no padding {padding!r}; known are center, bottom")
@@ -50,6 +56,8 @@ class Estimator:
         self.precision: Format = choose_precision(precision, self.device)
         self.padding: str = padding
         self.scale = scale
+        self._limits: dict[tuple[int, int], int] = {}
+        self.max_memory = None if max_memory is None else parse_memory(max_memory)
         self.network = network.to(self.device).eval()
 
     def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
@@ -83,10 +91,15 @@ class Estimator:
             )
         frames = [as_frame(frame, f"frame {i}") for i, frame in enumerate([*firsts, *seconds])]
         fitting = self._fitting(frames)
-        count = len(firsts)
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            encoded = [self._encode(frames[:count], fitting), self._encode(frames[count:], fitting)]
-            return self._match(encoded[0], encoded[1], fitting, init_flows)
+        count, size, limit = len(firsts), math.prod(fitting.size), self._limit(fitting)
+        if init_flows is not None:
+            init_flows = _check_starts(init_flows, count, fitting)
+        if count * size <= limit:
+            return self._whole(frames[:count], frames[count:], init_flows)
+        pairs = zip(frames[:count], frames[count:], init_flows or [None] * count, strict=True)
+        if size <= limit:
+            return [self._whole([a], [b], None if start is None else [start])[0] for a, b, start in pairs]
+        return [self._in_tiles(a, b, start, limit) for a, b, start in pairs]
 
     def stream(self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False) -> Iterator[FlowArray]:
         """The flow from each frame to the next, in constant memory. See `pairs`."""
@@ -118,15 +131,20 @@ class Estimator:
             group = [as_frame(frame, f"frame {index + i}") for i, frame in enumerate(group)]
             fitting = self._fitting(group, offset=index)
             cuts = [is_cut(*pair) for pair in pairwise(group)]
-            with torch.inference_mode(), autocast(self.precision, self.device):
-                head = kept or self._encode(group[:1], fitting)
-                tail = self._encode(group[1:], fitting)
-                firsts = {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
-                start = None
-                if warm_start and previous is not None and not cuts[0]:
-                    start = [_numpy(project_forward(_tensor(previous)))]
-                forward = self._match(firsts, tail, fitting, start)
-                backwards = self._match(tail, firsts, fitting, None) if backward else [None] * len(forward)
+            start = None
+            if warm_start and previous is not None and not cuts[0]:
+                start = [_numpy(project_forward(_tensor(previous)))]
+            if len(cuts) * math.prod(fitting.size) > self._limit(fitting):
+                tail = None
+                forward = self.batch(group[:-1], group[1:], init_flows=start)
+                backwards = self.batch(group[1:], group[:-1]) if backward else [None] * len(forward)
+            else:
+                with inference(self.precision, self.device):
+                    head = kept or self._encode(group[:1], fitting)
+                    tail = self._encode(group[1:], fitting)
+                    firsts = {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
+                    forward = self._match(firsts, tail, fitting, start)
+                    backwards = self._match(tail, firsts, fitting, None) if backward else [None] * len(forward)
             kept, previous = (tail if batch == 1 else None), forward[-1]
             for i, flow in enumerate(forward):
                 hidden = None if (back := backwards[i]) is None else _occluded(flow, back)
@@ -154,6 +172,32 @@ class Estimator:
             scale=self.scale,
         )
 
+    def _limit(self, fitting: Fitting) -> float:
+        """Pixels of pairs that the network can be given at once."""
+        if self.max_memory is None:
+            return math.inf
+        size = fitting.height, fitting.width
+        if size not in self._limits:
+            self._limits[size] = pixels_within(self.network, self.max_memory, height=size[0], width=size[1])
+        return self._limits[size]
+
+    def _in_tiles(self, first: Frame, second: Frame, start: Picture | None, limit: float) -> FlowArray:
+        return estimate_in_tiles(
+            lambda first, second, start: self._whole([first], [second], [start])[0],
+            first,
+            second,
+            pixels=int(limit / self.scale**2),
+            multiple=self.network.stride,
+            start=None if start is None else np.asarray(start, np.float32),
+        )
+
+    def _whole(
+        self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[Picture] | None
+    ) -> list[FlowArray]:
+        fitting = self._fitting([*firsts, *seconds])
+        with inference(self.precision, self.device):
+            return self._match(self._encode(firsts, fitting), self._encode(seconds, fitting), fitting, init_flows)
+
     def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:
         tensor = torch.from_numpy(np.stack(frames)).to(self.device, non_blocking=True)
         return self.network.encode(fitting.fit(_to_unit_range(tensor)))
@@ -164,11 +208,6 @@ class Estimator:
         start = None
         if init_flows is not None:
             stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
-            if stacked.shape[-2:] != (fitting.height, fitting.width):
-                raise InputError(
-                    f"the initial flow is {stacked.shape[3]}x{stacked.shape[2]} and the frames are "
-                    f"{fitting.width}x{fitting.height}; they must be of one size"
-                )
             start = fitting.fit_flow(stacked.float())
         flow = fitting.restore(self.network.match(first, second, init_flow=start).float())
         return [_numpy(one) for one in flow.split(1)]
@@ -183,6 +222,7 @@ def load(
     padding: str = "center",
     scale: float = 1.0,
     refine: bool = False,
+    max_memory: str | int | None = None,
 ) -> Estimator:
     """An Estimator from a model's name or a checkpoint file.
 
@@ -194,6 +234,7 @@ def load(
         iterations: how often RAFT updates its flow; the default is the network's own.
         padding: see `Estimator`.
         scale: see `Estimator`.
+        max_memory: see `Estimator`.
         refine: let variational refinement follow (FlowNet's "+v").
 
     Raises:
@@ -204,17 +245,31 @@ def load(
     if iterations is not None:
         if not hasattr(network, "iterations"):
             raise InputError(f"{name_or_file} has no iterations to set; leave them out")
-        if iterations < 1:
-            raise InputError(f"iterations is {iterations}; wanted at least 1")
+        if not isinstance(iterations, int) or iterations < 1:
+            raise InputError(f"iterations is {iterations!r}; wanted a whole number from 1 on")
         network.iterations = iterations  # type: ignore[assignment]
     if refine:
         network = VariationalRefinement(network)
-    return Estimator(network, device=device, precision=precision, padding=padding, scale=scale)
+    return Estimator(network, device=device, precision=precision, padding=padding, scale=scale, max_memory=max_memory)
 
 
 def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
     """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
     return load(model, **options)(first, second)
+
+
+def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> list[FlowArray]:
+    """Initial flows as they are wanted, or a line that says what is wrong with them."""
+    if len(flows) != count:
+        raise InputError(f"got {len(flows)} initial flows for {count} pairs; wanted one for each")
+    wanted = (fitting.height, fitting.width, 2)
+    starts = [np.asarray(flow, np.float32) for flow in flows]
+    for start in starts:
+        if start.shape != wanted:
+            raise InputError(f"an initial flow has the shape {start.shape}; wanted {wanted}, that of the frames")
+        if not np.isfinite(start).all():
+            raise InputError("an initial flow has unknown or infinite values; wanted numbers, 0 where nothing is known")
+    return starts
 
 
 def _to_unit_range(frames: torch.Tensor) -> Frames:

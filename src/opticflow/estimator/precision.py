@@ -1,6 +1,7 @@
 """Which device and which number format an estimate uses."""
 
 import contextlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ def choose_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, device=chosen).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the device {device!r} cannot be used ({reason}); use cpu, or auto") from error
@@ -52,8 +53,12 @@ def cpu_has_matrix_units() -> bool:
     return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
 
 
-def autocast(precision: Format, device: torch.device):
+@contextlib.contextmanager
+def inference(precision: Format, device: torch.device) -> Iterator[None]:
     """The context in which a network runs."""
     if precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=_TYPES[precision])
+        with torch.inference_mode():
+            yield
+    else:  # in inference mode autocast would convert the weights anew in each of RAFT's iterations
+        with torch.no_grad(), torch.autocast(device.type, dtype=_TYPES[precision]):
+            yield

@@ -179,7 +179,8 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
     found, inside_only = {}, {}
     for hypothesis in hypotheses(*before.shape):
         cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)
-        if found and not hypothesis.reverse and _unchanged(cured, flow):
+        tiny = hypothesis.name == NO_MOTION and np.nan_to_num(flow).any()  # as in fractions of the size: not zero
+        if found and not hypothesis.reverse and not tiny and _unchanged(cured, flow):
             continue  # such as turning a constant flow upside down
         source, target = (after, before) if hypothesis.reverse else (before, after)
         name = hypothesis.name

@@ -10,11 +10,12 @@ import numpy as np
 from opticflow.data import Choices, FlowDataset
 from opticflow.errors import DatasetError, OpticflowError
 from opticflow.estimator import Estimator
-from opticflow.evaluate.environment import environment, weights_hash
+from opticflow.evaluate.environment import environment
 from opticflow.evaluate.pictures import case_pictures
 from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, ModelResult, Record, Report
 from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure, nearest_truth
 from opticflow.shapes import FlowArray, Frame, Sample
+from opticflow.weights.digest import weights_hash
 
 
 @dataclass(frozen=True)

@@ -113,13 +113,16 @@ class _OpenCV(FlowNetwork):
         return {"grey": grey_bytes(frames)}
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        pairs = zip(first["grey"].cpu().numpy(), second["grey"].cpu().numpy(), strict=True)
-        flows = np.stack([self.calculate(*pair) for pair in pairs])
+        greys = first["grey"].cpu().numpy(), second["grey"].cpu().numpy()
+        starts = [None] * len(greys[0])
+        if init_flow is not None:
+            starts = list(init_flow.float().permute(0, 2, 3, 1).contiguous().cpu().numpy())
+        flows = np.stack([self.calculate(*pair) for pair in zip(*greys, starts, strict=True)])
         return torch.from_numpy(flows).permute(0, 3, 1, 2).to(first["grey"].device)
 
     @abstractmethod
-    def calculate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """H x W uint8, twice -> H x W x 2 float32."""
+    def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """H x W uint8, twice, and H x W x 2 float32 to start from -> H x W x 2 float32."""
 
 
 class DIS(_OpenCV):
@@ -131,18 +134,21 @@ class DIS(_OpenCV):
 
     def __init__(self, preset: str = "medium"):
         super().__init__()
-        self._dis = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
+        self._preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
 
-    def calculate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return self._dis.calc(first, second, None)  # type: ignore[call-overload]
+    def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        dis = cv2.DISOpticalFlow.create(self._preset)  # anew: it would start the next pair from this one's start, too
+        return dis.calc(first, second, None if start is None else start.copy())  # type: ignore[call-overload]
 
 
 class Farneback(_OpenCV):
     """Farneback, "Two-frame motion estimation based on polynomial expansion", SCIA 2003; with the parameters of
     OpenCV's example."""
 
-    def calculate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return cv2.calcOpticalFlowFarneback(first, second, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
+    def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        flag = 0 if start is None else cv2.OPTFLOW_USE_INITIAL_FLOW
+        begin = None if start is None else start.copy()
+        return cv2.calcOpticalFlowFarneback(first, second, begin, 0.5, 3, 15, 3, 5, 1.2, flag)  # type: ignore[call-overload]
 
 
 def _coarse_to_fine(first: Grey, second: Grey, refine, init_flow: Flow | None) -> Flow:

@@ -68,6 +68,13 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
         weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
         sides = (-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width))
         frames = torch.empty(1, 3, *sides)
-        with FlopCounterMode(display=False) as operations, _LargestSum() as alive:
-            network(frames, frames)
-    return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + alive.largest)
+        with FlopCounterMode(display=False) as operations:
+            peak = peak_of_tensors(lambda: network(frames, frames))
+    return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + peak)
+
+
+def peak_of_tensors(run: Callable[[], object]) -> int:
+    """The most bytes that the tensors made by a function take at once."""
+    with _LargestSum() as alive:
+        run()
+    return alive.largest

@@ -289,13 +289,14 @@ def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm
 
 
 def fine_estimator(
-    *, unit: float = 1 / FLOW_UNIT, enlargement: Literal["bilinear", "nearest"] = "bilinear"
+    *, width: float = 1.0, unit: float = 1 / FLOW_UNIT, enlargement: Literal["bilinear", "nearest"] = "bilinear"
 ) -> FlowEstimator:
     """FlowNet2-SD, for small displacements; `unit` is 1/20 as it was trained (flow times 20)."""
+    stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(
-        stem=FineStem(STEM),
-        trunk=Trunk(STEM[2], TRUNK),
-        refinement=_refinement(TRUNK, STEM[1], 1.0, smoothed=True),
+        stem=FineStem(stem),
+        trunk=Trunk(stem[2], trunk),
+        refinement=_refinement(trunk, stem[1], width, smoothed=True),
         unit=unit,
         enlargement=enlargement,
     )

@@ -138,9 +138,9 @@ def flownet2_s(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
     return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(width=width))
 
 
-def flownet2_sd(*, mean: Mean = "pair", unit: float = 1 / FLOW_UNIT) -> FlowNet:
+def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", unit: float = 1 / FLOW_UNIT) -> FlowNet:
     """FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
-    return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(unit=unit))
+    return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, unit=unit))
 
 
 def _stack(letters: str, width: float, warp_border: str) -> Stack:
@@ -169,11 +169,11 @@ def flownet2_stack(
     return FlowNetStack(normalisation=normalisation(mean), stack=_stack(letters, width, warp_border))
 
 
-def flownet2_fused(*, mean: Mean = "pair", warp_border: str = "nvidia") -> FlowNet2:
-    """FlowNet2: CSS and SD fused; options as for the stacks."""
+def flownet2_fused(*, width: float = 1.0, mean: Mean = "pair", warp_border: str = "nvidia") -> FlowNet2:
+    """FlowNet2: CSS and SD fused; options as for the stacks. The fusion keeps its width."""
     return FlowNet2(
         normalisation=normalisation(mean),
-        stack=_stack("CSS", 1.0, warp_border),
-        small_displacement=fine_estimator(enlargement="nearest"),
+        stack=_stack("CSS", width, warp_border),
+        small_displacement=fine_estimator(width=width, enlargement="nearest"),
         fusion=Fusion(),
     )

@@ -64,7 +64,7 @@ def _watch_raft(network: RAFT, trace: Trace) -> list[RemovableHandle]:
     def compared(_: nn.Module, __: Any, volume: Any) -> None:
         trace.pyramids.append([_kept(level) for level in volume.pyramid])
 
-    def updated(_: nn.Module, seen: tuple[Tensor, ...], result: tuple[Tensor, Tensor]) -> None:
+    def updated(_: nn.Module, seen: tuple[Any, ...], result: tuple[Tensor, Tensor]) -> None:
         looked_up, flow = seen[2:]
         hidden, change = result
         trace.looked_up.append(_kept(looked_up))

@@ -58,6 +58,17 @@ class Clip(ABC):
     rate: Fraction
     """Frames per second; an average where the rate varies."""
 
+    sources: list[Path]
+    """The files that it is read from."""
+
+    @abstractmethod
+    def frame_name(self, index: int) -> str:
+        """What files made from a frame are called."""
+
+    @abstractmethod
+    def stamp(self, index: int) -> str:
+        """Name, size and time of the file that a frame comes from: another stamp, another frame."""
+
     @abstractmethod
     def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
         """Every `step`-th frame from `start` up to and without `end`.
@@ -100,8 +111,11 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
         step: take every so many frames.
 
     Raises:
+        InputError: a negative start or end, or a step below 1.
         VideoError: a source that cannot be opened; at once. A frame that cannot be read; when it is reached.
     """
+    if start < 0 or step < 1 or (end is not None and end < 0):
+        raise InputError(f"start is {start}, end {end} and step {step}; wanted start and end from 0 on, step from 1 on")
     clip = open_clip(source)
     return (frame.image for frame in clip.frames(start, end, step))
 
@@ -110,17 +124,23 @@ class PictureClip(Clip):
     """Picture files, one a frame, at 25 frames per second."""
 
     def __init__(self, paths: Sequence[Path], *, name: str):
-        self.paths = list(paths)
+        self.sources = list(paths)
         self.name = name
-        self.count = len(self.paths)
+        self.count = len(self.sources)
         self.rate = Fraction(25)
-        stems = [path.stem for path in self.paths]
+        stems = [path.stem for path in self.sources]
         self._names = stems if len(set(stems)) == len(stems) else [f"{i:06d}" for i in range(len(stems))]
+
+    def frame_name(self, index: int) -> str:
+        return self._names[index]
+
+    def stamp(self, index: int) -> str:
+        return _stamp(self.sources[index]) if index < len(self.sources) else ""
 
     def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
         shape = None
-        for index in range(len(self.paths))[start:end:step]:
-            path = self.paths[index]
+        for index in range(len(self.sources))[start:end:step]:
+            path = self.sources[index]
             try:
                 image = read_image(path)
             except (FormatError, InputError) as error:
@@ -131,15 +151,15 @@ class PictureClip(Clip):
                     "frames must be of one size"
                 )
             shape = image.shape
-            yield ClipFrame(index, self._names[index], float(index / self.rate), image)
+            yield ClipFrame(index, self.frame_name(index), float(index / self.rate), image)
 
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        last = min(len(self.paths), end or len(self.paths)) - 1 - step
+        last = min(len(self.sources), end or len(self.sources)) - 1 - step
         for index in _spread(start, last, places):
             with contextlib.suppress(FormatError, InputError):
-                pair = read_image(self.paths[index]), read_image(self.paths[index + step])
+                pair = read_image(self.sources[index]), read_image(self.sources[index + step])
                 if pair[0].shape == pair[1].shape:
                     yield pair
 
@@ -149,6 +169,7 @@ class VideoClip(Clip):
 
     def __init__(self, path: Path):
         self.path = path
+        self.sources = [path]
         self.name = path.stem
         with self._open() as container:
             stream = container.streams.video[0]
@@ -158,8 +179,14 @@ class VideoClip(Clip):
             if self.count is None and self._seconds:
                 self.count = max(1, round(self._seconds * self.rate))
 
+    def frame_name(self, index: int) -> str:
+        return f"{index:06d}"
+
+    def stamp(self, index: int) -> str:
+        return _stamp(self.path)
+
     def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
-        index, time, shape = -1, -1.0, None
+        index, time, gap, shape = -1, -1.0, 0.0, None
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
@@ -170,7 +197,8 @@ class VideoClip(Clip):
                     if frame is None:
                         break
                     index += 1
-                    time = self._time(index, frame.time, time)
+                    before, time = time, self._time(index, frame.time, time)
+                    gap = max(gap, time - before) if index else 0.0
                     if index < start or (index - start) % step:
                         continue
                     image = _upright(frame)
@@ -184,10 +212,10 @@ class VideoClip(Clip):
                         "frames must be of one size"
                     )
                 shape = image.shape
-                yield ClipFrame(index, f"{index:06d}", time, image)
+                yield ClipFrame(index, self.frame_name(index), time, image)
             else:
                 return
-        self._check_end(index + 1, time)
+        self._check_end(index + 1, time, gap)
 
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
@@ -210,8 +238,8 @@ class VideoClip(Clip):
                         yield _upright(frames[0]), _upright(frames[-1])
 
     def _time(self, index: int, stamp: float | None, before: float) -> float:
-        """When a frame is shown. AVI has no time stamps of its own, and FFmpeg's guesses run back and forth."""
-        if stamp is None or self.path.suffix.lower() == ".avi":
+        """When a frame is shown. FFmpeg's guesses for AVI, which has no time stamps, may run back and forth."""
+        if stamp is None:
             stamp = float(index / self.rate)
         return stamp if stamp > before else before + 1 / float(self.rate)
 
@@ -226,16 +254,24 @@ class VideoClip(Clip):
                 raise VideoError(f"{self.path} has no video stream")
             yield container
 
-    def _check_end(self, decoded: int, time: float) -> None:
-        """Refuse a file that ends before its header says: by frames, and by time where that is known too."""
+    def _check_end(self, decoded: int, time: float, gap: float) -> None:
+        """Refuse a file that ends before its header says: by frames, and by time where that is known too.
+
+        `time` is that of the last frame and `gap` the longest time between two.
+        """
         if decoded == 0:
             raise VideoError(f"{self.path} has no frame that can be decoded")
         missing = (self.count or decoded) - decoded
         end = self._seconds if self._seconds is not None else 0.0
-        if missing > 2 and time + 3 / float(self.rate) < end:
+        if missing > 2 and time + 3 * max(gap, 1 / float(self.rate)) < end:
             raise VideoError(
                 f"{self.path} is cut off: it ends after {decoded} of the {self.count} frames that it declares"
             )
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{path.name} {status.st_size} {status.st_mtime_ns}"
 
 
 def _declared_seconds(stream) -> float | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
-from opticflow.io import write_flow, write_image
+from opticflow.io import make_folder, write_flow, write_image
 from opticflow.shapes import FlowArray, Frame
 from opticflow.visualize import flow_to_image
 
@@ -45,17 +46,44 @@ class FlowFiles:
     max_flow: float
     half: bool = False
     backward: bool = False
-    keep_existing: bool = False
 
     def create_folders(self) -> None:
         """Make the folders.
 
         Raises:
-            OSError: the place is not writable.
+            FormatError: the place is not writable.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.paths("x"):
-            path.parent.mkdir(exist_ok=True)
+        make_folder(self.folder)
+        for folder in self.folders:
+            make_folder(folder)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The subfolders of the files."""
+        return sorted({path.parent for path in self.paths("x")})
+
+    @property
+    def has_video(self) -> bool:
+        """Whether a video is among the outputs."""
+        return "video" in self.saves
+
+    @property
+    def only_video(self) -> bool:
+        """Whether there are no files of single pairs."""
+        return not self.folders
+
+    @property
+    def parts(self) -> Path:
+        """Where the pieces of the videos are until they are joined."""
+        return self.folder / ".parts"
+
+    def piece(self, direction: str, number: int) -> Path:
+        """A piece of the video of a direction."""
+        return self.parts / f"flow{direction}_{number:06d}.mp4"
+
+    def pieces(self, direction: str = "") -> list[Path]:
+        """The pieces there are, without a gap."""
+        return list(takewhile(Path.exists, (self.piece(direction, number) for number in count())))
 
     def paths(self, name: str) -> list[Path]:
         """All files of the pair whose first frame has that name."""
@@ -71,23 +99,39 @@ class FlowFiles:
         """What is added to the names for each direction."""
         return ["", "-backward"] if self.backward else [""]
 
+    @property
+    def videos(self) -> list[Path]:
+        """The colour videos."""
+        return [self.video(direction) for direction in self.directions] if self.has_video else []
+
     def outputs(self) -> list[str]:
         """The folders and videos that a run leaves."""
-        folders = sorted({str(path.parent) for path in self.paths("x")})
-        videos = [str(self.video(direction)) for direction in self.directions] if "video" in self.saves else []
-        return folders + videos
+        return [str(path) for path in (*self.folders, *self.videos)]
 
     def picture(self, flow: FlowArray) -> Frame:
         """The flow in colours, on the scale of the clip."""
         return flow_to_image(flow, max_flow=self.max_flow)
 
-    def write(self, name: str, pair: PairFlow) -> None:
-        """Write the files; with `keep_existing`, what is there is complete and stays."""
+    def refuse_sources(self, sources: Sequence[Path]) -> None:
+        """See that no output can take the place of what is read.
+
+        Raises:
+            InputError: a source is one of the videos, or lies in one of the folders.
+        """
+        folders = {folder.resolve() for folder in self.folders}
+        videos = {video.resolve() for video in self.videos}
+        for source in sources:
+            if source.resolve() in videos or source.resolve().parent in folders:
+                raise InputError(f"{source} is read, and its place would be written to; choose another output folder")
+
+    def write(self, name: str, pair: PairFlow, *, keep: bool = False) -> None:
+        """Write the files; with `keep`, what is there is complete and stays."""
         for save in self._kinds:
-            self._write(save, self._path(save, "", name), pair.forward)
+            self._write(save, self._path(save, "", name), pair.forward, keep)
             if pair.backward is not None:
-                self._write(save, self._path(save, "-backward", name), pair.backward)
-        if pair.occluded is not None and not self._stays(path := self._occlusion(name)):
+                self._write(save, self._path(save, "-backward", name), pair.backward, keep)
+        path = self._occlusion(name)
+        if pair.occluded is not None and not (keep and path.exists()):
             write_image(path, pair.occluded[..., None].repeat(3, axis=2).astype("uint8") * 255)
 
     @property
@@ -100,11 +144,8 @@ class FlowFiles:
     def _occlusion(self, name: str) -> Path:
         return self.folder / "occlusion" / f"{name}.png"
 
-    def _stays(self, path: Path) -> bool:
-        return self.keep_existing and path.exists()
-
-    def _write(self, save: str, path: Path, flow: FlowArray) -> None:
-        if self._stays(path):
+    def _write(self, save: str, path: Path, flow: FlowArray, keep: bool) -> None:
+        if keep and path.exists():
             return
         if save == "color":
             write_image(path, self.picture(flow))

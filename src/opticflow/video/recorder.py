@@ -1,8 +1,10 @@
 """Writes the pairs of a run: files at once, the video piece by piece, and the record of what is done."""
 
 import shutil
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from fractions import Fraction
+from pathlib import Path
 
 from opticflow.estimator import PairFlow
 from opticflow.video.clip import ClipFrame
@@ -13,38 +15,49 @@ from opticflow.video.writer import VideoWriter, join_videos
 
 class Recorder:
     """Takes the pairs of a run in order. A context manager: left by an error, it drops the unfinished piece of video,
-    and left without a pair it leaves nothing.
+    and left with nothing done it leaves nothing.
 
     Args:
         files: names and formats.
         state: the record, brought up to date with each pair.
         rate: frames per second of the video.
         segment: pairs in a piece of the video.
+        stamp: that of the files which the pair that begins at a frame's index is made from.
+        keep: the files of so many pairs, from the start on, are there and stay.
     """
 
-    def __init__(self, files: FlowFiles, state: RunState, rate: Fraction, segment: int):
+    def __init__(
+        self,
+        files: FlowFiles,
+        state: RunState,
+        rate: Fraction,
+        segment: int,
+        *,
+        stamp: Callable[[int], str],
+        keep: int = 0,
+    ):
         self._files, self._state, self._rate, self._segment = files, state, rate, segment
+        self._stamp, self._keep = stamp, keep
         self._writers: dict[str, VideoWriter] = {}
         self._pieces = ExitStack()
-        self._parts = files.folder / ".parts"
 
     def __enter__(self) -> "Recorder":
         self._files.create_folders()
         if self._state.pairs_done == 0:
-            shutil.rmtree(self._parts, ignore_errors=True)
+            shutil.rmtree(self._files.parts, ignore_errors=True)
         self._state.save()
         return self
 
-    def __exit__(self, *error) -> None:
-        self._pieces.__exit__(*error)
-        if self._state.pairs_done == 0:
+    def __exit__(self, kind, *error) -> None:
+        self._pieces.__exit__(kind, *error)
+        if self._state.pairs_done == 0 or (kind and self._files.only_video and self._state.pairs_done < self._segment):
             self._clear()
 
     def write(self, result: tuple[ClipFrame, PairFlow]) -> None:
         """Write what belongs to the pair that starts with this frame."""
         frame, pair = result
-        self._files.write(frame.name, pair)
-        if "video" in self._files.saves:
+        self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
+        if self._files.has_video:
             if self._state.pairs_done % self._segment == 0:
                 self._begin_piece()
             for direction, flow in zip(self._files.directions, (pair.forward, pair.backward), strict=False):
@@ -52,36 +65,37 @@ class Recorder:
                     self._writers[direction].write(self._files.picture(flow), frame.time)
         if pair.cut and frame.index not in self._state.cuts:
             self._state.cuts.append(frame.index)
-        self._state.pairs_done += 1
+        self._state.advance(self._stamp(frame.index))
+        if self._state.pairs_done % self._segment == 0:
+            self._pieces.close()  # the piece stands before the record says so
         self._state.save()
 
     def join_videos(self) -> None:
         """Put the pieces together."""
-        if "video" in self._files.saves:
+        if self._files.has_video:
             for direction in self._files.directions:
-                join_videos(sorted(self._parts.glob(f"flow{direction}_*.mp4")), self._files.video(direction))
+                join_videos(self._files.pieces(direction), self._files.video(direction))
 
-    def finish(self) -> None:
-        """Close the record."""
-        shutil.rmtree(self._parts, ignore_errors=True)
+    def finish(self, stale: Collection[Path] = ()) -> None:
+        """Close the record, and take away what an earlier run left in the folder."""
+        shutil.rmtree(self._files.parts, ignore_errors=True)
+        for path in stale:
+            path.unlink(missing_ok=True)
         self._state.complete = True
         self._state.save()
 
     def _clear(self) -> None:
         """Nothing came of the run: leave nothing behind."""
-        shutil.rmtree(self._parts, ignore_errors=True)
+        shutil.rmtree(self._files.parts, ignore_errors=True)
         self._state.path.unlink(missing_ok=True)
-        for folder in (*{path.parent for path in self._files.paths("x")}, self._files.folder):
+        for folder in (*self._files.folders, self._files.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
     def _begin_piece(self) -> None:
-        self._pieces.close()
-        self._parts.mkdir(exist_ok=True)
+        self._files.parts.mkdir(exist_ok=True)
         piece = self._state.pairs_done // self._segment
         self._writers = {
-            direction: self._pieces.enter_context(
-                VideoWriter(self._parts / f"flow{direction}_{piece:06d}.mp4", rate=self._rate)
-            )
+            direction: self._pieces.enter_context(VideoWriter(self._files.piece(direction, piece), rate=self._rate))
             for direction in self._files.directions
         }

@@ -7,11 +7,13 @@ video, so that a run that goes on after an interruption computes what an uninter
 """
 
 import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial, reduce
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,15 @@ import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES
 from opticflow.shapes import Frame
-from opticflow.video.clip import Clip, ClipFrame
-from opticflow.video.outputs import FlowFiles, bytes_per_pair
+from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame
+from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
 from opticflow.video.prefetch import Behind, Prefetch
 from opticflow.video.recorder import Recorder
-from opticflow.video.state import RunState
+from opticflow.video.state import RunState, add_stamp
 from opticflow.visualize import robust_max_flow
+from opticflow.weights.digest import weights_hash
 
 SEGMENT = 32
 """Pairs in a segment, at least."""
@@ -121,22 +125,32 @@ def run_clip(
 
     Raises:
         VideoError: a frame that cannot be read; what came before it is kept.
-        InputError: another run's folder, or too little disk space.
+        InputError: another run's folder, a folder that is read or called like a file, or too little disk space.
         FormatError: a file that cannot be written.
     """
+    if folder.suffix.lower() in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
+        raise InputError(f"{folder} is called like a file; a clip's flow goes into a folder, or its video into a .mp4")
     begun = time.perf_counter()
-    settings = {**settings, "clip": clip.name, **vars(options), "saves": list(options.saves)}
-    state = (RunState.resume if resume else RunState)(folder / "opticflow.json", settings)
+    settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
+    settings |= {**vars(options), "saves": list(options.saves)}
+    earlier = RunState.read(folder / "opticflow.json")
     max_flow = options.max_flow or measure_max_flow(clip, options)
-    files = FlowFiles(folder, options.saves, max_flow, options.half, options.backward, keep_existing=resume)
+    files = FlowFiles(folder, options.saves, max_flow, options.half, options.backward)
+    files.refuse_sources(clip.sources)
     total = _count_pairs(clip, options)
-    computed, reading, writing = 0, 0.0, 0.0
+    computed, keep, reading, writing = 0, 0, 0.0, 0.0
+    state = RunState(folder / "opticflow.json", settings)
+    if resume and earlier is not None:
+        earlier.refuse_other(settings)
+        state, keep = earlier, _pairs_there(earlier, clip, files, options)
     if not state.complete:
-        state.pairs_done = first = options.first_to_compute(state.pairs_done)
+        first = state.pairs_done = options.first_to_compute(min(keep, *_pairs_in_pieces(files, options.segment)))
+        state.stamps = _stamps(clip, options, first)
         _check_space(clip, options, total - first if total else None, folder)
         source = _UntilBroken(clip.frames(options.start + first * options.step, options.end, options.step))
+        stamp = partial(_stamp, clip, options)
         with (
-            Recorder(files, state, clip.rate, options.segment) as recorder,
+            Recorder(files, state, clip.rate, options.segment, stamp=stamp, keep=keep) as recorder,
             Prefetch(source) as frames,
             Behind(recorder.write) as behind,
         ):
@@ -154,7 +168,7 @@ def run_clip(
             raise VideoError(f"{source.error}; the {state.pairs_done} flows before it are kept") from source.error
         if state.pairs_done == 0:
             raise VideoError(f"{clip.name} has fewer than two frames in the range asked for; flow needs two")
-        recorder.finish()
+        recorder.finish(_stale(earlier, files, clip, options, state.pairs_done))
     seconds = time.perf_counter() - begun
     return RunReport(
         pairs=state.pairs_done,
@@ -181,7 +195,9 @@ def run_clip_to_video(
     """
     if options.saves != ("video",) or options.backward:
         raise InputError(f"{path} can take one video; for other outputs, or both directions, give a folder")
-    folder = path.with_name(f".{path.name}.opticflow")
+    folder = path.with_name(f".{path.stem}.opticflow")
+    if path.resolve() in {source.resolve() for source in clip.sources}:
+        raise InputError(f"{path} is read, and would be written to; choose another name")
     video = folder / "flow.mp4"
     try:
         report = run_clip(clip, estimator, folder, options, **arguments)
@@ -244,6 +260,55 @@ def _estimate(
         images(), batch=options.batch, backward=options.backward, warm_start=options.warm_start
     ):
         yield begun.popleft(), pair
+
+
+def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOptions) -> int:
+    """How many pairs of an earlier run are still there, all files of them; it is no longer complete if some are not.
+
+    Raises:
+        InputError: they were made from other frames.
+    """
+    try:
+        same = state.stamps == _stamps(clip, options, state.pairs_done)
+    except IndexError:
+        same = False
+    if not same:
+        raise InputError(f"{state.path} belongs to a run over other frames; start anew without --resume")
+    names = (clip.frame_name(options.start + pair * options.step) for pair in range(state.pairs_done))
+    there = sum(1 for _ in takewhile(lambda name: all(path.exists() for path in files.paths(name)), names))
+    state.complete = state.complete and there == state.pairs_done and all(video.exists() for video in files.videos)
+    return there
+
+
+def _pairs_in_pieces(files: FlowFiles, segment: int) -> list[int]:
+    """How many pairs the pieces of each video hold."""
+    return (
+        [len(files.pieces(direction)) * segment for direction in files.directions] if files.has_video else [sys.maxsize]
+    )
+
+
+def _stamp(clip: Clip, options: ClipOptions, index: int) -> str:
+    """Of the files that the pair which begins at `index` is made from."""
+    return f"{clip.stamp(index)} {clip.stamp(index + options.step)}"
+
+
+def _stamps(clip: Clip, options: ClipOptions, pairs: int) -> str:
+    """The digest of the stamps of so many pairs."""
+    stamps = (_stamp(clip, options, options.start + pair * options.step) for pair in range(pairs))
+    return reduce(add_stamp, stamps, "")
+
+
+def _stale(earlier: RunState | None, files: FlowFiles, clip: Clip, options: ClipOptions, pairs: int) -> list[Path]:
+    """What an earlier run left in the folder that is not of this one."""
+    if earlier is None:
+        return []
+    saves, backward = earlier.settings.get("saves", []), bool(earlier.settings.get("backward"))
+    old = FlowFiles(files.folder, [save for save in saves if save in SAVES], files.max_flow, backward=backward)
+    names = (clip.frame_name(options.start + pair * options.step) for pair in range(pairs))
+    new = {path for name in names for path in files.paths(name)} | set(files.videos)
+    left = [path for folder in old.folders if folder.is_dir() for path in folder.iterdir()]
+    suffixes = {path.suffix for path in old.paths("x")}
+    return [path for path in (*left, *old.videos) if path not in new and path.suffix in (*suffixes, ".mp4")]
 
 
 class _UntilBroken:

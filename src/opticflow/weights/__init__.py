@@ -15,13 +15,15 @@ from opticflow.weights.manifest import Record, imported_files, imported_path, re
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
+RUN_WEIGHTS = "weights.safetensors"
+"""What a folder stands for: the weights of a training run, or a checkpoint of one."""
 
 
 def load_network(name_or_file: str | Path) -> FlowNetwork:
     """A method, with its weights if it has any, ready to be used (in evaluation mode).
 
     Args:
-        name_or_file: NETWORK or NETWORK.TAG, or a checkpoint in a layout that `read_checkpoint` knows.
+        name_or_file: NETWORK or NETWORK.TAG, a checkpoint in a layout that `read_checkpoint` knows, or a run's folder.
 
     Raises:
         InputError: no such name; the message lists the near ones.
@@ -38,7 +40,8 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
-    """The file that is meant: one that is there, one that is called like a checkpoint, or one that was imported.
+    """The file that is meant: one that is there, that of a training run's folder, one that is called like a checkpoint,
+    or one that was imported.
 
     Raises:
         InputError: several imported files are meant.
@@ -46,8 +49,11 @@ def as_file(name_or_file: str | Path) -> Path | None:
     if name_or_file in MODELS:
         return None
     path = Path(name_or_file)
-    if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or os.path.isfile(path):  # noqa: PTH113 - as below
-        return path  # pathlib's own is_file raises on a name that is too long
+    # os.path, as pathlib's own raises on a name that is too long
+    if os.path.isfile(path / RUN_WEIGHTS):  # noqa: PTH113
+        return path / RUN_WEIGHTS
+    if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or os.path.isfile(path):  # noqa: PTH113
+        return path
     imported = imported_files(name_or_file) if "." in name_or_file else []
     if len(imported) > 1:
         raise InputError(f"{name_or_file} may be {' or '.join(file.stem for file in imported)}; give the whole name")

@@ -1,0 +1,125 @@
+"""opticflow train"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+STUDY = "study-schedule"
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help=f"A name of `opticflow recipes`, or {STUDY}.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with data sets, DATASET=FOLDER or DATASET=world; may be repeated.",
+            show_default="the synthetic worlds",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder of the run.", show_default="runs/RECIPE")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of all stages together; schedules shrink with it.", show_default="the recipe's"),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")] = None,
+    crop: Annotated[
+        str | None, typer.Option(help="Width x height of what the network sees.", show_default="the recipe's")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another network for the same schedule.", show_default="the recipe's")
+    ] = None,
+    validation: Annotated[
+        int | None,
+        typer.Option(min=0, help="Samples that the error is measured on.", show_default="the recipe's"),
+    ] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Only these, with commas between them.", show_default="all")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights and the samples.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare samples; 0 is none of their own.")] = 0,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps that a killed run loses at most.")] = 1000,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Train a network by a published schedule, or the one of the default weights.
+
+    The folder of the run holds weights that `opticflow estimate --model RUN` takes, the curves, and all that
+    `--resume` needs to go on as if nothing had happened. Under torchrun all processes share each batch.
+
+    Example: `opticflow train RAFT --data ~/FlyingChairs --data ~/FlyingThings3D --stages chairs,things -o raft`
+
+    Example: `opticflow train default --steps 2000 -o run`
+    """
+    from opticflow.train import train as run_recipe
+    from opticflow.train.devices import require
+    from opticflow.train.recipes import find_recipe
+    from opticflow.train.sources import Folders, RecipeSources
+    from opticflow.weights.describe import parse_size
+
+    require()
+    output = output or Path("runs") / recipe
+    size = tuple(reversed(parse_size(crop))) if crop else None
+    budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model}
+    budget["validation_samples"] = validation
+    options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
+    options["checkpoint_every"] = checkpoint_every
+    folders = Folders.parse(data or [])
+    show = (lambda progress: None) if quiet else _Lines()
+    if recipe == STUDY:
+        from opticflow.train.study import study
+
+        table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
+        if not quiet and _leads():
+            print(table)
+        return
+    chosen = find_recipe(recipe)
+    if stages:
+        chosen = chosen.only(stages.split(","))
+    chosen = chosen.changed(**budget)
+    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=output / "pool")
+    if not quiet and _leads():
+        print("\n".join(sources.described()))
+    run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)
+    if not quiet and _leads():
+        print(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
+
+
+def _leads() -> bool:
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+class _Lines:
+    """A line now and then; on a terminal the last one is written over."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.between = 0.5 if self.terminal else 10.0
+        self.shown = -1e9
+
+    def __call__(self, progress: Any) -> None:
+        ends = progress.step == progress.steps
+        if time.monotonic() - self.shown < self.between and not ends:
+            return
+        self.shown = time.monotonic()
+        error = "" if progress.error is None else f", error {progress.error:.3f} px"
+        left = f", {_duration(progress.seconds_left)} left" if not ends else ""
+        line = (
+            f"{progress.stage}: step {progress.step} of {progress.steps}, loss {progress.loss:.4g}{error}, "
+            f"{progress.samples_per_second:.1f} samples/s{left}"
+        )
+        over = "\r\x1b[K" if self.terminal else ""
+        print(over + line, end="" if self.terminal and not ends else "\n", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

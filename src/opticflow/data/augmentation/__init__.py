@@ -1,0 +1,23 @@
+"""Variations of samples for training, with flow that stays exact."""
+
+from opticflow.data.augmentation.affine import transform
+from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
+from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
+from opticflow.data.augmentation.presets import PRESETS, Augmentation
+from opticflow.data.augmentation.spread import Spread
+
+__all__ = [
+    "PRESETS",
+    "Augmentation",
+    "ColourJitter",
+    "Crop",
+    "Eraser",
+    "Noise",
+    "Placement",
+    "RelativeAffine",
+    "ScaleAndCrop",
+    "Spread",
+    "Tone",
+    "Toning",
+    "transform",
+]

@@ -1,0 +1,177 @@
+"""Changes of the pictures that leave the flow as it is."""
+
+from dataclasses import dataclass, fields, replace
+
+import cv2
+import numpy as np
+
+from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
+from opticflow.shapes import Frame, Sample
+
+LEVELS = np.arange(256, dtype=np.float32) / 255
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Distribution of a change of colours, in Caffe's order: each channel times a factor, at unchanged brightness of
+    the pixel; gamma; brightness added; contrast about the middle grey."""
+
+    colour: Spread = ALWAYS_1
+    """Factor of each channel."""
+    gamma: Spread = ALWAYS_1
+    """Exponent of values in [0, 1]."""
+    brightness: Spread = ALWAYS_0
+    """Added to values in [0, 1]."""
+    contrast: Spread = ALWAYS_1
+    """Factor of the difference from one half."""
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Three factors of colour, gamma, brightness, contrast."""
+        colour = [self.colour.draw(rng) for _ in range(3)]
+        return np.array([*colour, self.gamma.draw(rng), self.brightness.draw(rng), self.contrast.draw(rng)])
+
+    def narrowed(self, share: float) -> "Tone":
+        """The same with a share of each spread."""
+        return Tone(*(getattr(self, field.name).narrowed(share) for field in fields(self)))
+
+
+def toned(frame: Frame, values: np.ndarray) -> Frame:
+    """A frame with the drawn change of a `Tone`."""
+    colour, (gamma, brightness, contrast) = values[:3], values[3:]
+    if (colour != 1).any():
+        values = frame.astype(np.float32)
+        changed = cv2.transform(values, np.diag(colour))
+        before, after = (cv2.transform(picture, np.ones((1, 3))) for picture in (values, changed))
+        kept = before / (after + 1)  # one grey level, against black
+        frame = cv2.multiply(changed, cv2.merge([kept, kept, kept]), dtype=cv2.CV_8U)
+    table = np.clip((LEVELS**gamma + brightness - 0.5) * contrast + 0.5, 0, 1)
+    return cv2.LUT(frame, np.rint(table * 255).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Toning:
+    """FlowNet's colour augmentation."""
+
+    both: Tone = Tone()
+    second: Tone = Tone()
+    """On top of it for the second frame: factors multiply, brightness adds up."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with other colours."""
+        values, more = self.both.draw(rng), self.second.draw(rng)
+        joined = values * more
+        joined[4] = values[4] + more[4]
+        return sample.replace(first=toned(sample.first, values), second=toned(sample.second, joined))
+
+    def narrowed(self, share: float) -> "Toning":
+        """The same with a share of each spread."""
+        return Toning(self.both.narrowed(share), self.second.narrowed(share))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Gaussian noise, independent in both frames, of one deviation for both."""
+
+    deviation: Spread
+    """Of values in [0, 1]."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with noise."""
+        deviation = 255 * self.deviation.draw(rng)
+        noise = np.empty(sample.first.shape, dtype=np.float32)
+
+        def noisy(frame: Frame) -> Frame:
+            cv2.setRNGSeed(int(rng.integers(2**31)))  # OpenCV's generator is six times as fast as NumPy's
+            return cv2.add(frame, cv2.randn(noise, np.zeros(1), np.array([deviation])), dtype=cv2.CV_8U)
+
+        return sample.replace(first=noisy(sample.first), second=noisy(sample.second))
+
+    def narrowed(self, share: float) -> "Noise":
+        """The same with a share of its spread."""
+        return Noise(self.deviation.narrowed(share))
+
+
+@dataclass(frozen=True)
+class ColourJitter:
+    """RAFT's photometric augmentation: torchvision's ColorJitter, on both frames at once or on each by itself.
+
+    Brightness, contrast, saturation and hue change in random order, in 8 bits as there. The mean grey that contrast is
+    about is that of the crop, or of both, where RAFT takes that of the whole frames.
+    """
+
+    brightness: float
+    """Factor of all values, uniform in 1 +- this; for contrast and saturation likewise."""
+    contrast: float
+    saturation: float
+    hue: float
+    """Largest turn of the hue, as a share of the full circle."""
+    asymmetric: float = 0.0
+    """Probability that each frame is changed by itself."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with other colours."""
+        if rng.random() < self.asymmetric:
+            return sample.replace(first=self._jittered(sample.first, rng), second=self._jittered(sample.second, rng))
+        first, second = np.split(self._jittered(np.concatenate([sample.first, sample.second]), rng), 2)
+        return sample.replace(first=first, second=second)
+
+    def _jittered(self, picture: Frame, rng: np.random.Generator) -> Frame:
+        brightness, contrast, saturation = (
+            rng.uniform(max(0.0, 1 - reach), 1 + reach) for reach in (self.brightness, self.contrast, self.saturation)
+        )
+        turn = round(256 * rng.uniform(-self.hue, self.hue))
+        for change in rng.permutation(4):
+            match int(change):
+                case 0:
+                    picture = cv2.convertScaleAbs(picture, alpha=brightness)
+                case 1:
+                    picture = cv2.LUT(picture, _about(_mean_grey(picture), contrast))
+                case 2:
+                    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+                    picture = cv2.addWeighted(picture, saturation, grey, 1 - saturation, 0)
+                case 3 if turn != 0:
+                    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
+                    hsv[..., 0] += np.uint8(turn % 256)  # wraps around, as hues do
+                    picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+        return picture
+
+    def narrowed(self, share: float) -> "ColourJitter":
+        """The same with a share of its reach."""
+        reach = {name: share * getattr(self, name) for name in ("brightness", "contrast", "saturation", "hue")}
+        return replace(self, **reach)
+
+
+def _mean_grey(picture: Frame) -> float:
+    return float(np.dot(cv2.mean(picture)[:3], (0.299, 0.587, 0.114)))
+
+
+def _about(middle: float, contrast: float) -> np.ndarray:
+    return np.clip(np.rint(middle + contrast * (np.arange(256) - middle)), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """RAFT's occlusion augmentation: boxes of the second frame filled with its mean colour."""
+
+    probability: float = 0.5
+    boxes: tuple[int, int] = (1, 2)
+    """Fewest and most."""
+    sides: tuple[int, int] = (50, 100)
+    """Shortest and longest, in pixels."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with boxes in its second frame."""
+        if rng.random() >= self.probability:
+            return sample
+        height, width = sample.valid.shape
+        second = sample.second.copy()
+        colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)
+        for _ in range(int(rng.integers(self.boxes[0], self.boxes[1] + 1))):
+            x, y = int(rng.integers(width)), int(rng.integers(height))
+            columns, rows = rng.integers(self.sides[0], self.sides[1], 2)
+            second[y : y + rows, x : x + columns] = colour
+        return sample.replace(second=second)
+
+    def narrowed(self, share: float) -> "Eraser":
+        """The same, less often."""
+        return replace(self, probability=share * self.probability)

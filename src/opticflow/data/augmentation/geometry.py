@@ -1,0 +1,180 @@
+"""Where the new frames of a sample lie in the old ones: RAFT's and FlowNet's ways to draw it."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from opticflow.data.augmentation.affine import Matrix, covers, rotation, scaling, transform, translation
+from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
+from opticflow.shapes import Sample
+
+TRIES = 50
+"""Draws of a placement before the plain crop is taken, as in Caffe's data augmentation layer."""
+
+ROUNDING = 1 + 1e-9
+"""Keeps the last pixel of a crop that is as large as its enlarged frame inside it."""
+
+
+def resized(scale: tuple[float, float], corner: tuple[int, int]) -> Matrix:
+    """The map into a frame from a crop, whose upper left pixel is `corner` (y, x), of the frame scaled by (y, x);
+    half-pixel centres."""
+    return translation(-0.5, -0.5) @ scaling(1 / scale[1], 1 / scale[0]) @ translation(corner[1] + 0.5, corner[0] + 0.5)
+
+
+def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, up_down: float) -> Matrix:
+    """A map of the crop onto itself that mirrors it with the given probabilities."""
+    x = -1.0 if rng.random() < left_right else 1.0
+    y = -1.0 if rng.random() < up_down else 1.0
+    return (
+        translation((crop[1] - 1) / 2, (crop[0] - 1) / 2)
+        @ scaling(x, y)
+        @ translation(-(crop[1] - 1) / 2, -(crop[0] - 1) / 2)
+    )
+
+
+def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
+    """A crop anywhere in a frame, which is enlarged if it is smaller."""
+    scale = max(1.0, *(ROUNDING * wanted / side for wanted, side in zip(crop, size, strict=True)))
+    room = [max(0, int(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]
+    return resized((scale, scale), (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))))
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A crop at a random place and nothing else."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
+        """The sample in a crop (height, width)."""
+        place = random_crop(rng, sample.valid.shape, crop)
+        return transform(sample, place, place, crop)
+
+    def narrowed(self, share: float) -> "Crop":
+        """The same: there is nothing to narrow."""
+        return self
+
+
+@dataclass(frozen=True)
+class ScaleAndCrop:
+    """RAFT's spatial augmentation: both frames scaled, stretched, mirrored and cropped alike
+    (`core/utils/augmentor.py`)."""
+
+    scale: tuple[float, float]
+    """Bounds of the base-2 logarithm of the scale; uniform."""
+    probability: float = 0.8
+    """Of scaling at all."""
+    stretch: float = 0.2
+    """Largest base-2 logarithm of what each axis is scaled beyond that."""
+    stretch_probability: float = 0.8
+    flip_left_right: float = 0.5
+    flip_up_down: float = 0.1
+    clearance: int = 8
+    """Pixels by which the scaled frame is larger than the crop at the least."""
+    overhang: tuple[int, int] = (0, 0)
+    """Pixels (y, x) by which the crop is drawn too far out before it is pushed back in, so that borders come often;
+    below and on both sides (RAFT's, for sparse truth)."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
+        """The sample in a crop (height, width)."""
+        size = sample.valid.shape
+        scales = rng.random() < self.probability
+        least = ROUNDING * max(
+            (wanted + self.clearance * scales) / side for wanted, side in zip(crop, size, strict=True)
+        )
+        both = 2 ** rng.uniform(*self.scale) if scales else 1.0
+        stretches = scales and rng.random() < self.stretch_probability
+        y, x = 2 ** rng.uniform(-self.stretch, self.stretch, 2) if stretches else (1.0, 1.0)
+        scale = (max(both * y, least), max(both * x, least))
+        rooms = [max(0, int(side * by) - wanted) for side, by, wanted in zip(size, scale, crop, strict=True)]
+        below, beside = self.overhang
+        y = min(int(rng.integers(rooms[0] + 1 + below)), rooms[0])
+        x = min(max(int(rng.integers(-beside, rooms[1] + 1 + beside)), 0), rooms[1])
+        place = resized(scale, (y, x)) @ flipped(rng, crop, self.flip_left_right, self.flip_up_down)
+        return transform(sample, place, place, crop)
+
+    def narrowed(self, share: float) -> "ScaleAndCrop":
+        """The same with a share of its range of scales."""
+        return replace(self, scale=(share * self.scale[0], share * self.scale[1]), stretch=share * self.stretch)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Distribution of where a crop lies in a frame, relative to its middle."""
+
+    shift_x: Spread = ALWAYS_0
+    """Share of the crop's width."""
+    shift_y: Spread = ALWAYS_0
+    """Share of the crop's height."""
+    angle: Spread = ALWAYS_0
+    """Radians."""
+    zoom: Spread = ALWAYS_1
+    """How much larger things become."""
+    squeeze: Spread = ALWAYS_1
+    """Factor on the zoom along x; its inverse along y."""
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Shifts, angle, and the logarithms of zoom and squeeze, so that placements add up."""
+        x, y, angle, zoom, squeeze = (getattr(self, field.name).draw(rng) for field in fields(self))
+        return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])
+
+    def narrowed(self, share: float) -> "Placement":
+        """The same with a share of each spread."""
+        return Placement(*(getattr(self, field.name).narrowed(share) for field in fields(self)))
+
+
+def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
+    """The map from a crop into a frame: turned about the crop's middle, shifted, shrunk by the zoom, about the
+    frame's middle."""
+    shift_x, shift_y, angle, zoom, squeeze = values
+    return (
+        translation((size[1] - 1) / 2, (size[0] - 1) / 2)
+        @ scaling(np.exp(-zoom - squeeze), np.exp(-zoom + squeeze))
+        @ translation(shift_x * crop[1], shift_y * crop[0])
+        @ rotation(angle)
+        @ translation(-(crop[1] - 1) / 2, -(crop[0] - 1) / 2)
+    )
+
+
+@dataclass(frozen=True)
+class RelativeAffine:
+    """FlowNet's geometric augmentation: both frames placed alike, then the second moved a little against the first,
+    which adds to the flow.
+
+    A placement whose crop would leave the frame is drawn again, at most `TRIES` times; then the crop is a plain one,
+    or the second frame is not moved.
+    """
+
+    both: Placement
+    second: Placement = Placement()
+    """Added to that of both."""
+    relative_probability: float = 1.0
+    """Of moving the second frame."""
+    flip_left_right: float = 0.0
+    flip_up_down: float = 0.0
+
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
+        """The sample in a crop (height, width)."""
+        size = sample.valid.shape
+        mirror = flipped(rng, crop, self.flip_left_right, self.flip_up_down)
+        base = _drawn(self.both, np.zeros(5), rng, size, crop)
+        if base is None:
+            first = second = random_crop(rng, size, crop)
+        else:
+            moved = None
+            if rng.random() < self.relative_probability:
+                moved = _drawn(self.second, base, rng, size, crop)
+            first, second = (placed(values, size, crop) for values in (base, base if moved is None else moved))
+        return transform(sample, first @ mirror, second @ mirror, crop)
+
+    def narrowed(self, share: float) -> "RelativeAffine":
+        """The same with a share of each spread."""
+        return replace(self, both=self.both.narrowed(share), second=self.second.narrowed(share))
+
+
+def _drawn(
+    placement: Placement, base: np.ndarray, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]
+) -> np.ndarray | None:
+    for _ in range(TRIES):
+        values = base + placement.draw(rng)
+        if covers(placed(values, size, crop), size, crop):
+            return values
+    return None

@@ -1,0 +1,186 @@
+"""Augmentations by name, each with its source."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
+from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
+from opticflow.data.augmentation.spread import about, between, factor
+from opticflow.shapes import Sample
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A change of the pictures."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample: ...
+
+    def narrowed(self, share: float) -> "Step": ...
+
+
+@runtime_checkable
+class Geometry(Protocol):
+    """A change of where the frames lie; yields a crop."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample: ...
+
+    def narrowed(self, share: float) -> "Geometry": ...
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a sample is varied: boxes erased, frames moved and cropped, colours changed.
+
+    Colours come last, as a crop has fewer pixels than its frames.
+    """
+
+    source: str
+    """Where the numbers are from."""
+    geometry: Geometry
+    colours: tuple[Step, ...] = ()
+    """After the crop, in this order."""
+    eraser: Eraser | None = None
+    """Before the crop."""
+    half_life: float | None = None
+    """Samples after which the spread of everything has gone half the way from `begin` to full; none: full always."""
+    begin: float = 0.5
+    """Share of the spread at the start of training."""
+
+    def strength(self, seen: int) -> float:
+        """The share of the spread after a number of samples."""
+        return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (seen / self.half_life)
+
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, seen: int = 0) -> Sample:
+        """A variation of a sample.
+
+        Args:
+            sample: of any size; frames smaller than the crop are enlarged.
+            rng: decides everything.
+            crop: height and width of what is returned.
+            seen: samples that training has seen before.
+        """
+        share = self.strength(seen)
+        geometry, colours = self.geometry, self.colours
+        if share != 1:
+            geometry, colours = geometry.narrowed(share), tuple(step.narrowed(share) for step in colours)
+        if self.eraser is not None:
+            sample = self.eraser.apply(sample, rng)
+        sample = geometry.apply(sample, rng, crop)
+        for step in colours:
+            sample = step.apply(sample, rng)
+        return sample
+
+
+_RAFT = "RAFT, core/datasets.py and core/utils/augmentor.py"
+_RELATIVE = Placement(
+    shift_x=about(0, 0.03), shift_y=about(0, 0.03), angle=about(0, 0.03), zoom=factor(0, 0.03, "normal")
+)
+_DENSE_JITTER = ColourJitter(0.4, 0.4, 0.4, 0.5 / 3.14, asymmetric=0.2)
+_SPARSE_JITTER = ColourJitter(0.3, 0.3, 0.3, 0.3 / 3.14)
+
+
+def _raft_dense(low: float, high: float) -> Augmentation:
+    return Augmentation(_RAFT, ScaleAndCrop((low, high)), (_DENSE_JITTER,), Eraser())
+
+
+def _raft_sparse(low: float, high: float, *, flips: bool) -> Augmentation:
+    """Mirrored left to right only; never stretched."""
+    geometry = ScaleAndCrop(
+        (low, high),
+        stretch_probability=0,
+        flip_left_right=0.5 if flips else 0,
+        flip_up_down=0,
+        clearance=1,
+        overhang=(20, 50),
+    )
+    return Augmentation(_RAFT, geometry, (_SPARSE_JITTER,), Eraser())
+
+
+NONE = Augmentation("a crop alone", Crop())
+
+FLOWNET = Augmentation(
+    "Dosovitskiy et al., ICCV 2015, section 4.2; the relative transform, without numbers there, is FlowNet 2.0's",
+    RelativeAffine(
+        Placement(
+            shift_x=between(-0.2, 0.2),
+            shift_y=between(-0.2, 0.2),
+            angle=between(-0.2967, 0.2967),  # 17 degrees
+            zoom=between(0.9, 2.0),
+        ),
+        _RELATIVE,
+    ),
+    (
+        Toning(
+            Tone(colour=between(0.5, 2), gamma=between(0.7, 1.5), brightness=about(0, 0.2), contrast=between(0.2, 1.4))
+        ),
+        Noise(between(0, 0.04)),
+    ),
+)
+
+FLOWNET2 = Augmentation(
+    "Ilg et al., CVPR 2017: the Caffe training template, with its schedule of coefficients in samples at batch 8",
+    RelativeAffine(
+        Placement(
+            shift_x=between(-0.4, 0.4),
+            shift_y=between(-0.4, 0.4),
+            angle=between(-0.4, 0.4),
+            zoom=factor(0.2, 0.4),
+            squeeze=factor(0, 0.3),
+        ),
+        _RELATIVE,
+    ),
+    (
+        Toning(
+            second=Tone(
+                colour=factor(0, 0.02, "normal"),
+                gamma=factor(0, 0.02, "normal"),
+                brightness=about(0, 0.02),
+                contrast=factor(0, 0.02, "normal"),
+            )
+        ),
+        Noise(between(0, 0.06)),
+    ),
+    half_life=50_000 * 8,
+)
+
+RAFT_CHAIRS = _raft_dense(-0.1, 1.0)
+RAFT_THINGS = _raft_dense(-0.4, 0.8)
+RAFT_SINTEL = _raft_dense(-0.2, 0.6)
+RAFT_SINTEL_KITTI = _raft_sparse(-0.3, 0.5, flips=True)
+RAFT_SINTEL_HD1K = _raft_sparse(-0.5, 0.2, flips=True)
+RAFT_KITTI = _raft_sparse(-0.2, 0.4, flips=False)
+
+DEFAULT_MIX = Augmentation(
+    "this project's, for its own worlds: RAFT's colours and boxes, and FlowNet's geometry, which turns frames and adds "
+    "motion to half of the samples, so that displacements are wide",
+    RelativeAffine(
+        Placement(
+            shift_x=between(-0.4, 0.4),
+            shift_y=between(-0.4, 0.4),
+            angle=between(-0.2, 0.2),
+            zoom=factor(0.15, 0.4),
+            squeeze=factor(0, 0.15),
+        ),
+        _RELATIVE,
+        relative_probability=0.5,
+        flip_left_right=0.5,
+        flip_up_down=0.1,
+    ),
+    (_DENSE_JITTER,),
+    Eraser(),
+)
+
+PRESETS: dict[str, Augmentation] = {
+    "none": NONE,
+    "flownet": FLOWNET,
+    "flownet2": FLOWNET2,
+    "raft-chairs": RAFT_CHAIRS,
+    "raft-things": RAFT_THINGS,
+    "raft-sintel": RAFT_SINTEL,
+    "raft-sintel-kitti": RAFT_SINTEL_KITTI,
+    "raft-sintel-hd1k": RAFT_SINTEL_HD1K,
+    "raft-kitti": RAFT_KITTI,
+    "default-mix": DEFAULT_MIX,
+}

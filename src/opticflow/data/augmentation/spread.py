@@ -1,0 +1,48 @@
+"""Numbers drawn at random."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution of one number."""
+
+    mean: float
+    spread: float
+    """Half the width if uniform, the standard deviation if normal."""
+    kind: Literal["uniform", "normal"] = "uniform"
+    exponential: bool = False
+    """Whether the exponential of the number is meant, as for factors."""
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One number."""
+        deviation = rng.uniform(-1, 1) if self.kind == "uniform" else rng.standard_normal()
+        number = self.mean + self.spread * deviation
+        return math.exp(number) if self.exponential else number
+
+    def narrowed(self, share: float) -> "Spread":
+        """The same with a share of its spread."""
+        return replace(self, spread=share * self.spread)
+
+
+def between(low: float, high: float) -> Spread:
+    """Uniform from `low` to `high`."""
+    return Spread((low + high) / 2, (high - low) / 2)
+
+
+def about(mean: float, deviation: float) -> Spread:
+    """Normal."""
+    return Spread(mean, deviation, "normal")
+
+
+def factor(mean: float, spread: float, kind: Literal["uniform", "normal"] = "uniform") -> Spread:
+    """The exponential of a number."""
+    return Spread(mean, spread, kind, exponential=True)
+
+
+ALWAYS_0 = Spread(0.0, 0.0)
+ALWAYS_1 = Spread(1.0, 0.0)

@@ -1,0 +1,99 @@
+"""Which sample is drawn at which position of an endless training order: pure functions of a seed and a position.
+
+So a run resumes at any position without replaying what came before it, and the samples do not depend on how many
+workers or processes share the work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from opticflow.errors import InputError
+
+BLOCK = 1024
+"""Draws within which every source comes exactly as often as its share says, to within one draw."""
+
+
+@dataclass(frozen=True)
+class Interleaving:
+    """Which source each position draws from, and which draw of that source it is."""
+
+    shares: Sequence[float]
+    """In any unit."""
+    seed: int
+    _quotas: list[int] = field(init=False, repr=False)
+    _blocks: dict[int, tuple[np.ndarray, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self):
+        if not self.shares or min(self.shares) <= 0 or len(self.shares) > BLOCK:
+            raise InputError(f"the shares of the data sets are {list(self.shares)}; wanted numbers larger than 0")
+        exact = np.array(self.shares) / sum(self.shares) * BLOCK
+        quotas = np.maximum(1, np.floor(exact)).astype(int)
+        while quotas.sum() != BLOCK:  # what rounding left goes where it is missed most
+            change = 1 if quotas.sum() < BLOCK else -1
+            quotas[np.argmax(change * (exact - quotas))] += change
+        object.__setattr__(self, "_quotas", quotas.tolist())
+
+    def __call__(self, position: int) -> tuple[int, int]:
+        """The source's number and the number of its draw, from 0."""
+        block, place = divmod(position, BLOCK)
+        if block not in self._blocks:
+            self._blocks.clear()
+            sources = np.repeat(np.arange(len(self._quotas)), self._quotas)
+            np.random.default_rng([self.seed, 1, block]).shuffle(sources)
+            turns = np.zeros(BLOCK, dtype=int)
+            for source, quota in enumerate(self._quotas):
+                turns[sources == source] = np.arange(quota)
+            self._blocks[block] = sources, turns
+        sources, turns = self._blocks[block]
+        source = int(sources[place])
+        return source, block * self._quotas[source] + int(turns[place])
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """Items of a finite set in an order of its own in every epoch."""
+
+    count: int
+    seed: int
+    _epochs: dict[int, np.ndarray] = field(init=False, repr=False, default_factory=dict)
+
+    def __call__(self, draw: int) -> int:
+        """The item of a draw."""
+        epoch, place = divmod(draw, self.count)
+        if epoch not in self._epochs:
+            self._epochs.clear()
+            self._epochs[epoch] = np.random.default_rng([self.seed, 2, epoch]).permutation(self.count)
+        return int(self._epochs[epoch][place])
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """Items of an endless series, each drawn several times while the window of those in use slides on.
+
+    The window begins with `first` items, so that training starts soon, and takes up one new item every `uses` draws.
+    When it has grown to `capacity` it lets go of its oldest item for every new one.
+    """
+
+    capacity: int
+    uses: int
+    seed: int
+    first: int = 16
+
+    def __post_init__(self):
+        if not 1 <= self.first <= self.capacity or self.uses < 1:
+            raise InputError(
+                f"a pool of {self.capacity} that begins with {self.first} and uses each {self.uses} times; "
+                "wanted at least 1 each, and no more at the beginning than it holds"
+            )
+
+    def window(self, draw: int) -> range:
+        """The items in use at a draw."""
+        newest = self.first + draw // self.uses
+        return range(max(0, newest - self.capacity), newest)
+
+    def __call__(self, draw: int) -> int:
+        """The item of a draw."""
+        window = self.window(draw)
+        return window[int(np.random.default_rng([self.seed, 3, draw]).integers(len(window)))]

@@ -1,0 +1,146 @@
+"""A pool of generated samples, which are used several times while they are slowly renewed.
+
+A generator takes tens of milliseconds a pair, a variation of a pair that is at hand a few. What is drawn depends on
+the seed and the draw's number alone (`order.Renewal`), never on what happens to be in the pool: a missing pair is made
+again, bit for bit. So the pool is a cache, and a run that was killed goes on with the same samples.
+"""
+
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from opticflow.data.order import Renewal
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.shapes import Sample
+
+SLACK = 64
+"""Items that are kept beyond the window, as workers are not all at the same draw."""
+
+
+@runtime_checkable
+class World(Protocol):
+    """An endless series of pairs: `world[number]` is always the same."""
+
+    def __getitem__(self, number: int, /) -> RenderedPair | Sample: ...
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Samples of a synthetic world, by number of the draw."""
+
+    make_world: Callable[[], World]
+    """Called once in every process that makes samples: `partial(make_world, "chairs", seed, size)`. It, not the world,
+    travels to the workers, so it must be one that can be pickled."""
+    seed: int = 0
+    """Of the order, not of the world."""
+    capacity: int = 512
+    """Samples in use at a time."""
+    uses: int = 8
+    """How often each is drawn, on average."""
+    folder: Path | None = None
+    """Where they are kept, for this pool alone, shared by all workers and processes of a run; in the memory of each
+    if not given. A sample of 512x384 takes 3.1 MB. Everything in it can be deleted at any time."""
+    both_directions: bool = True
+    """Whether every second sample is the one before it with time reversed."""
+    _memory: OrderedDict[int, Sample] = field(init=False, repr=False, default_factory=OrderedDict)
+    _worlds: list[World] = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self):
+        Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))  # refuses numbers that make no sense
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def order(self) -> Renewal:
+        """Which sample a draw takes."""
+        return Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))
+
+    def __getitem__(self, draw: int) -> Sample:
+        number = self.order(draw)
+        kept = self._kept(number)
+        if kept is not None:
+            return kept
+        for made, sample in self._made(number).items():
+            self._keep(made, sample)
+            if made == number:
+                kept = sample
+        assert kept is not None
+        return kept
+
+    def _made(self, number: int) -> dict[int, Sample]:
+        """A sample, and what comes with it."""
+        both = self.both_directions
+        if not self._worlds:
+            self._worlds.append(self.make_world())
+        pair = self._worlds[0][number // 2 if both else number]
+        if isinstance(pair, Sample):
+            return {number: pair}
+        if not both:
+            return {number: pair.sample()}
+        first = number - number % 2
+        return {first: pair.sample(), first + 1: pair.reversed().sample()}
+
+    def _kept(self, number: int) -> Sample | None:
+        if self.folder is None:
+            return self._memory.get(number)
+        try:
+            return _unpacked(self._path(number).read_bytes())
+        except (OSError, ValueError, KeyError):  # not there, or damaged: it is made again
+            return None
+
+    def _keep(self, number: int, sample: Sample) -> None:
+        if self.folder is None:
+            self._memory[number] = sample
+            while len(self._memory) > self.capacity + SLACK:
+                self._memory.popitem(last=False)
+            return
+        path = self._path(number)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_bytes(_packed(sample))
+        temporary.replace(path)
+        self._path(number - self.capacity - SLACK).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{number}.sample"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_memory": OrderedDict(), "_worlds": []}  # workers begin with neither
+
+
+def _packed(sample: Sample) -> bytes:
+    file = io.BytesIO()
+    header = np.array([*sample.valid.shape, len(sample.name.encode())], dtype="<i8")
+    masks = np.packbits(np.stack([sample.valid, sample.occluded]))
+    for part in (header, sample.first, sample.second, sample.flow.astype("<f4", copy=False), masks):
+        file.write(part.tobytes())
+    file.write(sample.name.encode())
+    return file.getvalue()
+
+
+def _unpacked(data: bytes) -> Sample:
+    height, width, letters = (int(number) for number in np.frombuffer(data, "<i8", 3))
+    area = height * width
+    masks = -(-2 * area // 8)
+    ends = np.cumsum([24, 3 * area, 3 * area, 8 * area, masks, letters])
+    if len(data) != ends[-1]:
+        raise ValueError("cut off")
+    first, second, flow, bits, name = (data[begin:end] for begin, end in pairwise(ends))
+    valid, occluded = (
+        np.unpackbits(np.frombuffer(bits, np.uint8), count=2 * area).astype(bool).reshape(2, height, width)
+    )
+    return Sample(
+        np.frombuffer(first, np.uint8).reshape(height, width, 3),
+        np.frombuffer(second, np.uint8).reshape(height, width, 3),
+        np.frombuffer(flow, "<f4").reshape(height, width, 2).astype(np.float32, copy=False),
+        valid,
+        occluded,
+        name.decode(),
+    )

@@ -1,0 +1,195 @@
+"""Samples to batches: an endless, deterministic training stream whose whole state is one number.
+
+stream = TrainingStream([Source("chairs", chairs, PRESETS["raft-chairs"])], crop=(368, 496), batch_size=10)
+for batch in stream.batches(start=0): ...
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from opticflow.data.augmentation import Augmentation
+from opticflow.data.order import Interleaving, Shuffle
+from opticflow.errors import DatasetError, InputError, OpticflowError
+from opticflow.shapes import Flow, Frames, Mask, Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as a network takes them."""
+
+    first: Frames
+    """In [0, 1], with the strides of channels-last."""
+    second: Frames
+    flow: Flow
+    """In pixels; zero where unknown."""
+    valid: Mask
+    names: list[str]
+    """Where each comes from, for messages."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What samples are drawn from: a data set, which also has a length, or an endless series such as `Pool`, which is
+    asked for its draws 0, 1, 2 ... in turn."""
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the sets of samples of a stream."""
+
+    name: str
+    samples: Samples
+    augmentation: Augmentation
+    share: float = 1.0
+    """How often it is drawn from, in proportion to the other sources. For several sets of which each is to be repeated
+    some times in an epoch, as in RAFT's mix: repetitions times length."""
+
+
+@dataclass(frozen=True)
+class TrainingStream:
+    """Samples number 0, 1, 2 ... of a training, each a function of the seed and its number alone."""
+
+    sources: Sequence[Source]
+    crop: tuple[int, int]
+    """Height and width."""
+    batch_size: int
+    """Of one process."""
+    seed: int = 0
+    workers: int = 1
+    """Processes that prepare batches in the background; with 0 it is done when a batch is asked for."""
+    rank: int = 0
+    """Of this process: it takes every `world_size`-th sample, beginning with this one, so that all processes together
+    see the samples that one process with the sum of their batches would see."""
+    world_size: int = 1
+    prefetch: int = 4
+    """Batches that each worker prepares ahead."""
+    _interleaving: Interleaving = field(init=False, repr=False)
+    _shuffles: list[Shuffle | None] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        if self.batch_size < 1 or self.workers < 0 or not 0 <= self.rank < self.world_size:
+            raise InputError(
+                f"a batch of {self.batch_size}, {self.workers} workers, process {self.rank} of {self.world_size}; "
+                "wanted at least 1, at least 0, and a process below their number"
+            )
+        shuffles = [_shuffle(source.samples, self.seed + number) for number, source in enumerate(self.sources)]
+        object.__setattr__(self, "_interleaving", Interleaving([source.share for source in self.sources], self.seed))
+        object.__setattr__(self, "_shuffles", shuffles)
+
+    def __getitem__(self, number: int) -> Sample:
+        """Sample number `number`, augmented.
+
+        Raises:
+            DatasetError: it cannot be read or used; the message names it.
+        """
+        which, draw = self._interleaving(number)
+        source, shuffle = self.sources[which], self._shuffles[which]
+        index = draw if shuffle is None else shuffle(draw)
+        name = f"{source.name} {index}"
+        try:
+            sample = source.samples[index]
+            name = f"{source.name} {sample.name or index}"
+            rng = np.random.default_rng([self.seed, 0, number])
+            varied = source.augmentation.apply(sample, rng, self.crop, seen=number)
+            if not np.isfinite(varied.flow).all():
+                raise DatasetError("its flow is NaN or infinite at pixels that count as known")
+            return varied.replace(name=name)
+        except (OpticflowError, OSError, cv2.error, ValueError) as error:
+            raise DatasetError(
+                f"sample {number} of the training, {name}: {error}; leave it out of its data set or repair it"
+            ) from error
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Batches without end.
+
+        Args:
+            start: number of samples that all processes together have already taken; a multiple of `world_size`.
+
+        Raises:
+            InputError: `start` is not such a number.
+            DatasetError: a sample cannot be read or used.
+        """
+        if start < 0 or start % self.world_size:
+            raise InputError(f"the training begins at sample {start}; wanted a multiple of {self.world_size} processes")
+        loader = DataLoader(
+            _Numbered(self),
+            batch_sampler=_Numbers(start + self.rank, self.world_size, self.batch_size),
+            num_workers=self.workers,
+            collate_fn=_stacked,
+            prefetch_factor=self.prefetch if self.workers else None,
+            worker_init_fn=_begin_worker,
+            multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
+        )
+        ready = iter(loader)
+        while True:
+            try:
+                stacked = next(ready)
+            except RuntimeError as error:
+                raise DatasetError(
+                    f"a process that prepares samples has died, out of memory perhaps ({error}); resume with fewer "
+                    "workers or a smaller pool"
+                ) from error
+            if isinstance(stacked, DatasetError):
+                raise stacked
+            *arrays, names = stacked
+            yield _batch(*arrays, names=names)
+
+
+def _shuffle(samples: Samples, seed: int) -> Shuffle | None:
+    length = getattr(samples, "__len__", None)
+    return None if length is None else Shuffle(length(), seed)
+
+
+class _Numbered(Dataset):
+    """The stream as the DataLoader wants it. Errors travel as values: the loader would wrap them in a traceback."""
+
+    def __init__(self, stream: TrainingStream) -> None:
+        self.stream = stream
+
+    def __getitem__(self, number: int) -> Sample | DatasetError:
+        try:
+            return self.stream[number]
+        except DatasetError as error:
+            return DatasetError(str(error))
+
+
+class _Numbers:
+    """Lists of sample numbers without end."""
+
+    def __init__(self, first: int, step: int, size: int) -> None:
+        self.first, self.step, self.size = first, step, size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        number = self.first
+        while True:
+            yield [number + self.step * i for i in range(self.size)]
+            number += self.step * self.size
+
+
+def _begin_worker(_: int) -> None:
+    cv2.setNumThreads(1)  # the workers are the parallelism
+
+
+def _stacked(samples: list[Sample | DatasetError]) -> Any:
+    """Frames stay in 8 bits until they are with the network's process. Arrays and not tensors: a tensor needs shared
+    memory, of which containers have little, and a worker that ends while it sends one may abort in C++."""
+    for sample in samples:
+        if isinstance(sample, DatasetError):
+            return sample
+    whole = [sample for sample in samples if isinstance(sample, Sample)]
+    arrays = (np.stack([getattr(sample, name) for sample in whole]) for name in ("first", "second", "flow", "valid"))
+    return *arrays, [sample.name for sample in whole]
+
+
+def _batch(*arrays: np.ndarray, names: list[str]) -> Batch:
+    first, second, flow, valid = (torch.from_numpy(array) for array in arrays)
+    first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
+    return Batch(first, second, flow.permute(0, 3, 1, 2).contiguous(), valid, names)

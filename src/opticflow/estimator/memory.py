@@ -1,0 +1,82 @@
+"""How much memory an estimate takes, said before it starts."""
+
+import copy
+import math
+import re
+
+import psutil
+import torch
+from torch import nn
+
+from opticflow.errors import InputError
+from opticflow.estimator.tiles import smallest_tile
+from opticflow.models import FlowNetwork
+from opticflow.models.cost import peak_of_tensors
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_PROBE = 512
+LIBRARIES = 1.1
+"""The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
+FIXED = 250_000_000
+"""For threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
+EDGE = 60
+"""Bytes per pixel of a pair of frames that go around the network: frames, flow, and the flow that tiles start from."""
+
+
+def parse_memory(amount: str | int) -> int:
+    """Bytes from `4GB`, `1500 MB`, `2GiB`, or a number of bytes.
+
+    Raises:
+        InputError: not an amount of memory.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?)B?", str(amount).strip().upper())
+    if found is None or found[2] not in _UNITS or float(found[1]) <= 0:
+        raise InputError(f"{amount!r} is no amount of memory; wanted one as 4GB, 500MB or 2GiB")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def bytes_per_pixel(network: FlowNetwork) -> float:
+    """What a pair of frames takes in a network beyond its weights, in float32, found without computing anything."""
+    if not any(True for _ in network.parameters()):
+        return LIBRARIES * 100  # the classical methods: some float images
+    with torch.inference_mode():
+        memo = {id(tensor): _empty(tensor) for tensor in [*network.parameters(), *network.buffers()]}
+        shadow = copy.deepcopy(network, memo)
+        for module in shadow.modules():
+            if hasattr(module, "iterations"):
+                module.iterations = 1  # type: ignore[assignment]
+            if hasattr(module, "form"):
+                module.form = "on-demand"  # type: ignore[assignment]
+        frames = torch.empty(1, 3, _PROBE, _PROBE, device="meta")
+        peak = peak_of_tensors(lambda: shadow(frames, frames))
+    return LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2
+
+
+def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:
+    """The number of pixels of a pair that the network can be given at once, of frames of a size.
+
+    Args:
+        network: what will run.
+        amount: bytes that the whole process may take.
+        height: of the frames, which are held whole.
+        width: of the frames.
+
+    Raises:
+        InputError: not even a small tile fits.
+    """
+    used = psutil.Process().memory_info().rss
+    left = amount - used - FIXED - EDGE * height * width
+    pixels = int(left / bytes_per_pixel(network))
+    smallest = max(smallest_tile(network.stride), network.min_size**2)
+    if pixels < smallest:
+        needed = amount - left + math.ceil(smallest * bytes_per_pixel(network))
+        raise InputError(
+            f"{amount / 1e9:.2g} GB are too little for frames of {width}x{height}; "
+            f"at least {needed / 1e9:.2g} GB are needed (of which the process has {used / 1e9:.2g} GB)"
+        )
+    return pixels
+
+
+def _empty(tensor: torch.Tensor) -> torch.Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty

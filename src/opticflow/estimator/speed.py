@@ -1,0 +1,180 @@
+"""How fast a model is and how much memory it takes, each measurement in a process of its own."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from opticflow import weights
+from opticflow.errors import InputError, OpticflowError, WeightsError
+from opticflow.estimator.estimator import Estimator
+from opticflow.models import build
+from opticflow.models.plain import plain_twin
+from opticflow.models.raft import RAFT, STRIDE
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One model at one size. Times are the least of several rounds."""
+
+    model: str
+    width: int
+    height: int
+    precision: str
+    """What the request came to: auto is resolved."""
+    device: str
+    threads: int
+    iterations: int | None
+    trained: bool
+    """Whether weights were at hand; RAFT's lookups hit other places without."""
+    milliseconds: float
+    """For one pair, from frames to flow."""
+    frames_per_second: float
+    memory: int
+    """Peak of the process, or of the tensors on a GPU, in bytes."""
+    plain_milliseconds: float | None
+    """RAFT: the plain form in fp32, its rounds between those of the fast form; none where its volume does not fit."""
+    plain_memory: int | None
+    ratio: float | None
+    """How many times faster than the plain form."""
+
+
+def measure_speed(
+    model: str,
+    width: int,
+    height: int,
+    *,
+    precision: str = "auto",
+    device: str = "auto",
+    rounds: int = 3,
+    compare: bool = True,
+    max_memory: str | None = None,
+) -> Speed:
+    """Measure in a new process.
+
+    Args:
+        model: a name, or a checkpoint file.
+        width: of the frames.
+        height: of the frames.
+        precision: see `Estimator`.
+        device: see `Estimator`.
+        rounds: the least time of so many counts; the first pair, which warms up, does not.
+        compare: also time the plain form, where there is one.
+        max_memory: see `Estimator`.
+
+    Raises:
+        InputError: what the Estimator refuses.
+        OpticflowError: the process died, as it does when memory runs out.
+    """
+    request = [model, width, height, precision, device, rounds, compare, max_memory]
+    command = [sys.executable, "-m", "opticflow.estimator.speed", json.dumps(request)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        raise InputError(done.stderr.strip())
+    if done.returncode:
+        cause = (done.stderr.strip().splitlines() or ["killed, probably for want of memory"])[-1]
+        raise OpticflowError(f"{model} at {width}x{height} did not finish: {cause}")
+    return Speed(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _measure(
+    model: str,
+    width: int,
+    height: int,
+    precision: str,
+    device: str,
+    rounds: int,
+    compare: bool,
+    max_memory: str | None,
+) -> Speed:
+    trained = True
+    try:
+        network = weights.load_network(model)
+    except WeightsError:
+        network, trained = build(model), False
+    estimator = Estimator(network, device=device, precision=precision, max_memory=max_memory)
+    frames = _frames(height, width)
+    fast = _timer(estimator, frames)
+    fast()
+    memory = _peak(estimator.device)
+    plain, plain_memory = None, None
+    times: list[float] = []
+    plain_times: list[float] = []
+    if compare and isinstance(network, RAFT) and _fits(height, width, estimator.device):
+        plain = _timer(Estimator(plain_twin(network), device=device, precision="fp32"), frames)
+        plain()
+        plain_memory = _peak(estimator.device)
+    for _ in range(rounds):
+        times.append(fast())
+        if plain:
+            plain_times.append(plain())
+    best, plain_best = min(times), min(plain_times, default=None)
+    return Speed(
+        model=model,
+        width=width,
+        height=height,
+        precision=estimator.precision,
+        device=str(estimator.device),
+        threads=torch.get_num_threads(),
+        iterations=getattr(network, "iterations", None),
+        trained=trained,
+        milliseconds=round(1e3 * best, 2),
+        frames_per_second=round(1 / best, 3),
+        memory=memory,
+        plain_milliseconds=None if plain_best is None else round(1e3 * plain_best, 2),
+        plain_memory=plain_memory,
+        ratio=None if plain_best is None else round(plain_best / best, 3),
+    )
+
+
+def _frames(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Clouds that move by a few pixels."""
+    generator = torch.Generator().manual_seed(0)
+    clouds = torch.rand(1, 3, height // 16 + 2, width // 16 + 2, generator=generator)
+    picture = torch.nn.functional.interpolate(clouds, size=(height + 4, width + 6), mode="bicubic").clamp(0, 1)
+    frame = (255 * picture[0]).byte().permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(frame[4:, 6:]), np.ascontiguousarray(frame[:-4, :-6])
+
+
+def _timer(estimator: Estimator, frames: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
+    def run() -> float:
+        begun = time.perf_counter()
+        estimator(*frames)  # its answer lies in main memory, so that a GPU has finished
+        return time.perf_counter() - begun
+
+    return run
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return peak
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says on Linux includes the process that started this one
+        kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return 1024 * int(kilobytes)
+    process = psutil.Process().memory_info()
+    return getattr(process, "peak_wset", process.rss)  # Windows knows the peak; elsewhere what is held after the pair
+
+
+def _fits(height: int, width: int, device: torch.device) -> bool:
+    """Whether the plain form's volume does, with what is needed to make it."""
+    volume = 4 * (height * width / STRIDE**2) ** 2
+    available = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return 3 * volume < available
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(json.dumps(asdict(_measure(*json.loads(sys.argv[1])))) + "\n")
+    except OpticflowError as error:
+        sys.stderr.write(str(error))
+        sys.exit(2)

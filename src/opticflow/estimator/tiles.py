@@ -1,0 +1,124 @@
+"""Flow of frames that are too large to be estimated at once: by overlapping tiles that know the far motion.
+
+The whole frame is estimated small; each tile then compares its part of the first frame with that part of the second
+frame where the small estimate says that its contents went. What is left is near motion, which the tile holds.
+"""
+
+import math
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from opticflow.errors import InputError
+from opticflow.shapes import FlowArray, Frame
+
+OVERLAP = 96
+"""Pixels that neighbouring tiles share: more than a 1/8 feature's surroundings that matter."""
+
+Tile = Float32[np.ndarray, "_ _ 2"]
+Pair = Callable[..., Tile]
+"""Estimates the flow of two frames that fit into memory, from a start."""
+
+
+def estimate_in_tiles(
+    estimate: Pair, first: Frame, second: Frame, *, pixels: int, multiple: int, start: FlowArray | None = None
+) -> FlowArray:
+    """The flow from `first` to `second`.
+
+    Where tiles overlap, their flows are blended, each with a weight that falls to its borders. A network that looks
+    at statistics of its whole input (RAFT's instance norm) sees those of the tile, which is an approximation.
+
+    Args:
+        estimate: for a pair of at most `pixels`.
+        first: the first frame.
+        second: the second frame.
+        pixels: of the largest tile.
+        multiple: sides of tiles are multiples of this.
+        start: the far motion, where it is known already.
+
+    Raises:
+        InputError: `pixels` is less than `smallest_tile`.
+    """
+    height, width = first.shape[:2]
+    seed = _small_estimate(estimate, first, second, pixels) if start is None else start
+    rows, columns = _layout(height, width, pixels, multiple)
+    total = np.zeros((height, width, 2), np.float32)
+    weights = np.zeros((height, width, 1), np.float32)
+    for row in rows:
+        for column in columns:
+            own = row, column
+            flow = _estimate_tile(estimate, first, second, seed, own)
+            weight = _ramp(row, height)[:, None, None] * _ramp(column, width)[None, :, None]
+            total[own] += weight * flow
+            weights[own] += weight
+    total /= weights
+    return total
+
+
+def _small_estimate(estimate: Pair, first: Frame, second: Frame, pixels: int) -> FlowArray:
+    height, width = first.shape[:2]
+    scale = min(0.5, math.sqrt(0.9 * pixels / (height * width)))
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (first, second)]
+    flow = estimate(small[0], small[1], np.zeros((*small[0].shape[:2], 2), np.float32))
+    flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+    flow *= np.array([width / size[0], height / size[1]], np.float32)
+    return flow
+
+
+def _estimate_tile(estimate: Pair, first: Frame, second: Frame, seed: FlowArray, own: tuple[slice, slice]) -> Tile:
+    """The flow of one tile: its contents' usual motion, and what it estimates beyond."""
+    start = seed[own]
+    usual = np.rint(np.median(start.reshape(-1, 2)[::7], axis=0)).astype(int)
+    y, x = (
+        np.clip(np.arange(part.start, part.stop) + shift, 0, side - 1)
+        for part, shift, side in zip(own, usual[::-1], second.shape, strict=False)
+    )
+    target = np.ascontiguousarray(second[y[0] : y[-1] + 1, x[0] : x[-1] + 1])
+    target = target[np.ix_(y - y[0], x - x[0])]  # the border goes on beyond the frame
+    moved = usual.astype(np.float32)
+    return estimate(np.ascontiguousarray(first[own]), target, start - moved) + moved
+
+
+def smallest_tile(multiple: int) -> int:
+    """Pixels of the smallest tile that gets anywhere."""
+    return _side(10**6, 10**6, multiple) ** 2
+
+
+def _layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[slice], list[slice]]:
+    """Rows and columns of a grid of tiles: the one with the least work among those that fit."""
+    best = None
+    for across in range(1, width + 1):
+        tile_width = _side(width, across, multiple)
+        down = next((n for n in range(1, height + 1) if _side(height, n, multiple) * tile_width <= pixels), None)
+        if down is not None:
+            work = across * down * tile_width * _side(height, down, multiple)
+            best = min(best or (work, across, down), (work, across, down))
+        if tile_width == min(width, _side(10**6, 10**6, multiple)):
+            break  # no narrower tile gets anywhere
+    if best is None:
+        raise InputError(f"tiles of {pixels} pixels are too small; wanted at least {smallest_tile(multiple)}")
+    _, across, down = best
+    return _cut(height, down, multiple), _cut(width, across, multiple)
+
+
+def _side(length: int, count: int, multiple: int) -> int:
+    """Of each of `count` tiles that together cover a length."""
+    return min(length, math.ceil((length + (count - 1) * OVERLAP) / count / multiple) * multiple)
+
+
+def _cut(length: int, count: int, multiple: int) -> list[slice]:
+    side = _side(length, count, multiple)
+    starts = np.linspace(0, length - side, count).round().astype(int)
+    return [slice(start, start + side) for start in starts.tolist()]
+
+
+def _ramp(part: slice, length: int) -> np.ndarray:
+    """Weights along one side of a tile: they fall to borders that are not the frame's."""
+    side = part.stop - part.start
+    rising = (np.arange(side, dtype=np.float32) + 0.5) / min(OVERLAP, side)
+    left = rising if part.start > 0 else np.full(side, np.inf, np.float32)
+    right = rising[::-1] if part.stop < length else np.full(side, np.inf, np.float32)
+    return np.minimum(np.minimum(left, right), 1)

@@ -1,0 +1,152 @@
+"""The inner loops of the on-demand correlation lookup, compiled for the CPU by Numba.
+
+The loops let go of the interpreter's lock and the threads are Python's, as many as PyTorch uses: Numba's own threads
+would not bear being started from two threads at once, nor a fork.
+"""
+
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numba
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+# sums may be reordered, which is what vectorises a dot product; NaN and infinity keep their meaning
+_ORDERLESS = {"reassoc", "contract", "nsz"}
+
+
+def _compiled(function: Callable) -> Callable:
+    function = inspect.unwrap(function)  # the shape checks that tests put around functions
+    options = {"nogil": True, "fastmath": _ORDERLESS, "boundscheck": False, "error_model": "numpy"}
+    try:
+        return numba.njit(function, cache=True, **options)
+    except RuntimeError:  # there is no place that can be written to
+        return numba.njit(function, **options)
+
+
+@_compiled
+def _corner(centre, radius, size):
+    """The first of the 2 r + 2 integer places around a centre, and how far the centre lies beyond its own place."""
+    centre = min(max(centre, -radius - 2.0), size + radius + 1.0)  # further out everything is zero alike
+    whole = int(centre // 1)
+    return whole - radius, centre - whole
+
+
+@_compiled
+def _read(first, second, places, scale, corners, patches, found, begin, end):
+    """Bring `patches` to where `places` are now and blend them. See `read`."""
+    height, width, channels = second.shape[1:]
+    side = patches.shape[1]
+    radius = side // 2 - 1
+    window = side - 1
+    positions = first.shape[0] // second.shape[0]
+    moved = patches[0].copy()
+    for p in range(begin, end):
+        left, right_share = _corner(places[p, 0] * scale, radius, width)
+        top, lower_share = _corner(places[p, 1] * scale, radius, height)
+        across, down = left - corners[p, 0], top - corners[p, 1]
+        patch = patches[p]
+        if across != 0 or down != 0:
+            corners[p, 0], corners[p, 1] = left, top
+            image = second[p // positions]
+            for i in range(side):
+                x, known_column = left + i, 0 <= i + across < side
+                for j in range(side):
+                    y = top + j
+                    if known_column and 0 <= j + down < side:
+                        moved[i, j] = patch[i + across, j + down]
+                    elif 0 <= x < width and 0 <= y < height:
+                        total = first[p, 0] * 0
+                        for c in range(channels):
+                            total += first[p, c] * image[y, x, c]
+                        moved[i, j] = total
+                    else:
+                        moved[i, j] = 0
+            for i in range(side):
+                for j in range(side):
+                    patch[i, j] = moved[i, j]
+        left_share, upper_share = 1 - right_share, 1 - lower_share
+        for i in range(window):
+            for j in range(window):
+                upper = left_share * patch[i, j] + right_share * patch[i + 1, j]
+                lower = left_share * patch[i, j + 1] + right_share * patch[i + 1, j + 1]
+                found[p, i * window + j] = upper_share * upper + lower_share * lower
+
+
+@_compiled
+def _spread(gradient, places, scale, products, begin, end):
+    """Add what a lookup's gradient says of each product. See `spread`."""
+    height, width = products.shape[1:]
+    window = round(gradient.shape[1] ** 0.5)
+    radius = window // 2
+    for p in range(begin, end):
+        left, right_share = _corner(places[p, 0] * scale, radius, width)
+        top, lower_share = _corner(places[p, 1] * scale, radius, height)
+        for i in range(window + 1):
+            x = left + i
+            if not 0 <= x < width:
+                continue
+            for j in range(window + 1):
+                y = top + j
+                if not 0 <= y < height:
+                    continue
+                total = products[p, y, x]
+                for di in range(2):
+                    for dj in range(2):
+                        k, m = i - di, j - dj
+                        if 0 <= k < window and 0 <= m < window:
+                            share = (right_share if di else 1 - right_share) * (lower_share if dj else 1 - lower_share)
+                            total += share * gradient[p, k * window + m]
+                products[p, y, x] = total
+
+
+def read(
+    first: Float[Tensor, "positions channels"],
+    second: Float[Tensor, "batch height width channels"],
+    places: Float[Tensor, "positions 2"],
+    scale: float,
+    corners: Int[Tensor, "positions 2"],
+    patches: Float[Tensor, "positions side side"],
+    found: Float[Tensor, "positions window"],
+) -> None:
+    """Fill `found`, a column block of the answer, for one level.
+
+    Args:
+        first: features of the first frame, all contiguous.
+        second: features of the level.
+        places: (x, y) in pixels of the finest level.
+        scale: of the level, 1, 1/2, 1/4 ...
+        corners: where each patch lies (its first x and y); brought up to date.
+        patches: products at integer places, x the slow axis; only what has come into view is computed anew.
+        found: written to.
+    """
+    arrays = [tensor.numpy() for tensor in (first, second, places)]
+    kept = [tensor.numpy() for tensor in (corners, patches, found)]
+    _in_threads(len(first), lambda begin, end: _read(*arrays, scale, *kept, begin, end))
+
+
+def spread(
+    gradient: Float[Tensor, "positions window"],
+    places: Float[Tensor, "positions 2"],
+    scale: float,
+    products: Float[Tensor, "positions height width"],
+) -> None:
+    """Add to `products`, the gradient of all products of one level, what follows from the gradient of one lookup."""
+    arrays = gradient.numpy(), places.numpy()
+    target = products.numpy()
+    _in_threads(len(places), lambda begin, end: _spread(*arrays, scale, target, begin, end))
+
+
+def _in_threads(count: int, work: Callable[[int, int], None]) -> None:
+    threads = min(torch.get_num_threads(), count)
+    if threads == 1:
+        return work(0, count)
+    bounds = [count * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work, *bound) for bound in pairwise(bounds[1:])]
+        work(bounds[0], bounds[1])
+        for other in others:
+            other.result()

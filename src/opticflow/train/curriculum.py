@@ -1,0 +1,78 @@
+"""Networks that are made of others: what a stage takes over from earlier ones, and what it must not change."""
+
+import hashlib
+
+from torch import Tensor, nn
+
+from opticflow.errors import InputError, TrainingError
+from opticflow.models import LearnedNetwork, build
+from opticflow.train.checkpoint import Run
+from opticflow.train.recipe import Stage
+from opticflow.weights import read_checkpoint
+
+
+def begin(stage: Stage, run: Run) -> LearnedNetwork:
+    """The network of a stage, with the weights of earlier stages in it and what is frozen marked.
+
+    Raises:
+        InputError: a model without weights, or a prefix that names nothing.
+        WeightsError: an earlier stage has not run yet, or its weights do not fit.
+    """
+    network = build(stage.model, **stage.options)
+    if not isinstance(network, LearnedNetwork):
+        raise InputError(f"{stage.model} has no weights to train; take one of the networks of `opticflow models list`")
+    stages = {stage.name: stage for stage in run.recipe.stages}
+    for start in stage.start:
+        theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
+        taken = {
+            start.ours + name.removeprefix(start.theirs): tensor
+            for name, tensor in theirs.items()
+            if name.startswith(start.theirs)
+        }
+        ours = network.state_dict()
+        unfit = [name for name in taken if name not in ours or ours[name].shape != taken[name].shape]
+        if unfit or not taken:
+            found = f"does not fit at {unfit[0]}" if unfit else "has nothing of that name"
+            raise InputError(
+                f"{stage.name} takes {start.theirs or 'all'} of {start.stage} over as {start.ours or 'all'}: it {found}"
+            )
+        network.load_state_dict(taken, strict=False)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(stage.frozen))
+    for prefix in stage.frozen:
+        if not frozen(network, (prefix,)):
+            raise InputError(f"{stage.name} freezes {prefix!r}, which {stage.model} does not have")
+    return network
+
+
+def training_mode(network: nn.Module, stage: Stage) -> None:
+    """Training mode, but for what is frozen."""
+    network.train()
+    for name, module in network.named_modules():
+        held = stage.freeze_batch_norm and isinstance(module, nn.BatchNorm2d)
+        if held or (stage.frozen and f"{name}.".startswith(stage.frozen)):
+            module.eval()
+
+
+def frozen(network: nn.Module, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Parameters and statistics that must not change, by name."""
+    return {name: tensor for name, tensor in network.state_dict().items() if prefixes and name.startswith(prefixes)}
+
+
+def fingerprint(network: nn.Module, stage: Stage) -> str:
+    """The hash of what is frozen; empty if nothing is."""
+    held = frozen(network, stage.frozen)
+    digest = hashlib.sha256()
+    for name in sorted(held):
+        digest.update(name.encode() + held[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest() if held else ""
+
+
+def must_be_unchanged(network: nn.Module, stage: Stage, before: str) -> None:
+    """Compare what is frozen with what it was, bit for bit.
+
+    Raises:
+        TrainingError: it has changed.
+    """
+    if fingerprint(network, stage) != before:
+        raise TrainingError(f"{stage.name}: weights that are frozen have changed; this is a fault of the program")

@@ -1,0 +1,60 @@
+"""Devices, number format and processes, by Lightning Fabric."""
+
+import os
+from typing import Any
+
+from opticflow.errors import InputError
+from opticflow.estimator.precision import choose_device, choose_precision
+
+FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+"""Ours -> Fabric's. fp16 is left out: its range is so small that gradients must be scaled."""
+
+
+def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, str]:
+    """A Fabric, in each of the processes that torchrun or `fabric run` has started; and the number format, in our name.
+
+    Raises:
+        InputError: Lightning is not installed; a device or precision that cannot be used.
+    """
+    require()
+    from lightning.fabric import Fabric
+
+    chosen = choose_device(device)
+    number_format = choose_precision(precision, chosen)
+    if number_format not in FORMATS:
+        raise InputError(f"training in {precision} is not offered; use fp32, or bf16")
+    processes, nodes = _processes()
+    accelerator = "cuda" if chosen.type == "cuda" else "cpu"
+    devices: Any = processes
+    if accelerator == "cuda" and processes == 1 and chosen.index is not None:
+        devices = [chosen.index]
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if processes * nodes > 1 else "auto",
+        precision=FORMATS[number_format],  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric, number_format
+
+
+def require() -> None:
+    """Refuse to train without what it takes.
+
+    Raises:
+        InputError: Lightning or TensorBoard is not installed.
+    """
+    try:
+        import lightning.fabric  # noqa: F401
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"training needs {error.name}, which is not installed: pip install 'opticflow[train]'"
+        ) from error
+
+
+def _processes() -> tuple[int, int]:
+    """Processes on this machine, and machines, as torchrun set them."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return here, int(os.environ.get("WORLD_SIZE", here)) // here

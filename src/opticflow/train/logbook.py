@@ -1,0 +1,58 @@
+"""What a run writes down: a table, and the same curves and pictures of flow for TensorBoard."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from opticflow.io.atomic import write_bytes
+from opticflow.shapes import Frame
+
+COLUMNS = ("stage", "step", "loss", "gradient", "rate", "error")
+"""Of log.csv: updates made; mean loss and mean norm of the gradient since the row before; the learning rate; the error
+on the validation set, in pixels, where it was measured."""
+
+
+class Logbook:
+    """The log of a stage within the log of its run. Rows after the step at which the stage goes on are dropped, so
+    that a resumed run's log is that of an uninterrupted one.
+    """
+
+    def __init__(self, folder: Path, stage: str, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.stage = stage
+        self.table = folder / "log.csv"
+        write_bytes(self.table, "".join(_kept(self.table, stage, step)).encode())
+        self.writer = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=step + 1)
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Write figures down, by their columns."""
+        figures = [repr(values[name]) if name in values else "" for name in COLUMNS[2:]]
+        with self.table.open("a", newline="") as file:
+            csv.writer(file).writerow([self.stage, step, *figures])
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def pictures(self, step: int, pictures: Mapping[str, Frame]) -> None:
+        """Show pictures by title."""
+        for title, picture in pictures.items():
+            self.writer.add_image(title, picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write out what is still held back."""
+        self.writer.close()
+
+
+def _kept(table: Path, stage: str, step: int) -> list[str]:
+    """The header and the whole lines that stay."""
+    if not table.is_file():
+        return [",".join(COLUMNS) + "\r\n"]
+    with table.open(newline="") as file:
+        header, *lines = file.readlines()
+    cells = [line.split(",") for line in lines]
+    kept = [
+        line
+        for line, cell in zip(lines, cells, strict=True)
+        if line.endswith("\n") and len(cell) == len(COLUMNS) and (cell[0] != stage or int(cell[1]) <= step)
+    ]
+    return [header, *kept]

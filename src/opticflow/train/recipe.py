@@ -1,0 +1,212 @@
+"""What a training schedule is: a list of stages, every number of them with its meaning."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from opticflow.errors import InputError
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the data sets that a stage draws its samples from."""
+
+    dataset: str
+    """A key of `data.DATASETS`, or the name of a synthetic world, which is also what stands in for a set of that name
+    where no folder is given."""
+    augmentation: str = "none"
+    """How samples are varied: a key of `data.PRESETS`."""
+    share: float = 1.0
+    """How often it is drawn from, in proportion to the other parts."""
+    split: str | None = None
+    """Of the data set; if not given its first, which is the one for evaluation where there are two."""
+
+    def __post_init__(self):
+        _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that a stage takes over from an earlier one."""
+
+    stage: str
+    """Whose last weights."""
+    theirs: str = ""
+    """Only what is under this prefix; all if empty."""
+    ours: str = ""
+    """The prefix in this stage's network that takes the place of theirs."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One network, trained on one mix of data by one schedule."""
+
+    name: str
+    """Unique within the recipe; also names a folder of the run."""
+    model: str
+    """A key of `models.MODELS`."""
+    data: tuple[Part, ...]
+    """What samples are drawn from."""
+    steps: int
+    """Updates of the weights."""
+    batch: int
+    """Samples in an update, over all processes."""
+    crop: tuple[int, int]
+    """Height and width of what the network sees, in pixels."""
+    learning_rate: float
+    """The largest."""
+    loss: str
+    """A key of `losses.LOSSES`."""
+    source: str
+    """Where the numbers are from, or the reason for them."""
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    """Of that loss."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the model's function in `MODELS`."""
+    optimiser: str = "adamw"
+    """adam adds the weight decay to the gradient, adamw shrinks the weights by it."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of Adam: what of the gradient's mean and square is kept from step to step."""
+    epsilon: float = 1e-8
+    """Of Adam: added to the root of the mean square."""
+    weight_decay: float = 0.0
+    """Per step; multiplied with the learning rate in AdamW."""
+    decay_biases: bool = True
+    """Whether the weight decay also holds for biases and the parameters of norms."""
+    schedule: str = "one-cycle"
+    """Of the learning rate: one-cycle, up and down in lines; or halving, at given steps."""
+    warm_up: float = 0.05
+    """Share of the one-cycle's steps in which the rate rises."""
+    halve_at: tuple[int, ...] = ()
+    """Steps after which the rate is halved."""
+    clip: float | None = None
+    """The largest norm of the whole gradient."""
+    iterations: int | None = None
+    """Of RAFT, in training; validation takes the network's own number."""
+    start: tuple[Start, ...] = ()
+    """What of the network begins with weights of earlier stages; the rest begins at random."""
+    frozen: tuple[str, ...] = ()
+    """Prefixes of the parameters that are not trained."""
+    freeze_batch_norm: bool = False
+    """Whether batch norms keep the statistics that they came with."""
+    validation: tuple[Part, ...] = ()
+    """What the error is measured on; none if empty."""
+    validation_samples: int = 64
+    """How many samples of it, shared evenly by its parts; 0 measures nothing."""
+    validate_every: int = 5000
+    """Steps between measurements."""
+
+    def __post_init__(self):
+        name = self.name
+        _check(bool(name) and "/" not in name, f"a stage is called {name!r}; wanted a name that can name a folder")
+        _check(bool(self.data), f"{name} has no data")
+        for what in ("steps", "batch", "validate_every"):
+            _check(getattr(self, what) >= 1, f"{what} of {name} is {getattr(self, what)}; wanted at least 1")
+        _check(min(self.crop) >= 8, f"the crop of {name} is {self.crop}; wanted height and width of at least 8 pixels")
+        _check(self.learning_rate > 0, f"the learning rate of {name} is {self.learning_rate}; wanted more than 0")
+        _check(self.weight_decay >= 0, f"the weight decay of {name} is {self.weight_decay}; wanted 0 or more")
+        _check(self.clip is None or self.clip > 0, f"{name} clips gradients at {self.clip}; wanted more than 0")
+        _check(self.optimiser in ("adam", "adamw"), f"{name} has the optimiser {self.optimiser!r}; known: adam, adamw")
+        known = self.schedule in ("one-cycle", "halving")
+        _check(known, f"{name} has the schedule {self.schedule!r}; known are one-cycle, halving")
+        _check(0 < self.warm_up < 1, f"the warm-up of {name} is {self.warm_up}; wanted a share between 0 and 1")
+        rising = list(self.halve_at) == sorted(set(self.halve_at)) and all(step > 0 for step in self.halve_at)
+        _check(rising, f"{name} halves its rate at {self.halve_at}; wanted rising steps")
+        _check(self.iterations is None or self.iterations >= 1, f"{name} has {self.iterations} iterations; wanted 1")
+
+    @property
+    def samples(self) -> int:
+        """How many it sees in all."""
+        return self.steps * self.batch
+
+    def shortened(self, steps: int) -> "Stage":
+        """The same with another number of steps; the schedule is stretched or shrunk with it."""
+        halve_at = sorted({max(1, step * steps // self.steps) for step in self.halve_at})
+        every = max(1, min(self.validate_every, steps))
+        return replace(self, steps=steps, halve_at=tuple(halve_at), validate_every=every)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training schedule: stages, one after the other."""
+
+    name: str
+    """By which the command line knows it."""
+    title: str
+    """What it trains, in a line."""
+    stages: tuple[Stage, ...]
+    """The last one's network is the result."""
+
+    def __post_init__(self):
+        _check(bool(self.stages), f"the recipe {self.name} has no stages")
+        before: set[str] = set()
+        for stage in self.stages:
+            _check(stage.name not in before, f"the recipe {self.name} has two stages called {stage.name}")
+            for start in stage.start:
+                _check(start.stage in before, f"{stage.name} starts from {start.stage}, which does not come before it")
+            before.add(stage.name)
+
+    @property
+    def steps(self) -> int:
+        """Of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    def changed(
+        self,
+        *,
+        steps: int | None = None,
+        batch: int | None = None,
+        crop: tuple[int, int] | None = None,
+        model: str | None = None,
+        validation_samples: int | None = None,
+    ) -> "Recipe":
+        """The recipe for another budget, or another network.
+
+        Args:
+            steps: of all stages together, shared among them in the recipe's proportions, at least one each.
+            batch: samples in an update, in every stage.
+            crop: height and width, in every stage.
+            model: a key of `models.MODELS` in place of the recipe's, if that has only one.
+            validation_samples: in every stage; 0 measures nothing.
+
+        Raises:
+            InputError: fewer steps than stages, or a number that a stage cannot have.
+        """
+        stages = list(self.stages)
+        if steps is not None:
+            wanted = f"{self.name} has {len(stages)} stages; wanted at least one step for each, {steps} were given"
+            _check(steps >= len(stages), wanted)
+            shares = [max(1, steps * stage.steps // self.steps) for stage in stages]
+            stages = [stage.shortened(share) for stage, share in zip(stages, shares, strict=True)]
+        if batch is not None:
+            stages = [replace(stage, batch=batch) for stage in stages]
+        if crop is not None:
+            stages = [replace(stage, crop=crop) for stage in stages]
+        if validation_samples is not None:
+            stages = [replace(stage, validation_samples=validation_samples) for stage in stages]
+        if model is not None:
+            own = {stage.model for stage in stages}
+            one = f"{self.name} trains {', '.join(sorted(own))}, each from the one before; --model cannot replace them"
+            _check(len(own) == 1, one)
+            stages = [replace(stage, model=model, options={}) for stage in stages]
+        return replace(self, stages=tuple(stages))
+
+    def only(self, names: list[str]) -> "Recipe":
+        """The recipe with some of its stages, which must bring what they start from.
+
+        Raises:
+            InputError: no such stage, or one that starts from a stage that is left out.
+        """
+        known = [stage.name for stage in self.stages]
+        for name in names:
+            _check(name in known, f"{self.name} has no stage {name!r}; known are {', '.join(known)}")
+        return replace(self, stages=tuple(stage for stage in self.stages if stage.name in names))
+
+    def to_json(self) -> dict[str, Any]:
+        """All its numbers, ready for JSON."""
+        return asdict(self)
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise InputError(otherwise)

@@ -1,0 +1,30 @@
+"""The recipes by name."""
+
+import difflib
+
+from opticflow.errors import InputError
+from opticflow.train.recipe import Recipe
+from opticflow.train.recipes.flownet import FINE, LONG, SHORT, curriculum
+from opticflow.train.recipes.own import DEFAULT
+from opticflow.train.recipes.raft import MIXED_PRECISION, TWO_GPUS
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (DEFAULT, SHORT, LONG, FINE, curriculum("full"), curriculum("thin"), TWO_GPUS, MIXED_PRECISION)
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        InputError: no such name; the message lists the near ones.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(RECIPES)}"
+        raise InputError(f"there is no recipe {name!r}; {hint}")
+    return RECIPES[name]
+
+
+__all__ = ["RECIPES", "find_recipe"]

@@ -1,0 +1,93 @@
+"""The recipe of the weights that come with the package: RAFT-small on this project's own worlds, on a CPU.
+
+What decides with little compute is the number of samples, their variety and the range of their motion. So the stages
+go from simple to complex worlds (Ilg et al., CVPR 2017, section 3: Chairs before Things3D), from few iterations to
+many (RAFT converges with few, and its cost is mostly in them), and from small crops to large ones, which is what shows
+large motion.
+"""
+
+from typing import Any
+
+from opticflow.train.recipe import Part, Recipe, Stage, Start
+
+AUGMENTATION = "default-mix"
+HELD_OUT = (Part("chairs", split="validation"), Part("mixed", split="validation"), Part("things", split="TEST"))
+"""The same in all stages, so that their errors compare."""
+
+
+def _made(world: str, share: float) -> Part:
+    """A part of a stage; should a folder be given, its samples for training."""
+    return Part(world, AUGMENTATION, share, split="TRAIN" if world == "things" else "training")
+
+
+def _stage(name: str, source: str, **numbers: Any) -> Stage:
+    """What all stages share.
+
+    The optimiser is RAFT's: AdamW, one cycle, gradients clipped at 1. So is the loss. The first tenth of a stage would
+    be lost with a longer warm-up than 5 %, as each begins anew.
+    """
+    shared = {
+        "model": "RAFT-small",
+        "optimiser": "adamw",
+        "schedule": "one-cycle",
+        "warm_up": 0.05,
+        "clip": 1.0,
+        "loss": "sequence",
+        "weight_decay": 1e-4,
+        "validation": HELD_OUT,
+        "validation_samples": 24,
+        "validate_every": 2500,
+    }
+    return Stage(name=name, source=source, **{**shared, **numbers})
+
+
+DEFAULT = Recipe(
+    "default",
+    "RAFT-small on this project's worlds: the weights that come with the package",
+    (
+        _stage(
+            "simple",
+            "a third of RAFT's samples on Chairs; 4 iterations and 192 x 256 cost 0.4 of the next stage's sample, and "
+            "motion up to some 60 px fits into the crop; the rate is RAFT's for batches of 8 to 10",
+            data=(_made("chairs", 0.5), _made("mixed", 0.5)),
+            steps=30_000,
+            batch=8,
+            crop=(192, 256),
+            iterations=4,
+            learning_rate=4e-4,
+            loss_options={"gamma": 0.8},
+        ),
+        _stage(
+            "wide",
+            "the bulk of the samples at the size at which the step was made fast (256 x 320, 8 iterations); all three "
+            "worlds, so that nothing of the first is forgotten; RAFT's rate for its second stage, twice as high as "
+            "the network still learns most of its motion here",
+            data=(
+                _made("chairs", 0.25),
+                _made("mixed", 0.45),
+                _made("things", 0.3),
+            ),
+            steps=60_000,
+            batch=6,
+            crop=(256, 320),
+            iterations=8,
+            learning_rate=2.5e-4,
+            loss_options={"gamma": 0.8},
+            start=(Start("simple"),),
+        ),
+        _stage(
+            "large",
+            "RAFT's 12 iterations on crops of nearly the whole frame, for the largest motion; the worlds nearest to "
+            "real pictures; rate, weight decay and gamma of RAFT's fine-tuning",
+            data=(_made("mixed", 0.4), _made("things", 0.6)),
+            steps=40_000,
+            batch=4,
+            crop=(320, 448),
+            iterations=12,
+            learning_rate=1.25e-4,
+            weight_decay=1e-5,
+            loss_options={"gamma": 0.85},
+            start=(Start("wide"),),
+        ),
+    ),
+)

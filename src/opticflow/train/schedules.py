@@ -1,0 +1,61 @@
+"""The learning rate at a step, and the optimiser of a stage.
+
+A rate is a function of the step alone, so that a resumed run needs no state to go on with it.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from opticflow.train.recipe import Stage
+
+SPARE_STEPS = 100
+"""RAFT's cycle is this much longer than its training (train.py), so that the rate never reaches its end."""
+START_FACTOR, END_FACTOR = 1 / 25, 1 / 25e4
+"""Of the largest rate, at both ends of the cycle: the defaults of PyTorch's OneCycleLR, which RAFT leaves alone."""
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """The rate of an update.
+
+    Args:
+        stage: its schedule.
+        step: how many updates there were before.
+    """
+    if stage.schedule == "halving":
+        return stage.learning_rate * 0.5 ** sum(step >= milestone for milestone in stage.halve_at)
+    total = stage.steps + SPARE_STEPS
+    peak, last = stage.warm_up * total - 1, total - 1
+    if step <= peak:
+        return stage.learning_rate * _between(START_FACTOR, 1.0, step / peak)
+    return stage.learning_rate * _between(1.0, END_FACTOR, (step - peak) / (last - peak))
+
+
+def _between(first: float, second: float, share: float) -> float:
+    return first + share * (second - first)
+
+
+def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser over the parameters that are trained."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [{"params": trained, "weight_decay": stage.weight_decay}]
+    if not stage.decay_biases:
+        weights, others = _split(trained)
+        groups = [{"params": weights, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    kind = torch.optim.Adam if stage.optimiser == "adam" else torch.optim.AdamW
+    # fused: one pass over the memory of all parameters in place of a dozen
+    groups = [group for group in groups if group["params"]]
+    return kind(groups, lr=stage.learning_rate, betas=stage.betas, eps=stage.epsilon, fused=True)
+
+
+def _split(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Weights, and what has one axis: biases and the parameters of norms."""
+    parameters = list(parameters)
+    return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The rate of the next update."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate

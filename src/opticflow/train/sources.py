@@ -1,0 +1,199 @@
+"""Where the samples of a recipe come from: folders of data sets, and worlds that make what is not there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from opticflow.data import DATASETS, FlowDataset, open_dataset
+from opticflow.data.augmentation import PRESETS
+from opticflow.data.pool import Pool
+from opticflow.data.streams import Batch, Source, TrainingStream
+from opticflow.errors import DatasetError, InputError
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.source import PairSource
+from opticflow.scenes.worlds import CHAIRS_SIZE, WORLDS, make_world
+from opticflow.shapes import Sample
+from opticflow.train.recipe import Part, Recipe, Stage
+
+STAND_INS = {"things-clean": "things", "things-final": "things"}
+"""The world in place of a data set, where it is not called like it."""
+LAYOUTS = {"mixed": "chairs", "things": "things-final"}
+"""The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
+HELD_OUT = 1_000_003
+"""The seed of all worlds for validation."""
+STAGES_APART = 1000
+"""Between the seeds of two stages, so that the second does not see the first's samples again."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What a user gave with `--data`."""
+
+    named: Mapping[str, Path | None] = field(default_factory=dict)
+    """Data set -> its folder; None for the world of that name."""
+    others: tuple[Path, ...] = ()
+    """Folders in which all other data sets are looked for."""
+
+    @classmethod
+    def parse(cls, values: Sequence[str]) -> "Folders":
+        """From `NAME=DIR`, `NAME=world` or `DIR`.
+
+        Raises:
+            InputError: a name that is no data set or world, or no such folder.
+        """
+        named: dict[str, Path | None] = {}
+        others = []
+        for value in values:
+            name, equals, folder = value.partition("=")
+            path = Path(folder if equals else value).expanduser()
+            if equals and name not in DATASETS and name not in WORLDS:
+                raise InputError(f"there is no data set {name!r}; known are {', '.join({**DATASETS, **WORLDS})}")
+            if equals and folder == "world":
+                named[name] = None
+            elif not path.exists():
+                raise InputError(f"there is no folder {path}; --data takes FOLDER, DATASET=FOLDER or DATASET=world")
+            elif equals:
+                named[name] = path
+            else:
+                others.append(path)
+        return cls(named, tuple(others))
+
+    def find(self, part: Part) -> "FlowDataset | str":
+        """The data set of a part, or the name of the world that makes it.
+
+        Raises:
+            DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
+        """
+        layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
+        if self.named.get(part.dataset) is not None:
+            return open_dataset(layout, str(self.named[part.dataset]), part.split)
+        problems = []
+        # worlds of our own are not looked for: they lie in the layout of a published set
+        for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
+            try:
+                return open_dataset(layout, folder, part.split)
+            except DatasetError as error:
+                problems.append(str(error))
+        if not problems and world in WORLDS:
+            return world
+        found = "; ".join(problems) or f"{part.dataset} was not given"
+        instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
+        raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
+
+
+class Worlds(Sequence[Sample]):
+    """The pairs of a world as samples, without end; all at the size of FlyingChairs, which is quick to measure."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.source = PairSource(make_world(name, seed, CHAIRS_SIZE))
+
+    def __len__(self) -> int:
+        return 2**31
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        pair: RenderedPair = self.source[index]
+        return pair.sample()
+
+
+class Recorded(Sequence[Sample]):
+    """Some samples of several sequences; those of worlds are kept, those on disk are read when they are needed."""
+
+    def __init__(self, parts: Sequence[FlowDataset | Worlds], number: int) -> None:
+        self.places: list[tuple[FlowDataset | Worlds, int]] = []
+        each = max(1, number // max(1, len(parts)))
+        for part in parts:
+            step = 1 if isinstance(part, Worlds) else max(1, len(part) // each)
+            self.places += [(part, i * step) for i in range(min(each, len(part)))]
+        self.kept: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        if index >= len(self.places):
+            raise IndexError(index)
+        if index not in self.kept:
+            part, place = self.places[index]
+            sample = part[place]
+            if not isinstance(part, Worlds):
+                return sample
+            self.kept[index] = sample
+        return self.kept[index]
+
+
+class RecipeSources:
+    """The samples of all stages of a recipe; a `train.Sources`."""
+
+    def __init__(self, recipe: Recipe, folders: Folders, *, seed: int = 0, workers: int = 0, pool: Path | None = None):
+        """
+        Args:
+            recipe: whose data sets are looked for now, so that none is missed after days.
+            folders: where they may be.
+            seed: of worlds, order and variations.
+            workers: processes that prepare samples.
+            pool: where what worlds make is kept, some 3 GB for each; in the memory of each worker if not given.
+
+        Raises:
+            DatasetError: a data set for training that is not there and that no world stands in for.
+        """
+        self.recipe, self.seed, self.workers, self.pool = recipe, seed, workers, pool
+        self.found: dict[Part, FlowDataset | str] = {}
+        """The data set of each part, or the name of its world."""
+        self.missing: dict[Part, str] = {}
+        """Why nothing is measured on a part for validation."""
+        for stage in recipe.stages:
+            for part in stage.data:
+                self.found[part] = folders.find(part)
+            for part in stage.validation:
+                try:
+                    self.found[part] = folders.find(part)
+                except DatasetError as error:
+                    self.missing[part] = str(error)
+
+    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
+        """Batches for training from sample number `start` on, for one of several processes."""
+        number = self.recipe.stages.index(stage)
+        seed = self.seed + STAGES_APART * number
+        sources = [
+            Source(part.dataset, self._samples(part, stage, seed), PRESETS[part.augmentation], part.share)
+            for part in stage.data
+        ]
+        stream = TrainingStream(
+            sources,
+            stage.crop,
+            stage.batch // world,
+            seed=seed,
+            workers=self.workers,
+            rank=rank,
+            world_size=world,
+        )
+        return stream.batches(start)
+
+    def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | Pool:
+        found = self.found[part]
+        if not isinstance(found, str):
+            return found
+        folder = self.pool / stage.name / part.dataset if self.pool else None
+        return Pool(partial(make_world, found, seed), seed=seed, folder=folder)
+
+    def validation(self, stage: Stage) -> Sequence[Sample]:
+        """The fixed set on which the error is measured; the same whatever the seed."""
+        parts = [self.found[part] for part in stage.validation if part in self.found]
+        return Recorded([Worlds(p, HELD_OUT) if isinstance(p, str) else p for p in parts], stage.validation_samples)
+
+    def described(self) -> list[str]:
+        """What is taken for each data set, in lines."""
+        lines = [f"{_title(part)}: not measured: {why}" for part, why in self.missing.items()]
+        for part, found in self.found.items():
+            what = f"made by the world {found}" if isinstance(found, str) else f"{len(found)} pairs of {found.name}"
+            lines.append(f"{_title(part)}: {what}")
+        return list(dict.fromkeys(lines))
+
+    def settings(self) -> dict[str, str]:
+        """What a resumed run must find again."""
+        return {"data": "; ".join(self.described())}
+
+
+def _title(part: Part) -> str:
+    return f"{part.dataset} ({part.split})" if part.split else part.dataset

@@ -1,0 +1,139 @@
+"""In which order should a network see its data? Section 3.1 of FlowNet 2.0 (Ilg et al., CVPR 2017), repeated in small.
+
+There FlowNetS learned most from Chairs and then Things3D, more than from either alone or from both mixed. Here a thin
+FlowNetS sees this project's worlds, or the real sets where they are given, with one budget for each order.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from opticflow.estimator.precision import choose_device, choose_precision
+from opticflow.io.atomic import write_bytes
+from opticflow.train.loop import Progress, train
+from opticflow.train.recipe import Part, Recipe, Stage, Start
+from opticflow.train.recipes.flownet import CHAIRS, HELD_OUT_CHAIRS, HELD_OUT_THINGS, THINGS, fine, long
+from opticflow.train.sources import Folders, RecipeSources
+from opticflow.train.validation import validate
+from opticflow.weights import read_checkpoint
+
+STEPS, BATCH, CROP, MODEL = 4000, 8, (192, 256), "FlowNet2-s"
+"""Of each order; about an hour on two cores."""
+FINE_SHARE = 0.5 / 1.7
+"""Of the budget for S_fine behind S_long: as 500k of 1.7M."""
+MEASURED = {
+    "chairs": HELD_OUT_CHAIRS[0],
+    "things": HELD_OUT_THINGS[0],
+    "mixed": Part("mixed"),
+}
+"""The columns of the table; `pairs` too, if a folder of them is given."""
+SAMPLES = 32
+"""Of each column."""
+
+
+def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Recipe]:
+    """The orders that are compared, each with the same number of samples."""
+
+    def alone(name: str, title: str, *data: Part) -> Recipe:
+        stage = long("only", model, data=data, validation=(), batch=batch, crop=crop)
+        return Recipe(name, title, (stage.shortened(steps),))
+
+    last = max(1, round(steps * FINE_SHARE))
+    sizes = {"batch": batch, "crop": crop, "validation": ()}
+    first = long("chairs", model, data=CHAIRS, **sizes).shortened(max(1, steps - last))
+    second = fine("things", model, data=THINGS, start=(Start("chairs"),), **sizes).shortened(last)
+    return [
+        alone("chairs", "Chairs by S_long", *CHAIRS),
+        alone("things", "Things3D by S_long", *THINGS),
+        alone("mixed", "both mixed, by S_long", *CHAIRS, *THINGS),
+        Recipe("chairs-things", "Chairs by S_long, then Things3D by S_fine", (first, second)),
+    ]
+
+
+def study(
+    folder: Path,
+    folders: Folders,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    crop: tuple[int, int] | None = None,
+    model: str | None = None,
+    validation_samples: int | None = None,
+    seed: int = 0,
+    workers: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    resume: bool = False,
+    checkpoint_every: int = 1000,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> str:
+    """Train by every order and measure on every set.
+
+    Args:
+        folder: receives a run for each order, and the table as study.md and study.json.
+        folders: where data sets may be; worlds stand in for the rest.
+        steps: of each order; STEPS, BATCH, CROP and MODEL are the defaults of these four.
+        batch: samples in an update.
+        crop: height and width.
+        model: a key of `models.MODELS`.
+        validation_samples: of each column; SAMPLES by default.
+        seed: of weights and samples.
+        workers: processes that prepare samples.
+        device: see `train`.
+        precision: see `train`.
+        resume: go on with what is in `folder`.
+        checkpoint_every: see `train`.
+        report: see `train`.
+
+    Returns:
+        The table, as Markdown.
+    """
+    steps, batch, crop, model = steps or STEPS, batch or BATCH, crop or CROP, model or MODEL
+    measured = {**MEASURED, **({"pairs": Part("pairs")} if "pairs" in folders.named else {})}
+    rows: dict[str, dict[str, float]] = {}
+    recipes = orders(steps, batch, crop, model)
+    for recipe in recipes:
+        sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=folder / recipe.name / "pool")
+        run = train(
+            recipe,
+            folder / recipe.name,
+            sources,
+            seed=seed,
+            settings=sources.settings(),
+            device=device,
+            precision=precision,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            report=lambda progress, name=recipe.title: report(replace(progress, stage=name)),
+        )
+        network = read_checkpoint(run.place(recipe.stages[-1]).weights()).build()
+        chosen = choose_device(device)
+        rows[recipe.title] = {
+            name: validate(
+                network,  # type: ignore[arg-type]
+                _held_out(recipe.stages[-1], part, folders, validation_samples or SAMPLES),
+                device=chosen,
+                precision=choose_precision(precision, chosen),
+            )[0]
+            for name, part in measured.items()
+        }
+    budget = f"{model}, {steps:,} steps of {batch}, crop {crop[1]}x{crop[0]}, seed {seed}"
+    table = _table(budget, rows)
+    write_bytes(folder / "study.md", table.encode())
+    write_bytes(folder / "study.json", json.dumps({"budget": budget, "error_px": rows}, indent=2).encode())
+    return table
+
+
+def _held_out(stage: Stage, part: Part, folders: Folders, samples: int) -> Any:
+    stage = replace(stage, start=(), validation=(part,), validation_samples=samples)
+    return RecipeSources(Recipe("held out", "", (stage,)), folders).validation(stage)
+
+
+def _table(budget: str, rows: dict[str, dict[str, float]]) -> str:
+    names = list(next(iter(rows.values())))
+    lines = [f"Mean end-point error in pixels on held-out samples; {budget}.", ""]
+    lines += ["| order | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {title} | " + " | ".join(f"{row[name]:.2f}" for name in names) + " |" for title, row in rows.items()]
+    return "\n".join(lines) + "\n"

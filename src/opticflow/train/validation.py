@@ -1,0 +1,66 @@
+"""The error on samples that the training does not see."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from opticflow.estimator import Estimator
+from opticflow.metrics import measure
+from opticflow.models import LearnedNetwork
+from opticflow.shapes import Frame, Sample
+from opticflow.visualize import flow_to_image
+
+SHOWN = 3
+"""Samples whose flow is drawn."""
+
+
+def validate(
+    network: LearnedNetwork,
+    samples: Sequence[Sample],
+    *,
+    device: torch.device,
+    precision: str,
+    iterations: int | None = None,
+) -> tuple[float, Mapping[str, Frame]]:
+    """The mean over samples of the mean end-point error, and pictures of the first samples.
+
+    The network is used as it is for inference, whole frames padded or resized to its stride, and then left in the mode
+    it was in.
+
+    Args:
+        samples: with truth.
+        device: of the network.
+        precision: as for an Estimator.
+        iterations: of RAFT, where they are others than in training.
+
+    Returns:
+        Pixels; title -> frame, estimate and truth, one below the other, both flows on one scale.
+    """
+    modes = {module: module.training for module in network.modules()}
+    in_training = getattr(network, "iterations", None)
+    try:
+        if iterations is not None:
+            network.iterations = iterations  # type: ignore[assignment]
+        estimator = Estimator(network, device=device, precision=precision)
+        errors, pictures = [], {}
+        for index, sample in enumerate(samples):
+            flow = estimator(sample.first, sample.second)
+            if not np.isfinite(flow).all():
+                return float("nan"), {}
+            errors.append(measure(flow, sample).mean("EPE"))
+            if index < SHOWN:
+                pictures[f"validation/{index} {sample.name}".strip()] = _picture(sample, flow)
+        return float(np.mean(errors)), pictures
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        if in_training is not None:
+            network.iterations = in_training
+
+
+def _picture(sample: Sample, flow: np.ndarray) -> Frame:
+    length = np.hypot(sample.flow[..., 0], sample.flow[..., 1])[sample.valid]
+    longest = float(np.percentile(length, 99)) if length.size else 1.0
+    drawn = [flow_to_image(one, max_flow=max(longest, 1.0)) for one in (flow, sample.flow)]
+    return np.concatenate([sample.first, *drawn])

@@ -1,0 +1,27 @@
+import json
+
+import pytest
+
+
+def test_models_are_measured_and_written(opticflow_command, tmp_path):
+    file = tmp_path / "speed.json"
+    code, printed, _ = opticflow_command(
+        "benchmark", "RAFT-small", "DIS", "--size", "64x48", "--rounds", 1, "--precision", "fp32", "--json", file
+    )
+    assert code == 0 and "RAFT-small" in printed and "DIS" in printed
+    report = json.loads(file.read_text())
+    raft, classical = report["rows"]
+    assert (raft["width"], raft["height"], raft["precision"]) == (64, 48, "fp32")
+    assert raft["milliseconds"] > 0 and raft["memory"] > 50e6 and raft["iterations"] == 12
+    assert raft["ratio"] == pytest.approx(raft["plain_milliseconds"] / raft["milliseconds"], rel=0.01)
+    assert classical["ratio"] is None
+    assert "torch" in report["machine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["RAFT-smal"], "RAFT-small"), (["DIS", "--size", "64by48"], "size"), (["DIS", "--precision", "int8"], "int8")],
+)
+def test_what_cannot_be_measured_is_one_line(opticflow_command, arguments, said):
+    code, _, error = opticflow_command("benchmark", *arguments)
+    assert code == 2 and said in error and len(error.strip().splitlines()) == 1

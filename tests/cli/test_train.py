@@ -1,0 +1,56 @@
+"""opticflow train and recipes."""
+
+import json
+
+import pytest
+
+import opticflow
+from train_toys import toy_sample
+
+
+@pytest.fixture
+def sets(write_files):
+    """A few pairs in the layouts of FlyingChairs and of pairs of one's own."""
+    files = {"FlyingChairs_train_val.txt": "1\n1\n2\n"}
+    for number in range(3):
+        sample = toy_sample(number, (80, 80))
+        files[f"data/{number + 1:05d}_img1.ppm"] = sample.first
+        files[f"data/{number + 1:05d}_img2.ppm"] = sample.second
+        files[f"data/{number + 1:05d}_flow.flo"] = sample.flow
+    return write_files(files)
+
+
+QUICK = ("--steps", 2, "--batch", 1, "--crop", "64x64", "--device", "cpu", "--precision", "fp32")
+
+
+def test_a_schedule_runs_and_goes_on_with_one_command(command, sets, tmp_path):
+    run = tmp_path / "run"
+    arguments = ("train", "S_short", "--model", "FlowNet2-s", "--data", f"chairs={sets}", "-o", run, *QUICK)
+    code, out, err = command(*arguments)
+    assert code == 0 and "chairs (training): 2 pairs" in out and "step 2 of 2, loss" in err and "samples/s" in err
+    assert opticflow.load(run, device="cpu", precision="fp32") is not None
+    code, _, err = command(*arguments)
+    assert code == 2 and "already holds a run; add --resume" in err
+    assert command(*arguments, "--resume")[0] == 0
+
+
+def test_what_is_missing_or_wrong_is_said_in_a_line(command, tmp_path):
+    for arguments, message in [
+        (("S_shrt",), "did you mean S_short"),
+        (("RAFT",), "sintel-clean was not given"),
+        (("RAFT", "--stages", "chair"), "has no stage 'chair'"),
+        (("S_short", "--crop", "64"), "wanted width x height"),
+        (("S_short", "--data", tmp_path / "no"), "there is no folder"),
+        (("FlowNet2", "--steps", 3), "one step for each"),
+    ]:
+        code, _, err = command("train", *arguments, "-o", tmp_path / "run")
+        assert code == 2 and message in err and "Traceback" not in err
+        assert not (tmp_path / "run").exists()
+
+
+def test_recipes_lists_all_numbers(command):
+    code, out, _ = command("recipes", "RAFT")
+    assert code == 0 and "train_standard.sh" in out.replace("\n", "") and "100,000" in out
+    code, out, _ = command("recipes", "--json")
+    names = [recipe["name"] for recipe in json.loads(out)["recipes"]]
+    assert code == 0 and {"default", "S_short", "S_long", "S_fine", "FlowNet2", "RAFT"} <= set(names)

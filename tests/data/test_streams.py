@@ -1,0 +1,87 @@
+"""The training stream: the same samples however the work is shared and wherever it begins."""
+
+from itertools import islice
+
+import pytest
+import torch
+
+from opticflow.data.augmentation import PRESETS
+from opticflow.data.streams import Source, TrainingStream
+from opticflow.errors import DatasetError, InputError
+from waves import Waves
+
+
+def stream(**changes) -> TrainingStream:
+    sources = [
+        Source("a", Waves(7), PRESETS["raft-chairs"], share=2),
+        Source("b", Waves(5), PRESETS["flownet2"], share=1),
+    ]
+    settings = {"sources": sources, "crop": (24, 32), "batch_size": 4, "seed": 5, "workers": 0}
+    return TrainingStream(**{**settings, **changes})
+
+
+def equal(one, other) -> bool:
+    tensors = ("first", "second", "flow", "valid")
+    return one.names == other.names and all(torch.equal(getattr(one, name), getattr(other, name)) for name in tensors)
+
+
+def test_a_batch_is_what_networks_take():
+    batch = next(stream().batches())
+    assert batch.first.shape == batch.second.shape == (4, 3, 24, 32)
+    assert batch.first.dtype == torch.float32 and 0 <= batch.first.min() and 0.5 < batch.first.max() <= 1
+    assert batch.first.is_contiguous(memory_format=torch.channels_last)
+    assert batch.flow.shape == (4, 2, 24, 32) and batch.valid.dtype == torch.bool
+    sample = stream()[2]
+    assert batch.names[2] == sample.name
+    assert torch.equal(batch.flow[2], torch.from_numpy(sample.flow).permute(2, 0, 1))
+    assert torch.allclose(batch.first[2], torch.from_numpy(sample.first).permute(2, 0, 1) / 255)
+
+
+def test_it_goes_on_where_it_was_left():
+    whole = list(islice(stream().batches(), 6))
+    resumed = list(islice(stream().batches(start=12), 3))
+    assert all(equal(one, other) for one, other in zip(whole[3:], resumed, strict=True))
+    assert not equal(whole[0], whole[1])
+    assert not equal(whole[0], next(stream(seed=6).batches()))
+
+
+def test_two_processes_see_what_one_with_the_doubled_batch_sees():
+    for start in (0, 8):
+        alone = next(stream(batch_size=8).batches(start))
+        shared = [next(stream(rank=rank, world_size=2).batches(start)) for rank in (0, 1)]
+        for rank, batch in enumerate(shared):
+            assert batch.names == alone.names[rank::2]
+            assert torch.equal(batch.first, alone.first[rank::2])
+    with pytest.raises(InputError, match="begins at sample 3; wanted a multiple of 2"):
+        next(stream(world_size=2).batches(3))
+
+
+def test_workers_change_nothing():
+    alone = list(islice(stream().batches(8), 3))
+    for_two = stream(workers=2).batches(8)
+    assert all(equal(one, other) for one, other in zip(alone, islice(for_two, 3), strict=True))
+    for_two.close()
+
+
+def test_sources_are_mixed_by_their_shares_and_epochs_are_whole():
+    names = [stream()[number].name for number in range(60)]
+    from_a = [name for name in names if name.startswith("a ")]
+    assert 30 < len(from_a) < 50
+    assert sorted(from_a[:7]) == [f"a waves/{index}" for index in range(7)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_sample_is_named(workers):
+    bad = [Source("chairs", Waves(3, bad=(0, 1, 2)), PRESETS["none"])]
+    with pytest.raises(DatasetError, match=r"^sample 0 of the training, chairs waves/\d: its flow is NaN") as caught:
+        next(stream(sources=bad, workers=workers).batches())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sample_that_cannot_be_read_is_named():
+    class Broken(Waves):
+        def __getitem__(self, index):
+            raise OSError("the disk is gone")
+
+    with pytest.raises(DatasetError, match=r"sample 0 of the training, things \d: the disk is gone"):
+        next(stream(sources=[Source("things", Broken(9), PRESETS["none"])]).batches())

@@ -1,0 +1,129 @@
+"""Every form of the lookup against the plain one."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opticflow.ops import lookup, lookup_torch
+from opticflow.ops.correlation import CorrelationVolume
+from opticflow.ops.lookup import OnDemandCorrelation, correlation_lookup
+
+KERNELS = ["numba", "torch"]
+
+
+@pytest.fixture
+def kernels(request, monkeypatch):
+    if request.param == "torch":
+        monkeypatch.setattr(lookup, "_kernels", lambda _: lookup_torch)
+    else:
+        pytest.importorskip("numba")
+    return request.param
+
+
+def features(batch: int, channels: int, height: int, width: int, *, seed: int = 0, kind=torch.float32):
+    random = torch.Generator().manual_seed(seed)
+    return [torch.randn(batch, channels, height, width, generator=random).to(kind).requires_grad_() for _ in range(2)]
+
+
+def compare(pair, places, *, radius: int, levels: int = 4) -> None:
+    """Values at all places in turn, and the gradients of a weighted sum of them all."""
+    forms = [form(*pair, levels=levels, radius=radius) for form in (CorrelationVolume, OnDemandCorrelation)]
+    sums = [pair[0].new_zeros(()), pair[0].new_zeros(())]
+    for i, coordinates in enumerate(places):
+        found = [form.lookup(coordinates) for form in forms]
+        torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4)
+        weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(i))
+        sums = [total + (values * weights).sum() for total, values in zip(sums, found, strict=True)]
+    gradients = [torch.autograd.grad(total, pair) for total in sums]
+    for wanted, gradient in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 3), (9, 17)])
+@pytest.mark.parametrize("radius", [3, 4])
+def test_inside_at_borders_and_outside(kernels, shape, radius):
+    height, width = shape
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    grid = torch.stack((x, y)).float().expand(2, -1, -1, -1)
+    moves = [0.0, 0.25, 1.0, -3.5, 2 * radius + 7.5, -1e3, 1e6, 0.0]
+    compare(features(2, 16, height, width), [grid + move for move in moves], radius=radius)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    levels=st.integers(1, 5),
+    radius=st.integers(1, 4),
+    reach=st.floats(0.1, 40),
+    seed=st.integers(0, 99),
+)
+def test_any_size_and_any_motion(height, width, levels, radius, reach, seed):
+    random = torch.Generator().manual_seed(seed)
+    places = [reach * torch.randn(1, 2, height, width, generator=random) for _ in range(2)]
+    places += [places[-1] + torch.randn(1, 2, height, width, generator=random)]
+    compare(features(1, 8, height, width, seed=seed), places, radius=radius, levels=levels)
+
+
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
+def test_gradients_in_double_precision(kernels):
+    pair = features(2, 2, 2, 3, kind=torch.float64)
+    random = torch.Generator().manual_seed(1)
+    places = [2 * torch.rand(2, 2, 2, 3, generator=random, dtype=torch.float64) for _ in range(2)]
+
+    def look(first, second):
+        found = OnDemandCorrelation(first, second, levels=2, radius=1)
+        return torch.cat([found.lookup(p) for p in places], 1)
+
+    assert torch.autograd.gradcheck(look, pair)
+
+
+def test_averaging_features_equals_averaging_products():
+    """What spares the volume's pyramid."""
+    first, second = features(1, 8, 9, 11)
+    pooled = torch.nn.functional.avg_pool2d(second, 2)
+    products = torch.einsum("bchw,bcij->bhwij", first, pooled) / 8**0.5
+    level = CorrelationVolume(first, second, levels=2).pyramid[1]
+    torch.testing.assert_close(level.view_as(products), products, rtol=1e-4, atol=1e-5)
+
+
+def test_the_pyramid_can_be_looked_at():
+    pair = features(1, 8, 9, 11)
+    for wanted, level in zip(CorrelationVolume(*pair).pyramid, OnDemandCorrelation(*pair).pyramid, strict=True):
+        torch.testing.assert_close(level, wanted, rtol=0, atol=0)
+
+
+def test_a_second_backward_pass_sees_its_own_gradients_only():
+    pair = features(1, 8, 6, 6)
+    places = 4 * torch.rand(1, 2, 6, 6)
+    found = OnDemandCorrelation(*pair, radius=2)
+    total = found.lookup(places).sum()
+    once = torch.autograd.grad(total, pair, retain_graph=True)
+    again = torch.autograd.grad(total, pair)
+    torch.testing.assert_close(again, once, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_single(kind):
+    pair = [tensor.detach().to(kind) for tensor in features(1, 64, 8, 8)]
+    places = 8 * torch.rand(1, 2, 8, 8)
+    wanted = CorrelationVolume(*[tensor.float() for tensor in pair]).lookup(places)
+    torch.testing.assert_close(OnDemandCorrelation(*pair).lookup(places), wanted, rtol=0, atol=1e-4)
+
+
+def test_threads_share_the_work(monkeypatch):
+    pair, places = features(1, 8, 7, 9), 6 * torch.rand(1, 2, 7, 9)
+    alone = OnDemandCorrelation(*pair).lookup(places)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    torch.testing.assert_close(OnDemandCorrelation(*pair).lookup(places), alone, rtol=0, atol=0)
+
+
+def test_the_form_is_chosen(monkeypatch):
+    pair = features(1, 8, 8, 8)
+    assert isinstance(correlation_lookup(*pair, form="plain"), CorrelationVolume)
+    monkeypatch.setattr(lookup, "_numba", lambda: None)
+    assert isinstance(correlation_lookup(*pair), CorrelationVolume)
+    large = [tensor.new_zeros(1, 1, 160, 160) for tensor in pair]
+    assert isinstance(correlation_lookup(*large), OnDemandCorrelation)

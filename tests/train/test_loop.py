@@ -1,0 +1,86 @@
+"""The run as a whole: learning, stopping, going on."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import opticflow
+from opticflow.errors import InputError, TrainingError
+from opticflow.train.loop import train
+from opticflow.train.recipe import Part
+from opticflow.weights import read_checkpoint
+from train_toys import ToySources, toy_sample
+
+
+def rows(folder):
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(recipe, folder, sources=None, **options):
+    return train(recipe, folder, sources or ToySources(), precision="fp32", device="cpu", log_every=1, **options)
+
+
+def test_a_run_folder_rebuilds_the_network(tmp_path, recipe):
+    run(recipe(validation=(Part("toy"),), steps=2), tmp_path / "run", seed=5)
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert kept["seed"] == 5 and kept["opticflow"] == opticflow.__version__
+    assert kept["recipe"]["stages"][0]["learning_rate"] == 4e-4
+    estimator = opticflow.load(tmp_path / "run", precision="fp32", device="cpu")
+    assert estimator.network.iterations == 3  # the network's own, not that of training
+    sample = toy_sample(10**9)
+    assert estimator(sample.first, sample.second).shape == (64, 64, 2)
+    (last,) = (tmp_path / "run" / "stages" / "only").glob("step-*")
+    from_checkpoint = opticflow.load(last / "weights.safetensors", precision="fp32", device="cpu")
+    assert from_checkpoint.network.state_dict().keys() == estimator.network.state_dict().keys()
+
+
+def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, recipe):
+    class Killed(Exception):
+        pass
+
+    def kill(progress):
+        if progress.step == 5:
+            raise Killed
+
+    small = recipe(steps=8, validation=(Part("toy"),), validate_every=3)
+    run(small, tmp_path / "whole", checkpoint_every=3)
+    with pytest.raises(Killed):
+        run(small, tmp_path / "cut", checkpoint_every=3, report=kill)
+    torch.manual_seed(1234)
+    seen = []
+    run(small, tmp_path / "cut", checkpoint_every=3, resume=True, report=lambda progress: seen.append(progress.step))
+    assert seen == [4, 5, 6, 7, 8]
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    cut, whole = (read_checkpoint(tmp_path / name / "weights.safetensors").tensors for name in ("cut", "whole"))
+    assert all(torch.equal(cut[name], whole[name]) for name in whole)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_samples(tmp_path, recipe):
+    with pytest.raises(TrainingError, match=r"at step 3 the loss is nan .* samples toy 4, toy 5"):
+        run(recipe(steps=6), tmp_path / "run", ToySources(spoiled=5), checkpoint_every=2)
+    assert len(rows(tmp_path / "run")) == 2
+    assert np.isfinite(opticflow.load(tmp_path / "run", precision="fp32")(*[np.zeros((64, 64, 3), np.uint8)] * 2)).all()
+
+
+def test_another_run_is_not_overwritten(tmp_path, recipe):
+    run(recipe(steps=1), tmp_path / "run")
+    with pytest.raises(InputError, match="add --resume"):
+        run(recipe(steps=1), tmp_path / "run")
+    with pytest.raises(InputError, match=r"another recipe: stages\[0\].batch is 2, and 1 was asked for"):
+        run(recipe(steps=1, batch=1), tmp_path / "run", resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="not empty"):
+        run(recipe(steps=1), tmp_path / "other")
+
+
+def test_progress_tells_speed_and_time_left(tmp_path, recipe):
+    seen = []
+    run(recipe(steps=3), tmp_path / "run", report=seen.append)
+    assert [progress.step for progress in seen] == [1, 2, 3]
+    assert seen[0].seconds_left > 0 and seen[-1].seconds_left == 0
+    assert seen[0].samples_per_second == pytest.approx(2 * 2 / seen[0].seconds_left, rel=1e-6)

@@ -1,0 +1,90 @@
+"""Which data a recipe finds, and what it draws from it."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from opticflow.errors import DatasetError, InputError
+from opticflow.train.recipe import Part, Recipe, Start
+from opticflow.train.sources import Folders, RecipeSources
+from train_toys import small_stage, toy_sample
+
+
+@pytest.fixture
+def chairs(write_files):
+    """Three pairs in the layout of FlyingChairs, the last one for validation."""
+    files = {"FlyingChairs_release/FlyingChairs_train_val.txt": "1\n1\n2\n"}
+    for number in range(3):
+        sample = toy_sample(number, (72, 80))
+        files[f"FlyingChairs_release/data/{number + 1:05d}_img1.ppm"] = sample.first
+        files[f"FlyingChairs_release/data/{number + 1:05d}_img2.ppm"] = sample.second
+        files[f"FlyingChairs_release/data/{number + 1:05d}_flow.flo"] = sample.flow
+    return write_files(files)
+
+
+def of_chairs(**changes):
+    return small_stage(
+        data=(Part("chairs", split="training"),), validation=(Part("chairs", split="validation"),), **changes
+    )
+
+
+def test_a_folder_that_was_given_is_searched(chairs):
+    recipe = Recipe("r", "", (of_chairs(),))
+    for folders in (Folders.parse([str(chairs)]), Folders.parse([f"chairs={chairs / 'FlyingChairs_release'}"])):
+        sources = RecipeSources(recipe, folders)
+        assert sources.described()[0].startswith("chairs (training): 2 pairs of FlyingChairs")
+        batch = next(sources.batches(recipe.stages[0], 0, rank=0, world=1))
+        assert batch.first.shape == (2, 3, 64, 64) and all("chairs" in name for name in batch.names)
+        (held_out,) = sources.validation(recipe.stages[0])
+        assert np.array_equal(held_out.first, toy_sample(2, (72, 80)).first)
+
+
+def test_a_world_stands_in_for_what_was_not_given():
+    recipe = Recipe("r", "", (small_stage(data=(Part("things-clean"),)),))
+    assert RecipeSources(recipe, Folders()).described() == ["things-clean: made by the world things"]
+
+
+def test_what_cannot_be_had_is_named():
+    with pytest.raises(DatasetError, match="kitti-2015 was not given; add --data kitti-2015=FOLDER"):
+        RecipeSources(Recipe("r", "", (small_stage(data=(Part("kitti-2015"),)),)), Folders())
+
+
+def test_folders_are_checked(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        Folders.parse([str(tmp_path / "missing")])
+    with pytest.raises(InputError, match="no data set 'chair'"):
+        Folders.parse([f"chair={tmp_path}"])
+
+
+def test_batches_go_on_from_any_position_and_differ_between_stages(chairs):
+    stages = (of_chairs(), of_chairs(name="next", start=(Start("only"),)))
+    sources = RecipeSources(Recipe("r", "", stages), Folders.parse([str(chairs)]))
+    whole = [batch.first for batch in islice(sources.batches(stages[0], 0, rank=0, world=1), 4)]
+    rest = [batch.first for batch in islice(sources.batches(stages[0], 4, rank=0, world=1), 2)]
+    assert all(np.array_equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
+    other = [batch.first for batch in islice(sources.batches(stages[1], 0, rank=0, world=1), 4)]
+    assert not all(np.array_equal(a, b) for a, b in zip(whole, other, strict=True))
+
+
+def test_processes_share_a_batch(chairs):
+    stage = of_chairs(batch=4)
+    sources = RecipeSources(Recipe("r", "", (stage,)), Folders.parse([str(chairs)]))
+    whole = next(sources.batches(stage, 8, rank=0, world=1))
+    halves = [next(sources.batches(stage, 8, rank=rank, world=2)) for rank in range(2)]
+    seen = {half.first[i].numpy().tobytes() for half in halves for i in range(2)}
+    assert seen == {frame.numpy().tobytes() for frame in whole.first}
+
+
+def test_what_a_folder_should_hold_and_does_not_is_not_quietly_replaced(chairs):
+    recipe = Recipe("r", "", (small_stage(data=(Part("chairs-sdhom"),)),))
+    with pytest.raises(DatasetError, match="or chairs-sdhom=world to have it made"):
+        RecipeSources(recipe, Folders.parse([str(chairs)]))
+    made = RecipeSources(recipe, Folders.parse([str(chairs), "chairs-sdhom=world"]))
+    assert made.described() == ["chairs-sdhom: made by the world chairs-sdhom"]
+
+
+def test_an_error_that_cannot_be_measured_stops_nothing(chairs):
+    stage = small_stage(data=(Part("chairs", split="training"),), validation=(Part("sintel-clean"),))
+    sources = RecipeSources(Recipe("r", "", (stage,)), Folders.parse([str(chairs)]))
+    assert sources.described()[0].startswith("sintel-clean: not measured") and not sources.validation(stage)
