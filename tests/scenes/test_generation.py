@@ -13,7 +13,7 @@ import pytest
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes import generation
 from opticflow.scenes.generation import Order, estimate, generate
-from opticflow.scenes.library import Pool
+from opticflow.scenes.stock import Pool
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import numpy as np
 from opticflow.scenes import textures
 from opticflow.scenes.chair_models import chair_sprite
 from opticflow.scenes.layers import Layer, Texture, render
-from opticflow.scenes.library import Pool, load_background, load_cutout, opaque, picture_files
 from opticflow.scenes.motion import Motion, Spread, placement
 from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.stock import Pool, load_background, load_cutout, opaque, picture_files
 
 SPRITE_SIZE = 400
 """Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""

@@ -13,11 +13,11 @@ from opticflow.scenes import rigid, textures
 from opticflow.scenes.chairs import background_pool, cut, object_pool, resized
 from opticflow.scenes.effects import apply_effects
 from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render
-from opticflow.scenes.library import Pool, opaque
 from opticflow.scenes.mixed_knobs import MixedKnobs, Range
 from opticflow.scenes.motion import placement, similarity
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.stencils import STENCILS
+from opticflow.scenes.stock import Pool, opaque
 
 LATTICE_CELLS = 24
 """Cells along the longer side of a deformation's lattice."""

@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 
 from opticflow.errors import InputError
 from opticflow.scenes import textures
-from opticflow.scenes.library import Pool, load_background, picture_files
 from opticflow.scenes.rendered import RenderedPair
+from opticflow.scenes.stock import Pool, load_background, picture_files
 from opticflow.scenes.things_effects import draw_effects
 from opticflow.scenes.things_knobs import ThingsKnobs
 from opticflow.scenes.things_renderer import ThingsRenderer, ThingsSequence

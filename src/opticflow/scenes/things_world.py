@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
-from opticflow.scenes.library import Pool
+from opticflow.scenes.stock import Pool
 from opticflow.scenes.things_geometry import Mesh, box, joined
 from opticflow.scenes.things_knobs import Range, ThingsKnobs
 from opticflow.scenes.things_motion import Pose, Spin, Spline, about_axis, look_at
