@@ -12,11 +12,27 @@ from opticflow.errors import FormatError
 from opticflow.io import exr, jpeg, pfm, png
 from opticflow.io.atomic import write_bytes
 from opticflow.io.contents import read_bytes
-from opticflow.shapes import Frame, as_frame
+from opticflow.shapes import Frame, MaskArray, as_frame
 
 _BY_OPENCV = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 IMAGE_SUFFIXES = (*_BY_OPENCV, ".pfm", ".exr")
 """What `read_image` reads; `write_image` writes all but the last two, which hold linear light."""
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".gif",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".wmv",
+    ".flv",
+    ".ogv",
+)
+"""What names a video; `opticflow.video` reads and writes them."""
 
 Pixels = Shaped[np.ndarray, "height width channels"]
 
@@ -59,6 +75,11 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
     if not done:
         raise FormatError(f"{path} cannot hold a picture of {frame.shape[1]} x {frame.shape[0]} pixels; write .png")
     write_bytes(path, encoded.tobytes())
+
+
+def write_mask(path: str | os.PathLike[str], mask: MaskArray) -> None:
+    """Write a mask as a picture, white where it holds; see `write_image`."""
+    write_image(path, mask[..., None].repeat(3, axis=2).astype(np.uint8) * 255)
 
 
 def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
 """Frames in, flow out, in constant memory."""
 
-from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame, open_clip, read_video
+from opticflow.video.clip import Clip, ClipFrame, open_clip, read_video
 from opticflow.video.drawing import draw_video
 from opticflow.video.outputs import SAVES, parse_saves
 from opticflow.video.run import ClipOptions, RunReport, run_clip, run_clip_to_video
@@ -8,7 +8,6 @@ from opticflow.video.writer import VideoWriter
 
 __all__ = [
     "SAVES",
-    "VIDEO_SUFFIXES",
     "Clip",
     "ClipFrame",
     "ClipOptions",

@@ -18,22 +18,6 @@ from opticflow.errors import FormatError, InputError, VideoError
 from opticflow.io import list_image_files, read_image
 from opticflow.shapes import Frame
 
-VIDEO_SUFFIXES = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".avi",
-    ".mkv",
-    ".webm",
-    ".gif",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".wmv",
-    ".flv",
-    ".ogv",
-)
-
 
 @dataclass(frozen=True)
 class ClipFrame:

@@ -8,7 +8,7 @@ import numpy as np
 
 from opticflow.estimator import Estimator
 from opticflow.io import make_folder, read_flow, write_image
-from opticflow.shapes import FlowArray
+from opticflow.metrics.maps import end_point_error
 from opticflow.video.clip import open_clip, read_video
 from opticflow.video.run import ClipOptions, RunReport, run_clip
 from opticflow.visualize import flow_to_image
@@ -38,14 +38,15 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
     make_folder(folder)
     with as_file(files("opticflow") / "assets" / "sample") as sample:
         truths = [read_flow(path) for path in sorted((sample / "flow").glob("*.png"))]
-        longest = float(np.percentile(np.stack([np.linalg.norm(truth, axis=-1) for truth in truths]), 99))
+        displacements = [end_point_error(np.zeros_like(truth), truth) for truth in truths]
+        longest = float(np.percentile(displacements, 99))
         options = ClipOptions(saves=("flo", "video"), max_flow=longest)
         clip = open_clip(sample / "clip.mp4")
         run = run_clip(clip, estimator, folder, options, settings={"model": model}, progress=progress)
         estimates = [read_flow(folder / "flo" / f"{i:06d}.flo") for i in range(len(truths))]
         middle = len(truths) // 2
         frame = next(read_video(sample / "clip.mp4", start=middle, end=middle + 1))
-    errors = [np.linalg.norm(estimate - truth, axis=-1) for estimate, truth in zip(estimates, truths, strict=True)]
+    errors = [end_point_error(estimate, truth) for estimate, truth in zip(estimates, truths, strict=True)]
     still = folder / "still.png"
     pictures = [flow_to_image(flow, max_flow=longest) for flow in (estimates[middle], truths[middle])]
     write_image(still, np.concatenate([frame, *pictures], axis=1))
@@ -54,9 +55,5 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
         video=folder / "flow.mp4",
         still=still,
         end_point_error=float(np.mean(errors)),
-        zero_error=_mean_length(truths),
+        zero_error=float(np.mean(displacements)),
     )
-
-
-def _mean_length(flows: list[FlowArray]) -> float:
-    return float(np.mean([np.linalg.norm(flow, axis=-1) for flow in flows]))

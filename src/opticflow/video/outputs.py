@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
-from opticflow.io import make_folder, write_flow, write_image
+from opticflow.io import make_folder, write_flow, write_image, write_mask
 from opticflow.shapes import FlowArray, Frame
 from opticflow.visualize import flow_to_image
 
@@ -132,7 +132,7 @@ class FlowFiles:
                 self._write(save, self._path(save, "-backward", name), pair.backward, keep)
         path = self._occlusion(name)
         if pair.occluded is not None and not (keep and path.exists()):
-            write_image(path, pair.occluded[..., None].repeat(3, axis=2).astype("uint8") * 255)
+            write_mask(path, pair.occluded)
 
     @property
     def _kinds(self) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
-from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image, write_mask
 from opticflow.shapes import FlowArray
 from opticflow.visualize import flow_to_image
 
@@ -69,5 +69,5 @@ def run_pair(
     write(output, pair.forward)
     if pair.backward is not None and pair.occluded is not None:
         write(returning, pair.backward)
-        write_image(mask, pair.occluded[..., None].repeat(3, axis=2).astype("uint8") * 255)
+        write_mask(mask, pair.occluded)
     return PairReport(round(seconds, 3), [str(path) for path in outputs])

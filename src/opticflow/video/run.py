@@ -22,9 +22,9 @@ import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
-from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from opticflow.shapes import Frame
-from opticflow.video.clip import VIDEO_SUFFIXES, Clip, ClipFrame
+from opticflow.video.clip import Clip, ClipFrame
 from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
 from opticflow.video.prefetch import Behind, Prefetch
 from opticflow.video.recorder import Recorder

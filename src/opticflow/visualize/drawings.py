@@ -8,6 +8,7 @@ from pathlib import Path
 from opticflow.errors import InputError
 from opticflow.io import (
     IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
     list_flow_files,
     list_image_files,
     make_folder,
@@ -18,8 +19,6 @@ from opticflow.io import (
 from opticflow.shapes import Frame
 from opticflow.visualize.scale import robust_max_flow
 from opticflow.visualize.styles import draw_flow, find_style
-
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".gif")
 
 
 @dataclass(frozen=True)
