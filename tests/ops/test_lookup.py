@@ -123,7 +123,7 @@ def test_threads_share_the_work(monkeypatch):
 def test_the_form_is_chosen(monkeypatch):
     pair = features(1, 8, 8, 8)
     assert isinstance(correlation_lookup(*pair, form="plain"), CorrelationVolume)
-    monkeypatch.setattr(lookup, "_numba", lambda: None)
+    monkeypatch.setattr(lookup, "numba_is_there", lambda: False)
     assert isinstance(correlation_lookup(*pair), CorrelationVolume)
     large = [tensor.new_zeros(1, 1, 160, 160) for tensor in pair]
     assert isinstance(correlation_lookup(*large), OnDemandCorrelation)

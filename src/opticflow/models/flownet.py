@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.models.layers import Convolution
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.correlation import correlation
 from opticflow.ops.upsampling import upsample
@@ -29,7 +30,7 @@ FLOW_UNIT = 20.0
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, batch_norm: bool = False) -> nn.Sequential:
     """Convolution, batch normalisation if asked for (then without a bias), leaky ReLU."""
     layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=not batch_norm)
+        Convolution(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=not batch_norm)
     ]
     if batch_norm:
         layers.append(nn.BatchNorm2d(outputs))
@@ -153,14 +154,14 @@ class Refinement(nn.Module):
         super().__init__()
         joined = [coarsest, *(skip + width + 2 for skip, width in zip(skips, widths, strict=True))]
         seen = [coarsest, *(widths if smoothed else joined[1:])]
-        self.predict_flow = nn.ModuleList(nn.Conv2d(channels, 2, 3, padding=1, bias=biases) for channels in seen)
+        self.predict_flow = nn.ModuleList(Convolution(channels, 2, 3, padding=1, bias=biases) for channels in seen)
         self.upsample_flow = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampled_bias) for _ in skips)
         self.deconvolution = nn.ModuleList(
             nn.Sequential(nn.ConvTranspose2d(inputs, width, 4, 2, 1, bias=biases), nn.LeakyReLU(SLOPE))
             for inputs, width in zip(joined, widths, strict=False)
         )
         self.smoothing = nn.ModuleList(
-            nn.Conv2d(inputs, width, 3, padding=1) if smoothed else nn.Identity()
+            Convolution(inputs, width, 3, padding=1) if smoothed else nn.Identity()
             for inputs, width in zip(joined[1:], widths, strict=True)
         )
 

@@ -5,7 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from opticflow.models.raft import RAFT, ConvGRU, InstanceNorm
+from opticflow.models.layers import Convolution, InstanceNorm
+from opticflow.models.raft import RAFT, ConvGRU
 
 
 def plain_twin(network: RAFT) -> RAFT:
@@ -20,6 +21,8 @@ def plain_twin(network: RAFT) -> RAFT:
                 setattr(parent, name, nn.InstanceNorm2d(module.channels))
             elif isinstance(module, ConvGRU):
                 setattr(parent, name, PlainGRU(module))
+            elif isinstance(module, Convolution):
+                module.form = "plain"
     return twin
 
 

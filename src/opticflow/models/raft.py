@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.models.layers import Convolution, InstanceNorm
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork
+from opticflow.ops.convolution import convolve, prepared
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.lookup import CorrelationLookup, Form, correlation_lookup
 from opticflow.ops.upsampling import convex_upsample, upsample
@@ -28,15 +30,9 @@ DEFAULT_ITERATIONS = 12
 """As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
 
 
-class InstanceNorm(nn.Module):
-    """What `nn.InstanceNorm2d` computes without its options, as a group norm: 6 times as fast on a CPU."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, x: Features) -> Features:
-        return F.group_norm(x, self.channels)
+def _rectified(x: Features) -> Features:
+    """In place only where no gradient flows: autograd copies what it takes for a view."""
+    return F.relu(x, inplace=not torch.is_grad_enabled())
 
 
 def _channels_last(x: Features) -> Features:
@@ -45,7 +41,7 @@ def _channels_last(x: Features) -> Features:
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    convolution = Convolution(inputs, outputs, kernel, stride, padding=kernel // 2)
     return nn.Sequential(OrderedDict(conv=convolution, norm=norm(outputs)))
 
 
@@ -66,8 +62,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Features) -> Features:
         y = x
         for layer in self.residual:
-            y = F.relu(layer(y), inplace=True)
-        return F.relu(self.shortcut(x) + y, inplace=True)
+            y = _rectified(layer(y))
+        return _rectified(self.shortcut(x) + y)
 
 
 class Encoder(nn.Module):
@@ -84,13 +80,13 @@ class Encoder(nn.Module):
                     ResidualBlock(width, width, kernels, norm, 1),
                 )
             )
-        self.projection = nn.Conv2d(widths[-1], outputs, 1)
+        self.projection = Convolution(widths[-1], outputs, 1)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, Convolution):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, frames: Frames) -> Features:
-        return self.projection(self.stages(F.relu(self.stem(frames), inplace=True)))
+        return self.projection(self.stages(_rectified(self.stem(frames))))
 
 
 class MotionEncoder(nn.Module):
@@ -100,22 +96,22 @@ class MotionEncoder(nn.Module):
         """`correlation` are the channels before and after its layers (first 1 x 1, then 3 x 3), `flow` those after."""
         super().__init__()
         self.correlation = nn.ModuleList(
-            nn.Conv2d(inputs, width, kernel, padding=kernel // 2)
+            Convolution(inputs, width, kernel, padding=kernel // 2)
             for inputs, width, kernel in zip(correlation, correlation[1:], (1, 3), strict=False)
         )
         self.flow = nn.ModuleList(
-            nn.Conv2d(inputs, width, kernel, padding=kernel // 2)
+            Convolution(inputs, width, kernel, padding=kernel // 2)
             for inputs, width, kernel in zip((2, *flow), flow, (7, 3), strict=False)
         )
-        self.joint = nn.Conv2d(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
+        self.joint = Convolution(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
 
     def forward(self, flow: CoarseFlow, correlation: Features) -> Features:
         along = flow
         for layer in self.correlation:
-            correlation = F.relu(layer(correlation), inplace=True)
+            correlation = _rectified(layer(correlation))
         for layer in self.flow:
-            along = F.relu(layer(along), inplace=True)
-        joint = F.relu(self.joint(torch.cat([correlation, along], 1)), inplace=True)
+            along = _rectified(layer(along))
+        joint = _rectified(self.joint(torch.cat([correlation, along], 1)))
         return torch.cat([joint, flow.to(joint.dtype)], 1)
 
 
@@ -126,9 +122,9 @@ class Prepared(NamedTuple):
     """The context's share in both gates, the update gate's channels first."""
     candidate: Features
     """The context's share in the candidate."""
-    gate_weights: Features
+    gate_weights: Tensor
     """For the hidden state and the motion, both gates at once."""
-    candidate_weights: Features
+    candidate_weights: Tensor
 
 
 class ConvGRU(nn.Module):
@@ -141,31 +137,31 @@ class ConvGRU(nn.Module):
         super().__init__()
         self.hidden = hidden
         self.padding = (kernel[0] // 2, kernel[1] // 2)
-        self.update_gate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=self.padding)
-        self.reset_gate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=self.padding)
-        self.candidate = nn.Conv2d(hidden + inputs, hidden, kernel, padding=self.padding)
+        self.update_gate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
+        self.reset_gate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
+        self.candidate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
 
     def prepare(self, context: Features) -> Prepared:
         layers = self.update_gate, self.reset_gate, self.candidate
         of_context = slice(self.hidden, self.hidden + context.shape[1])
         weight = torch.cat([layer.weight[:, of_context] for layer in layers])
         bias = torch.cat([layer.bias for layer in layers if layer.bias is not None])
-        share = F.conv2d(context, weight, bias, padding=self.padding)
+        share = convolve(context, weight, bias, padding=self.padding)
         rest = [torch.cat([layer.weight[:, : self.hidden], layer.weight[:, of_context.stop :]], 1) for layer in layers]
         gates, candidate = share.split([2 * self.hidden, self.hidden], 1)
         return Prepared(
             _channels_last(gates),
             _channels_last(candidate),
-            torch.cat(rest[:2]).to(share.dtype),
-            rest[2].to(share.dtype),
+            prepared(torch.cat(rest[:2]).to(share.dtype), context),
+            prepared(rest[2].to(share.dtype), context),
         )
 
-    def forward(self, hidden: Features, motion: Features, prepared: Prepared) -> Features:
+    def forward(self, hidden: Features, motion: Features, shared: Prepared) -> Features:
         joined = torch.cat([hidden, motion], 1)
-        gates = F.conv2d(joined, prepared.gate_weights, padding=self.padding).add_(prepared.gates).sigmoid_()
+        gates = convolve(joined, shared.gate_weights, padding=self.padding).add_(shared.gates).sigmoid_()
         update, reset = gates.chunk(2, 1)
         joined = torch.cat([reset * hidden, motion], 1)
-        candidate = F.conv2d(joined, prepared.candidate_weights, padding=self.padding).add_(prepared.candidate).tanh_()
+        candidate = convolve(joined, shared.candidate_weights, padding=self.padding).add_(shared.candidate).tanh_()
         return torch.lerp(hidden, candidate, update)
 
 
@@ -196,7 +192,9 @@ class ConvexUpsampler(nn.Module):
 
     def __init__(self, hidden: int, inner: int) -> None:
         super().__init__()
-        self.mask = nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 9 * STRIDE**2, 1))
+        self.mask = nn.Sequential(
+            Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 9 * STRIDE**2, 1)
+        )
 
     def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
         # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
@@ -297,7 +295,7 @@ class RAFT(LearnedNetwork):
 
 
 def _flow_head(hidden: int, inner: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(hidden, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 2, 3, padding=1))
+    return nn.Sequential(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 2, 3, padding=1))
 
 
 def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:

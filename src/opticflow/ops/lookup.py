@@ -5,7 +5,6 @@ Of all pairs of features, 12 iterations look at less than 2 %. A lookup's window
 places stay in view and are kept. Time and memory are linear in the number of pixels.
 """
 
-from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from opticflow.ops import lookup_torch
 from opticflow.ops.correlation import CorrelationVolume, Features
+from opticflow.ops.kernels import numba_is_there
 
 Form = Literal["auto", "plain", "on-demand"]
 
@@ -82,7 +82,7 @@ def correlation_lookup(
 def _choose(first: Tensor, second: Tensor) -> Form:
     if first.is_meta or torch.compiler.is_compiling():  # the compiled loops cannot be traced
         return "plain"
-    if first.device.type == "cpu" and _numba() is not None:
+    if first.device.type == "cpu" and numba_is_there():
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
     return "plain" if 4 * pairs <= 2**30 else "on-demand"
@@ -167,13 +167,8 @@ def _channels_last(image: Tensor) -> Tensor:
 
 
 def _kernels(tensor: Tensor) -> ModuleType:
-    return (_numba() if tensor.device.type == "cpu" else None) or lookup_torch
+    if tensor.device.type != "cpu" or not numba_is_there():
+        return lookup_torch
+    from opticflow.ops import lookup_numba
 
-
-@cache
-def _numba() -> ModuleType | None:
-    try:
-        from opticflow.ops import lookup_numba
-    except ImportError:
-        return None
     return lookup_numba

@@ -1,33 +1,12 @@
-"""The inner loops of the on-demand correlation lookup, compiled for the CPU by Numba.
+"""The inner loops of the on-demand correlation lookup, compiled for the CPU by Numba."""
 
-The loops let go of the interpreter's lock and the threads are Python's, as many as PyTorch uses: Numba's own threads
-would not bear being started from two threads at once, nor a fork.
-"""
-
-import inspect
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-
-import numba
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# sums may be reordered, which is what vectorises a dot product; NaN and infinity keep their meaning
-_ORDERLESS = {"reassoc", "contract", "nsz"}
+from opticflow.ops.compiled import compiled, in_threads
 
 
-def _compiled(function: Callable) -> Callable:
-    function = inspect.unwrap(function)  # the shape checks that tests put around functions
-    options = {"nogil": True, "fastmath": _ORDERLESS, "boundscheck": False, "error_model": "numpy"}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # there is no place that can be written to
-        return numba.njit(function, **options)
-
-
-@_compiled
+@compiled
 def _corner(centre, radius, size):
     """The first of the 2 r + 2 integer places around a centre, and how far the centre lies beyond its own place."""
     centre = min(max(centre, -radius - 2.0), size + radius + 1.0)  # further out everything is zero alike
@@ -35,7 +14,7 @@ def _corner(centre, radius, size):
     return whole - radius, centre - whole
 
 
-@_compiled
+@compiled
 def _read(first, second, places, scale, corners, patches, found, begin, end):
     """Bring `patches` to where `places` are now and blend them. See `read`."""
     height, width, channels = second.shape[1:]
@@ -76,7 +55,7 @@ def _read(first, second, places, scale, corners, patches, found, begin, end):
                 found[p, i * window + j] = upper_share * upper + lower_share * lower
 
 
-@_compiled
+@compiled
 def _spread(gradient, places, scale, products, begin, end):
     """Add what a lookup's gradient says of each product. See `spread`."""
     height, width = products.shape[1:]
@@ -125,7 +104,7 @@ def read(
     """
     arrays = [tensor.numpy() for tensor in (first, second, places)]
     kept = [tensor.numpy() for tensor in (corners, patches, found)]
-    _in_threads(len(first), lambda begin, end: _read(*arrays, scale, *kept, begin, end))
+    in_threads(len(first), lambda begin, end: _read(*arrays, scale, *kept, begin, end))
 
 
 def spread(
@@ -137,16 +116,4 @@ def spread(
     """Add to `products`, the gradient of all products of one level, what follows from the gradient of one lookup."""
     arrays = gradient.numpy(), places.numpy()
     target = products.numpy()
-    _in_threads(len(places), lambda begin, end: _spread(*arrays, scale, target, begin, end))
-
-
-def _in_threads(count: int, work: Callable[[int, int], None]) -> None:
-    threads = min(torch.get_num_threads(), count)
-    if threads == 1:
-        return work(0, count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work, *bound) for bound in pairwise(bounds[1:])]
-        work(bounds[0], bounds[1])
-        for other in others:
-            other.result()
+    in_threads(len(places), lambda begin, end: _spread(*arrays, scale, target, begin, end))

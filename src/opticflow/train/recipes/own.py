@@ -36,7 +36,7 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
         "weight_decay": 1e-4,
         "validation": HELD_OUT,
         "validation_samples": 24,
-        "validate_every": 2500,
+        "validate_every": 2000,
     }
     return Stage(name=name, source=source, **{**shared, **numbers})
 
@@ -47,11 +47,12 @@ DEFAULT = Recipe(
     (
         _stage(
             "simple",
-            "a third of RAFT's samples on Chairs; 4 iterations and 192 x 256 cost 0.4 of the next stage's sample, and "
-            "motion up to some 60 px fits into the crop; the rate is RAFT's for batches of 8 to 10",
+            "4 iterations and 192 x 256 cost 0.4 of the next stage's sample, and motion up to some 60 px fits into the "
+            "crop; the rate is RAFT's for batches of 8 to 10, the batch is smaller, as few samples are worth more in "
+            "many steps",
             data=(_made("chairs", 0.5), _made("mixed", 0.5)),
-            steps=30_000,
-            batch=8,
+            steps=10_000,
+            batch=4,
             crop=(192, 256),
             iterations=4,
             learning_rate=4e-4,

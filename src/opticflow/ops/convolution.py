@@ -1,0 +1,49 @@
+"""A convolution by whichever way is fastest: the same answer, up to rounding."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from opticflow.ops.kernels import compiled_for
+from opticflow.ops.winograd import Kernel, winograd_convolution, winograd_kernel
+
+Features = Float[Tensor, "batch _ _ _"]
+Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]
+
+FEWEST_CHANNELS = 48
+"""From here on, of the input and the answer, the transforms cost less than the products that they save."""
+
+
+def convolve(
+    x: Features,
+    weight: Weight | Kernel,
+    bias: Float[Tensor, " outputs"] | None = None,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+) -> Features:
+    """What `F.conv2d` computes.
+
+    Args:
+        x: features; fastest with the strides of channels-last.
+        weight: also such as `prepared` has returned.
+        bias: of the answer's channels.
+        stride: down and across.
+        padding: zeros above and below, left and right.
+    """
+    if weight.ndim == 3:
+        return winograd_convolution(x, weight, bias)
+    if compiled_for(x) and stride == (1, 1):
+        if weight.shape[2:] == (1, 1) and padding == (0, 0):  # a product, for which PyTorch has a slow form too
+            return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
+        if padding == (1, 1) and _suits(weight):
+            return winograd_convolution(x, winograd_kernel(weight), bias)
+    return F.conv2d(x, weight, bias, stride, padding)
+
+
+def prepared(weight: Weight, x: Features) -> Weight | Kernel:
+    """Weights for several convolutions of stride 1 with features like `x`, so that their common work is done once."""
+    return winograd_kernel(weight) if compiled_for(x) and _suits(weight) else weight
+
+
+def _suits(weight: Tensor) -> bool:
+    return weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= FEWEST_CHANNELS

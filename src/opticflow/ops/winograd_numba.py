@@ -1,0 +1,242 @@
+"""The transforms of a Winograd convolution, compiled for the CPU by Numba. See `winograd`.
+
+Frames are (batch, height, width, channels). A tile is 4 x 4 pixels of the answer, which 6 x 6 of the input decide; tile
+number t counts along rows, then down, then through the batch. Channels are the innermost loop: one instruction
+handles eight of them.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from opticflow.ops.compiled import compiled, in_threads
+
+TILE, PATCH = 4, 6
+_BLOCK = 64
+"""Channels whose intermediate values stay in the first cache."""
+# numbers of the width of the data: a Python one would make everything double
+_2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
+
+
+@compiled
+def _to_points(d0, d1, d2, d3, d4, d5):
+    """Six values of the input to those at the points 0, 1, -1, 2, -2 and infinity."""
+    even, odd = d4 - _4 * d2, d3 - _4 * d1
+    half_even, half_odd = d4 - d2, _2 * (d3 - d1)
+    first, last = _4 * d0 - _5 * d2 + d4, _4 * d1 - _5 * d3 + d5
+    return first, even + odd, even - odd, half_even + half_odd, half_even - half_odd, last
+
+
+@compiled
+def _to_points_adjoint(m0, m1, m2, m3, m4, m5):
+    sum_one, gap_one, sum_two, gap_two = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    third = -_5 * m0 - _4 * sum_one - sum_two
+    fourth = gap_one + _2 * gap_two - _5 * m5
+    return _4 * m0, -_4 * gap_one - _2 * gap_two + _4 * m5, third, fourth, m0 + sum_one + sum_two, m5
+
+
+@compiled
+def _from_points(m0, m1, m2, m3, m4, m5):
+    """Products at the points to four values of the answer."""
+    sum_one, gap_one, sum_two, gap_two = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + sum_one + sum_two, gap_one + _2 * gap_two, sum_one + _4 * sum_two, gap_one + _8 * gap_two + m5
+
+
+@compiled
+def _from_points_adjoint(d0, d1, d2, d3):
+    even, odd = d0 + d2, d1 + d3
+    far_even, far_odd = d0 + _4 * d2, _2 * d1 + _8 * d3
+    return d0, even + odd, even - odd, far_even + far_odd, far_even - far_odd, d3
+
+
+@compiled
+def _place(tile, rows, columns):
+    within = tile % (rows * columns)
+    return tile // (rows * columns), within // columns * TILE, within % columns * TILE
+
+
+@compiled
+def _transform_input(frames, values, rows, columns, start, begin, end):
+    """`frames` have a border of one pixel, and at the right and below enough to fill the last tiles."""
+    channels = frames.shape[3]
+    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
+    for t in range(begin, end):
+        n, top, left = _place(start + t, rows, columns)
+        for low in range(0, channels, _BLOCK):
+            size = min(_BLOCK, channels - low)
+            for j in range(PATCH):
+                x = left + j
+                for i in range(size):
+                    c = low + i
+                    found = _to_points(
+                        frames[n, top, x, c],
+                        frames[n, top + 1, x, c],
+                        frames[n, top + 2, x, c],
+                        frames[n, top + 3, x, c],
+                        frames[n, top + 4, x, c],
+                        frames[n, top + 5, x, c],
+                    )
+                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
+                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+            for k in range(PATCH):
+                first = PATCH * k
+                for i in range(size):
+                    c = low + i
+                    found = _to_points(
+                        between[k, 0, i],
+                        between[k, 1, i],
+                        between[k, 2, i],
+                        between[k, 3, i],
+                        between[k, 4, i],
+                        between[k, 5, i],
+                    )
+                    values[first, t, c], values[first + 1, t, c] = found[0], found[1]
+                    values[first + 2, t, c], values[first + 3, t, c] = found[2], found[3]
+                    values[first + 4, t, c], values[first + 5, t, c] = found[4], found[5]
+
+
+@compiled
+def _transform_input_adjoint(values, frames, rows, columns, begin, end):
+    """Of the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among threads."""
+    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
+    for low in range(begin, end, _BLOCK):
+        size = min(_BLOCK, end - low)
+        for t in range(values.shape[1]):
+            n, top, left = _place(t, rows, columns)
+            for j in range(PATCH):
+                for i in range(size):
+                    c = low + i
+                    found = _to_points_adjoint(
+                        values[j, t, c],
+                        values[6 + j, t, c],
+                        values[12 + j, t, c],
+                        values[18 + j, t, c],
+                        values[24 + j, t, c],
+                        values[30 + j, t, c],
+                    )
+                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
+                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+            for k in range(PATCH):
+                y = top + k
+                for i in range(size):
+                    c = low + i
+                    found = _to_points_adjoint(
+                        between[k, 0, i],
+                        between[k, 1, i],
+                        between[k, 2, i],
+                        between[k, 3, i],
+                        between[k, 4, i],
+                        between[k, 5, i],
+                    )
+                    frames[n, y, left, c] += found[0]
+                    frames[n, y, left + 1, c] += found[1]
+                    frames[n, y, left + 2, c] += found[2]
+                    frames[n, y, left + 3, c] += found[3]
+                    frames[n, y, left + 4, c] += found[4]
+                    frames[n, y, left + 5, c] += found[5]
+
+
+@compiled
+def _transform_output(products, frames, rows, columns, start, begin, end):
+    height, width, channels = frames.shape[1:]
+    between = np.empty((TILE, PATCH, _BLOCK), frames.dtype)
+    for t in range(begin, end):
+        n, top, left = _place(start + t, rows, columns)
+        for low in range(0, channels, _BLOCK):
+            size = min(_BLOCK, channels - low)
+            for j in range(PATCH):
+                for i in range(size):
+                    c = low + i
+                    found = _from_points(
+                        products[j, t, c],
+                        products[6 + j, t, c],
+                        products[12 + j, t, c],
+                        products[18 + j, t, c],
+                        products[24 + j, t, c],
+                        products[30 + j, t, c],
+                    )
+                    between[0, j, i], between[1, j, i] = found[0], found[1]
+                    between[2, j, i], between[3, j, i] = found[2], found[3]
+            for k in range(min(TILE, height - top)):
+                y = top + k
+                inside = width - left
+                for i in range(size):
+                    c = low + i
+                    found = _from_points(
+                        between[k, 0, i],
+                        between[k, 1, i],
+                        between[k, 2, i],
+                        between[k, 3, i],
+                        between[k, 4, i],
+                        between[k, 5, i],
+                    )
+                    frames[n, y, left, c] = found[0]
+                    if inside > 1:
+                        frames[n, y, left + 1, c] = found[1]
+                    if inside > 2:
+                        frames[n, y, left + 2, c] = found[2]
+                    if inside > 3:
+                        frames[n, y, left + 3, c] = found[3]
+
+
+@compiled
+def _transform_output_adjoint(frames, products, rows, columns, begin, end):
+    """`frames` are filled up to whole tiles."""
+    channels = frames.shape[3]
+    between = np.empty((PATCH, TILE, _BLOCK), frames.dtype)
+    for t in range(begin, end):
+        n, top, left = _place(t, rows, columns)
+        for low in range(0, channels, _BLOCK):
+            size = min(_BLOCK, channels - low)
+            for j in range(TILE):
+                x = left + j
+                for i in range(size):
+                    c = low + i
+                    found = _from_points_adjoint(
+                        frames[n, top, x, c],
+                        frames[n, top + 1, x, c],
+                        frames[n, top + 2, x, c],
+                        frames[n, top + 3, x, c],
+                    )
+                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
+                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+            for k in range(PATCH):
+                first = PATCH * k
+                for i in range(size):
+                    c = low + i
+                    found = _from_points_adjoint(between[k, 0, i], between[k, 1, i], between[k, 2, i], between[k, 3, i])
+                    products[first, t, c], products[first + 1, t, c] = found[0], found[1]
+                    products[first + 2, t, c], products[first + 3, t, c] = found[2], found[3]
+                    products[first + 4, t, c], products[first + 5, t, c] = found[4], found[5]
+
+
+Padded = Float[Tensor, "batch padded_height padded_width channels"]
+Points = Float[Tensor, "36 tiles channels"]
+Grid = tuple[int, int]
+"""Rows and columns of tiles."""
+
+
+def transform_input(frames: Padded, values: Points, grid: Grid, start: int) -> None:
+    """Fill `values` with what tiles `start` and following read of the frames, at the points."""
+    arrays = frames.numpy(), values.numpy()
+    in_threads(values.shape[1], lambda begin, end: _transform_input(*arrays, *grid, start, begin, end))
+
+
+def transform_input_adjoint(values: Points, frames: Padded, grid: Grid) -> None:
+    """Add to `frames` the gradient of the input, from that of its values at the points."""
+    arrays = values.numpy(), frames.numpy()
+    in_threads(frames.shape[3], lambda begin, end: _transform_input_adjoint(*arrays, *grid, begin, end))
+
+
+def transform_output(
+    products: Points, frames: Float[Tensor, "batch height width channels"], grid: Grid, start: int
+) -> None:
+    """Fill in tiles `start` and following of `frames` from the products at the points."""
+    arrays = products.numpy(), frames.numpy()
+    in_threads(products.shape[1], lambda begin, end: _transform_output(*arrays, *grid, start, begin, end))
+
+
+def transform_output_adjoint(frames: Padded, products: Points, grid: Grid) -> None:
+    """Fill `products` with the gradient of the products, from that of the answer."""
+    arrays = frames.numpy(), products.numpy()
+    in_threads(products.shape[1], lambda begin, end: _transform_output_adjoint(*arrays, *grid, begin, end))

@@ -1,0 +1,85 @@
+"""Convolutions by every way that is chosen, against PyTorch's own."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opticflow.ops import convolution, winograd
+from opticflow.ops.convolution import convolve, prepared
+from opticflow.ops.winograd import winograd_convolution, winograd_kernel
+
+SIDES = st.integers(1, 13)
+CHANNELS = st.integers(1, 70)
+
+
+def case(batch, inputs, outputs, height, width, kind=torch.float32, kernel=3):
+    torch.manual_seed(0)
+    x = torch.randn(batch, inputs, height, width, dtype=kind)
+    weight = torch.randn(outputs, inputs, kernel, kernel, dtype=kind) / kernel / inputs**0.5
+    return x, weight, torch.randn(outputs, dtype=kind)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 3), CHANNELS, CHANNELS, SIDES, SIDES, st.booleans())
+def test_winograd_is_the_convolution_at_any_size(batch, inputs, outputs, height, width, last):
+    x, weight, bias = case(batch, inputs, outputs, height, width)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    wanted = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    answer = winograd_convolution(x, winograd_kernel(weight), bias)
+    torch.testing.assert_close(answer.double(), wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
+
+
+@pytest.mark.parametrize("size", [(1, 3, 5, 7, 4), (2, 5, 2, 8, 9), (1, 2, 3, 1, 3)])
+def test_gradients_of_winograd(size):
+    x, weight, bias = case(*size, kind=torch.float64)
+    tensors = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    assert torch.autograd.gradcheck(lambda x, w, b: winograd_convolution(x, winograd_kernel(w), b), tensors)
+
+
+def test_winograd_in_chunks_and_in_threads(monkeypatch):
+    x, weight, bias = case(2, 50, 60, 22, 17)
+    wanted = F.conv2d(x, weight, bias, padding=1)
+    monkeypatch.setattr(winograd, "CHUNK", 7)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    torch.testing.assert_close(winograd_convolution(x, winograd_kernel(weight), bias), wanted, rtol=0, atol=5e-5)
+    x.requires_grad_()
+    answers = [winograd_convolution(x, winograd_kernel(weight), bias), F.conv2d(x, weight, bias, padding=1)]
+    one, other = (torch.autograd.grad(answer.square().sum(), x)[0] for answer in answers)
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel, stride, padding", [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (3, 1, 0), (7, 2, 3)])
+@pytest.mark.parametrize("channels", [(4, 6), (64, 50)])
+def test_every_convolution_is_pytorchs(channels, kernel, stride, padding):
+    x, weight, bias = case(2, *channels, 16, 20, kernel=kernel)
+    tensors = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    forms = [form(*tensors, (stride, stride), (padding, padding)) for form in (convolve, F.conv2d)]
+    torch.testing.assert_close(*forms, rtol=0, atol=5e-5)
+    ours, theirs = (torch.autograd.grad(form.square().sum(), tensors) for form in forms)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+
+
+def test_prepared_weights_serve_as_weights():
+    x, weight, bias = case(1, 64, 64, 12, 12)
+    kernel = prepared(weight, x)
+    assert kernel.shape == (36, 64, 64)
+    torch.testing.assert_close(convolve(x, kernel, bias), F.conv2d(x, weight, bias, padding=1), rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("channels", [(4, 64), (64, 4)])
+def test_few_channels_are_not_worth_the_transforms(channels):
+    x, weight, _ = case(1, *channels, 8, 8)
+    assert prepared(weight, x) is weight
+
+
+def test_autocast_and_other_formats_are_left_to_pytorch(monkeypatch):
+    monkeypatch.setattr(convolution, "winograd_convolution", None)
+    x, weight, bias = case(1, 64, 64, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert convolve(x, weight, bias, padding=(1, 1)).dtype == torch.bfloat16
+    halves = [tensor.bfloat16() for tensor in (x, weight, bias)]
+    assert convolve(*halves, padding=(1, 1)).dtype == torch.bfloat16

@@ -1,0 +1,44 @@
+"""Instance normalisation against PyTorch's."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opticflow.ops.instance_norm import instance_norm
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 3), st.integers(1, 20), st.integers(2, 9), st.integers(1, 9), st.booleans())
+def test_it_is_pytorchs(batch, channels, height, width, last):
+    torch.manual_seed(0)
+    x = torch.randn(batch, channels, height, width)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(instance_norm(x), F.instance_norm(x), rtol=0, atol=1e-5)
+
+
+def test_a_large_mean_costs_no_digits():
+    x = 1000 + torch.randn(1, 8, 60, 80, dtype=torch.float64)
+    single = x.float()
+    torch.testing.assert_close(instance_norm(single), F.instance_norm(single.double()).float(), rtol=0, atol=1e-4)
+
+
+def test_gradients(monkeypatch):
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 4, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(instance_norm, (x,))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    ours, theirs = (torch.autograd.grad(norm(x).pow(3).sum(), x)[0] for norm in (instance_norm, F.instance_norm))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_constant_channel_is_zero():
+    assert instance_norm(torch.full((1, 2, 5, 5), 7.0)).abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_other_formats(kind):
+    x = torch.randn(1, 4, 8, 8).to(kind)
+    assert instance_norm(x).dtype == kind
