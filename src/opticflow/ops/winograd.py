@@ -56,7 +56,7 @@ class _Winograd(torch.autograd.Function):
         batch, channels, height, width = x.shape
         grid = -(-height // TILE), -(-width // TILE)
         tiles = batch * grid[0] * grid[1]
-        padded = _filled(x, grid, border=1)
+        frames = x.permute(0, 2, 3, 1).contiguous()
         size = batch, kernel.shape[2], height, width
         answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
         to_fill = answer.permute(0, 2, 3, 1)
@@ -65,7 +65,7 @@ class _Winograd(torch.autograd.Function):
         for start in range(0, tiles, chunk):
             if start + chunk > tiles:
                 values, products = (part[:, : tiles - start].contiguous() for part in (values, products))
-            run.transform_input(padded, values, grid, start)
+            run.transform_input(frames, values, grid, start)
             torch.bmm(values, kernel, out=products)
             run.transform_output(products, to_fill, grid, start)
         ctx.size = height, width
@@ -80,20 +80,21 @@ class _Winograd(torch.autograd.Function):
         values, kernel = ctx.saved_tensors
         height, width = ctx.size
         grid = -(-height // TILE), -(-width // TILE)
-        filled = _filled(gradients[0], grid, border=0)
+        filled = _filled(gradients[0], grid)
         products = filled.new_empty(36, len(filled) * grid[0] * grid[1], kernel.shape[2])
         run.transform_output_adjoint(filled, products, grid)
         of_input = of_kernel = None
         if ctx.needs_input_grad[0]:
-            spread = filled.new_zeros(len(filled), grid[0] * TILE + 2, grid[1] * TILE + 2, kernel.shape[1])
+            spread = filled.new_zeros(len(filled), height, width, kernel.shape[1])
             run.transform_input_adjoint(torch.bmm(products, kernel.transpose(1, 2)), spread, grid)
-            of_input = spread[:, 1 : 1 + height, 1 : 1 + width].permute(0, 3, 1, 2)
+            of_input = spread.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
             of_kernel = torch.bmm(values.transpose(1, 2), products)
         return of_input, of_kernel
 
 
-def _filled(x: Tensor, grid: tuple[int, int], *, border: int) -> Tensor:
-    """With the channels last and a border of zeros, filled up to whole tiles."""
-    below, right = (border + TILE * count - side for count, side in zip(grid, x.shape[2:], strict=True))
-    return F.pad(x.permute(0, 2, 3, 1), (0, 0, border, right, border, below)).contiguous()
+def _filled(x: Tensor, grid: tuple[int, int]) -> Tensor:
+    """With the channels last, filled up to whole tiles."""
+    below, right = (TILE * count - side for count, side in zip(grid, x.shape[2:], strict=True))
+    frames = x.permute(0, 2, 3, 1)
+    return (F.pad(frames, (0, 0, 0, right, 0, below)) if below or right else frames).contiguous()

@@ -56,53 +56,77 @@ def _place(tile, rows, columns):
 
 
 @compiled
+def _transform_patch(frames, n, top, left, low, size, between, values, t, first_channel):
+    """Channels from `low` of one patch that lies within the frames, written to those from `first_channel`."""
+    for j in range(PATCH):
+        x = left + j
+        for i in range(size):
+            c = low + i
+            found = _to_points(
+                frames[n, top, x, c],
+                frames[n, top + 1, x, c],
+                frames[n, top + 2, x, c],
+                frames[n, top + 3, x, c],
+                frames[n, top + 4, x, c],
+                frames[n, top + 5, x, c],
+            )
+            between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
+            between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+    for k in range(PATCH):
+        first = PATCH * k
+        for i in range(size):
+            c = first_channel + i
+            found = _to_points(
+                between[k, 0, i],
+                between[k, 1, i],
+                between[k, 2, i],
+                between[k, 3, i],
+                between[k, 4, i],
+                between[k, 5, i],
+            )
+            values[first, t, c], values[first + 1, t, c] = found[0], found[1]
+            values[first + 2, t, c], values[first + 3, t, c] = found[2], found[3]
+            values[first + 4, t, c], values[first + 5, t, c] = found[4], found[5]
+
+
+@compiled
 def _transform_input(frames, values, rows, columns, start, begin, end):
-    """`frames` have a border of one pixel, and at the right and below enough to fill the last tiles."""
-    channels = frames.shape[3]
+    height, width, channels = frames.shape[1:]
     between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
+    patch = np.empty((1, PATCH, PATCH, _BLOCK), frames.dtype)
     for t in range(begin, end):
         n, top, left = _place(start + t, rows, columns)
+        top, left = top - 1, left - 1
+        inside = top >= 0 and left >= 0 and top + PATCH <= height and left + PATCH <= width
         for low in range(0, channels, _BLOCK):
             size = min(_BLOCK, channels - low)
+            if inside:
+                _transform_patch(frames, n, top, left, low, size, between, values, t, low)
+                continue
             for j in range(PATCH):
-                x = left + j
-                for i in range(size):
-                    c = low + i
-                    found = _to_points(
-                        frames[n, top, x, c],
-                        frames[n, top + 1, x, c],
-                        frames[n, top + 2, x, c],
-                        frames[n, top + 3, x, c],
-                        frames[n, top + 4, x, c],
-                        frames[n, top + 5, x, c],
-                    )
-                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
-                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
-            for k in range(PATCH):
-                first = PATCH * k
-                for i in range(size):
-                    c = low + i
-                    found = _to_points(
-                        between[k, 0, i],
-                        between[k, 1, i],
-                        between[k, 2, i],
-                        between[k, 3, i],
-                        between[k, 4, i],
-                        between[k, 5, i],
-                    )
-                    values[first, t, c], values[first + 1, t, c] = found[0], found[1]
-                    values[first + 2, t, c], values[first + 3, t, c] = found[2], found[3]
-                    values[first + 4, t, c], values[first + 5, t, c] = found[4], found[5]
+                y = top + j
+                for k in range(PATCH):
+                    x = left + k
+                    if 0 <= y < height and 0 <= x < width:
+                        for i in range(size):
+                            patch[0, j, k, i] = frames[n, y, x, low + i]
+                    else:
+                        for i in range(size):
+                            patch[0, j, k, i] = 0
+            _transform_patch(patch, 0, 0, 0, 0, size, between, values, t, low)
 
 
 @compiled
 def _transform_input_adjoint(values, frames, rows, columns, begin, end):
     """Of the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among threads."""
+    height, width = frames.shape[1:3]
     between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
     for low in range(begin, end, _BLOCK):
         size = min(_BLOCK, end - low)
         for t in range(values.shape[1]):
             n, top, left = _place(t, rows, columns)
+            top, left = top - 1, left - 1
+            inside = left >= 0 and left + PATCH <= width
             for j in range(PATCH):
                 for i in range(size):
                     c = low + i
@@ -118,6 +142,8 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
                     between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
             for k in range(PATCH):
                 y = top + k
+                if not 0 <= y < height:
+                    continue
                 for i in range(size):
                     c = low + i
                     found = _to_points_adjoint(
@@ -128,12 +154,17 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
                         between[k, 4, i],
                         between[k, 5, i],
                     )
-                    frames[n, y, left, c] += found[0]
-                    frames[n, y, left + 1, c] += found[1]
-                    frames[n, y, left + 2, c] += found[2]
-                    frames[n, y, left + 3, c] += found[3]
-                    frames[n, y, left + 4, c] += found[4]
-                    frames[n, y, left + 5, c] += found[5]
+                    if inside:
+                        frames[n, y, left, c] += found[0]
+                        frames[n, y, left + 1, c] += found[1]
+                        frames[n, y, left + 2, c] += found[2]
+                        frames[n, y, left + 3, c] += found[3]
+                        frames[n, y, left + 4, c] += found[4]
+                        frames[n, y, left + 5, c] += found[5]
+                    else:
+                        for j in range(PATCH):
+                            if 0 <= left + j < width:
+                                frames[n, y, left + j, c] += found[j]
 
 
 @compiled
@@ -210,33 +241,31 @@ def _transform_output_adjoint(frames, products, rows, columns, begin, end):
                     products[first + 4, t, c], products[first + 5, t, c] = found[4], found[5]
 
 
-Padded = Float[Tensor, "batch padded_height padded_width channels"]
+Images = Float[Tensor, "batch height width channels"]
 Points = Float[Tensor, "36 tiles channels"]
 Grid = tuple[int, int]
 """Rows and columns of tiles."""
 
 
-def transform_input(frames: Padded, values: Points, grid: Grid, start: int) -> None:
+def transform_input(frames: Images, values: Points, grid: Grid, start: int) -> None:
     """Fill `values` with what tiles `start` and following read of the frames, at the points."""
     arrays = frames.numpy(), values.numpy()
     in_threads(values.shape[1], lambda begin, end: _transform_input(*arrays, *grid, start, begin, end))
 
 
-def transform_input_adjoint(values: Points, frames: Padded, grid: Grid) -> None:
+def transform_input_adjoint(values: Points, frames: Images, grid: Grid) -> None:
     """Add to `frames` the gradient of the input, from that of its values at the points."""
     arrays = values.numpy(), frames.numpy()
     in_threads(frames.shape[3], lambda begin, end: _transform_input_adjoint(*arrays, *grid, begin, end))
 
 
-def transform_output(
-    products: Points, frames: Float[Tensor, "batch height width channels"], grid: Grid, start: int
-) -> None:
+def transform_output(products: Points, frames: Images, grid: Grid, start: int) -> None:
     """Fill in tiles `start` and following of `frames` from the products at the points."""
     arrays = products.numpy(), frames.numpy()
     in_threads(products.shape[1], lambda begin, end: _transform_output(*arrays, *grid, start, begin, end))
 
 
-def transform_output_adjoint(frames: Padded, products: Points, grid: Grid) -> None:
-    """Fill `products` with the gradient of the products, from that of the answer."""
+def transform_output_adjoint(frames: Images, products: Points, grid: Grid) -> None:
+    """Fill `products` with the gradient of the products, from that of the answer, which is filled up to whole tiles."""
     arrays = frames.numpy(), products.numpy()
     in_threads(products.shape[1], lambda begin, end: _transform_output_adjoint(*arrays, *grid, begin, end))
