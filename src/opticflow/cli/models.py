@@ -74,6 +74,9 @@ def info(
                 print(
                     f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}"
                 )
+                for title in ("training", "error"):
+                    if record[title]:
+                        print(f"{'':<18}{title}: {', '.join(f'{key} {value}' for key, value in record[title].items())}")
         elif key == "bytes":
             print(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32")
         elif key == "multiply_adds":

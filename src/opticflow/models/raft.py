@@ -63,7 +63,8 @@ class ResidualBlock(nn.Module):
         y = x
         for layer in self.residual:
             y = _rectified(layer(y))
-        return _rectified(self.shortcut(x) + y)
+        shortcut = self.shortcut(x)
+        return _rectified(shortcut + y if torch.is_grad_enabled() else y.add_(shortcut))
 
 
 class Encoder(nn.Module):

@@ -80,7 +80,7 @@ class MixedKnobs:
     """Share of the rigid displacement that camera rotation makes; pans dominate hand-held video."""
     uprights: tuple[int, int] = (0, 7)
     """Things that stand in a rigid scene at their own depth: parallax."""
-    plain_share: float = 0.1
+    plain_share: float = 0.05
     """Backgrounds almost without texture: the flow must then come from the borders."""
     chair_share: float = 0.3
     """Of objects that are chairs; they have holes, thin legs and shading."""

@@ -30,12 +30,12 @@ def picture(rng: np.random.Generator, height: int, width: int) -> Frame:
     canvas = layout(rng, height, width)
     _clutter(rng, canvas, int(rng.integers(0, 40)))
     _wires(rng, canvas, int(rng.integers(0, 9)))
-    return soften(_light(rng, canvas))
+    return soften(_light(rng, _grained(rng, canvas)))
 
 
 def surface(rng: np.random.Generator, height: int, width: int) -> Frame:
     """A single material, as on one thing: cloth, bricks, wood, print, paint."""
-    return soften(_material(rng, height, width))
+    return soften(_grained(rng, _material(rng, height, width)))
 
 
 def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
@@ -254,7 +254,7 @@ def _nothing(rng: np.random.Generator, height: int, width: int) -> Frame:
 _MATERIALS: list[Callable[[np.random.Generator, int, int], Frame]] = [
     _mottle, _fibre, _bricks, _stripes, _stones, _leaves, _writing, _nothing,
 ]  # fmt: skip
-_MATERIAL_SHARES = [0.24, 0.14, 0.14, 0.09, 0.1, 0.12, 0.07, 0.1]
+_MATERIAL_SHARES = [0.26, 0.14, 0.15, 0.09, 0.11, 0.13, 0.07, 0.05]
 """Most surfaces are irregular; regular ones are the hard cases and get a third."""
 
 
@@ -404,6 +404,20 @@ def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
         curve = np.round((ends[0] + along * (ends[1] - ends[0]) + bend) * 16).astype(np.int32)
         thickness = int(min(14, 1 + rng.exponential(2.0)))
         cv2.polylines(canvas, [curve], False, colour(rng).tolist(), thickness, cv2.LINE_AA, shift=4)
+
+
+def _grained(rng: np.random.Generator, canvas: Frame) -> Frame:
+    """Fine detail over everything, stronger here and weaker there.
+
+    Without it a third of a frame says nothing about its motion; in the nine samples of FlyingChairs and in Sintel's
+    brighter scenes it is 1 to 20 %.
+    """
+    height, width = canvas.shape[:2]
+    detail = fractal(rng, height, width, coarsest=2 ** rng.uniform(1.5, 5), persistence=rng.uniform(0.8, 1.0))
+    strength = 0.016 * 2 ** rng.uniform(0, 3)
+    detail *= strength * np.exp2(fractal(rng, height, width, coarsest=256, persistence=0.5))
+    detail = np.clip(detail, -0.4, 0.4)[..., None]
+    return np.clip(canvas * (1 + detail) + 30 * detail, 0, 255).astype(np.uint8)
 
 
 def _light(rng: np.random.Generator, canvas: Frame) -> Frame:

@@ -40,7 +40,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
         report = {
             "name": name_or_file,
             "weights": [
-                {key: getattr(record, key) for key in ("name", "state", "trained_on", "licence", "error")}
+                {key: getattr(record, key) for key in ("name", "state", "trained_on", "licence", "error", "training")}
                 for record in known
             ],
         }

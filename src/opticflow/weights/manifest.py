@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pooch
 
@@ -27,6 +28,7 @@ class Record:
     sha256_begins: str | None = None
     bytes: int | None = None
     error: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> str:

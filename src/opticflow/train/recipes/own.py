@@ -60,31 +60,31 @@ DEFAULT = Recipe(
         ),
         _stage(
             "wide",
-            "the bulk of the samples at the size at which the step was made fast (256 x 320, 8 iterations); all three "
-            "worlds, so that nothing of the first is forgotten; RAFT's rate for its second stage, twice as high as "
-            "the network still learns most of its motion here",
+            "the bulk of the samples, in larger crops for larger motion; all three worlds, so that nothing is "
+            "forgotten; RAFT's rate for its second stage, twice as high as the network still learns most of its "
+            "motion here",
             data=(
                 _made("chairs", 0.25),
                 _made("mixed", 0.45),
                 _made("things", 0.3),
             ),
-            steps=60_000,
-            batch=6,
+            steps=16_000,
+            batch=4,
             crop=(256, 320),
-            iterations=8,
+            iterations=6,
             learning_rate=2.5e-4,
             loss_options={"gamma": 0.8},
             start=(Start("simple"),),
         ),
         _stage(
             "large",
-            "RAFT's 12 iterations on crops of nearly the whole frame, for the largest motion; the worlds nearest to "
-            "real pictures; rate, weight decay and gamma of RAFT's fine-tuning",
+            "crops of nearly the whole frame and enough iterations to go far, for the largest motion; the worlds "
+            "nearest to real pictures; rate, weight decay and gamma of RAFT's fine-tuning",
             data=(_made("mixed", 0.4), _made("things", 0.6)),
-            steps=40_000,
+            steps=8_000,
             batch=4,
             crop=(320, 448),
-            iterations=12,
+            iterations=10,
             learning_rate=1.25e-4,
             weight_decay=1e-5,
             loss_options={"gamma": 0.85},
