@@ -60,21 +60,29 @@ DEFAULT = Recipe(
         ),
         _stage(
             "wide",
-            "the bulk of the samples, in larger crops for larger motion; all three worlds, so that nothing is "
-            "forgotten; RAFT's rate for its second stage, twice as high as the network still learns most of its "
-            "motion here",
-            data=(
-                _made("chairs", 0.25),
-                _made("mixed", 0.45),
-                _made("things", 0.3),
-            ),
+            "larger crops for larger motion, more iterations to go there, and all three worlds, so that nothing is "
+            "forgotten; half the first rate, as the network starts from what it knows",
+            data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
+            steps=2_400,
+            batch=4,
+            crop=(256, 320),
+            iterations=6,
+            learning_rate=2e-4,
+            loss_options={"gamma": 0.8},
+            start=(Start("simple"),),
+        ),
+        _stage(
+            "long",
+            "the bulk of the samples: the same again for longer, at twice RAFT's rate for its second stage, as the "
+            "network still learns most of its motion here",
+            data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
             steps=16_000,
             batch=4,
             crop=(256, 320),
             iterations=6,
             learning_rate=2.5e-4,
             loss_options={"gamma": 0.8},
-            start=(Start("simple"),),
+            start=(Start("wide"),),
         ),
         _stage(
             "large",
@@ -88,7 +96,7 @@ DEFAULT = Recipe(
             learning_rate=1.25e-4,
             weight_decay=1e-5,
             loss_options={"gamma": 0.85},
-            start=(Start("wide"),),
+            start=(Start("long"),),
         ),
     ),
 )
