@@ -51,7 +51,7 @@ DEFAULT = Recipe(
             "crop; the rate is RAFT's for batches of 8 to 10, the batch is smaller, as few samples are worth more in "
             "many steps",
             data=(_made("chairs", 0.5), _made("mixed", 0.5)),
-            steps=10_000,
+            steps=7_000,
             batch=4,
             crop=(192, 256),
             iterations=4,
@@ -61,13 +61,13 @@ DEFAULT = Recipe(
         _stage(
             "wide",
             "larger crops for larger motion, more iterations to go there, and all three worlds, so that nothing is "
-            "forgotten; half the first rate, as the network starts from what it knows",
+            "forgotten; a little over half the first rate, as the network starts from what it knows",
             data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
-            steps=2_400,
+            steps=3_600,
             batch=4,
             crop=(256, 320),
             iterations=6,
-            learning_rate=2e-4,
+            learning_rate=2.5e-4,
             loss_options={"gamma": 0.8},
             start=(Start("simple"),),
         ),
