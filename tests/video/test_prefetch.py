@@ -1,6 +1,7 @@
 """Threads beside the estimate."""
 
 import threading
+import time
 
 import pytest
 
@@ -38,6 +39,19 @@ def test_behind_consumes_everything_before_it_is_left():
         for i in range(50):
             behind.put(i)
     assert seen == list(range(50))
+
+
+def test_both_count_the_work_and_not_the_waiting():
+    def source():
+        for i in range(3):
+            time.sleep(0.02)
+            yield i
+
+    with Prefetch(source(), depth=1) as items, Behind(lambda item: time.sleep(0.02), depth=1) as behind:
+        for item in items:
+            time.sleep(0.3)
+            behind.put(item)
+    assert 0.06 <= items.worked < 0.6 and 0.06 <= behind.worked < 0.6
 
 
 def test_an_error_of_the_consumer_reaches_the_caller():
