@@ -61,8 +61,8 @@ def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int)
         height: of the frames, which are held whole.
         width: of the frames.
     """
-    around = psutil.Process().memory_info().rss + FIXED + EDGE * height * width
-    return around + math.ceil(pixels * bytes_per_pixel(network))
+    within = math.ceil(pixels * bytes_per_pixel(network))
+    return psutil.Process().memory_info().rss + FIXED + EDGE * height * width + within
 
 
 def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:
