@@ -42,16 +42,24 @@ def test_behind_consumes_everything_before_it_is_left():
 
 
 def test_both_count_the_work_and_not_the_waiting():
+    took = {"source": 0.0, "consumer": 0.0}
+
+    def work(who):
+        begun = time.perf_counter()
+        time.sleep(0.02)
+        took[who] += time.perf_counter() - begun
+
     def source():
-        for i in range(3):
-            time.sleep(0.02)
+        for i in range(4):
+            work("source")
             yield i
 
-    with Prefetch(source(), depth=1) as items, Behind(lambda item: time.sleep(0.02), depth=1) as behind:
+    with Prefetch(source(), depth=1) as items, Behind(lambda item: work("consumer"), depth=1) as behind:
         for item in items:
             time.sleep(0.3)
             behind.put(item)
-    assert 0.06 <= items.worked < 0.6 and 0.06 <= behind.worked < 0.6
+    assert items.worked == pytest.approx(took["source"], abs=0.2)
+    assert behind.worked == pytest.approx(took["consumer"], abs=0.2)
 
 
 def test_an_error_of_the_consumer_reaches_the_caller():
