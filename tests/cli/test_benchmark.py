@@ -25,3 +25,21 @@ def test_models_are_measured_and_written(opticflow_command, tmp_path):
 def test_what_cannot_be_measured_is_one_line(opticflow_command, arguments, said):
     code, _, error = opticflow_command("benchmark", *arguments)
     assert code == 2 and said in error and len(error.strip().splitlines()) == 1
+
+
+def test_the_stages_of_a_clip_are_measured(opticflow_command, tmp_path):
+    file = tmp_path / "clip.json"
+    code, printed, _ = opticflow_command(
+        "benchmark", "clip", "--model", "DIS", "--end", 4, "--rounds", 1, "--json", file
+    )
+    assert code == 0 and "DIS, 3 pairs" in printed and "the network does not run for" in printed
+    report = json.loads(file.read_text())
+    assert report["clip"] == "clip.mp4" and 0 < report["rows"][0]["outside"] < 1 and "torch" in report["machine"]
+
+
+def test_streams_are_measured(opticflow_command, tmp_path):
+    file = tmp_path / "stream.json"
+    code, printed, _ = opticflow_command("benchmark", "stream", "DIS", "--rounds", 1, "--json", file)
+    rows = json.loads(file.read_text())["rows"]
+    assert code == 0 and "kept   warm" in printed and len(rows) == 4
+    assert rows[0]["end_point_error"] == rows[2]["end_point_error"] < 1

@@ -57,6 +57,15 @@ def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
     assert opticflow_command("estimate", clip, "-o", tmp_path / "quiet", "--quiet") == (0, "", "")
 
 
+def test_features_can_be_made_anew_and_starts_be_warm(tmp_path, opticflow_command):
+    clip = write_clip(tmp_path / "clip.mp4", FRAMES)
+    for name, switches in {"kept": [], "anew": ["--no-reuse"], "warm": ["--warm-start"]}.items():
+        code, out, _ = opticflow_command("estimate", clip, "-o", tmp_path / name, "--save", "flo", *switches)
+        assert code == 0 and "full colour" not in out
+    kept, anew, warm = ((tmp_path / name / "flo" / "000003.flo").read_bytes() for name in ("kept", "anew", "warm"))
+    assert kept == anew != warm
+
+
 def bad_inputs(folder: Path) -> dict[str, list]:
     """Arguments that must be refused, by what the line must say."""
     first, second = folder / "a.png", folder / "b.png"

@@ -57,8 +57,12 @@ def test_a_stream_encodes_each_frame_once(frames):
     network = build("DIS")
     encoded, encode = [], network.encode
     network.encode = lambda batch: encoded.append(len(batch)) or encode(batch)  # type: ignore[method-assign]
-    list(Estimator(network).stream(frames))
+    kept = list(Estimator(network).stream(frames))
     assert sum(encoded) == len(frames)
+    encoded.clear()
+    anew = list(Estimator(network).stream(frames, reuse=False))
+    assert sum(encoded) == 2 * (len(frames) - 1)
+    np.testing.assert_array_equal(anew, kept)
 
 
 def test_both_directions_show_what_is_occluded(frames, dis):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.memory import LIBRARIES, bytes_per_pixel, parse_memory, pixels_within
+from opticflow.estimator.memory import LIBRARIES, bytes_per_pixel, memory_needed, parse_memory, pixels_within
 from opticflow.models import build
 from opticflow.models.network import FlowNetwork
 
@@ -42,6 +42,12 @@ def test_raft_is_linear_in_pixels_and_keeps_its_settings():
     network = build("RAFT-small", iterations=5)
     assert 100 < bytes_per_pixel(network) < 1000
     assert (network.iterations, network.correlation.form) == (5, "auto")
+
+
+def test_the_need_and_the_pixels_within_it_are_each_other_s_inverse():
+    network = build("RAFT-small")
+    needed = memory_needed(network, 500_000, height=1080, width=1920)
+    assert pixels_within(network, needed, height=1080, width=1920) == pytest.approx(500_000, rel=0.05)
 
 
 def test_too_little_memory_says_how_much_is_needed():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator, estimator
-from opticflow.estimator.tiles import OVERLAP, _layout, estimate_in_tiles, smallest_tile
+from opticflow.estimator.tiles import OVERLAP, estimate_in_tiles, layout, seams, smallest_tile
 from opticflow.models import build
 from pictures import moving
 
@@ -65,16 +65,28 @@ def test_far_motion_is_seen_by_small_tiles():
 )
 def test_tiles_cover_the_frame_overlap_and_fit(height, width, multiple, more):
     pixels = int(more * smallest_tile(multiple))
-    for parts, length in zip(_layout(height, width, pixels, multiple), (height, width), strict=True):
+    for parts, length in zip(layout(height, width, pixels, multiple), (height, width), strict=True):
         assert parts[0].start == 0 and parts[-1].stop == length
         assert all(a.stop - b.start >= min(OVERLAP, length) - 1 for a, b in pairwise(parts))
-    rows, columns = _layout(height, width, pixels, multiple)
+    rows, columns = layout(height, width, pixels, multiple)
     assert (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start) <= pixels
 
 
 def test_a_tile_that_is_too_small_is_refused():
     with pytest.raises(InputError, match="too small"):
-        _layout(1000, 1000, 50 * 50, 8)
+        layout(1000, 1000, 50 * 50, 8)
+
+
+def test_seams_are_where_tiles_overlap(monkeypatch):
+    monkeypatch.setattr(estimator, "pixels_within", lambda *_, **__: 200 * 200)
+    small = Estimator(build("DIS"), max_memory="1GB")
+    tiles = small.tiles(150, 300)
+    assert len(tiles) == 2 and all(rows == slice(0, 150) for rows, _ in tiles)
+    (_, left), (_, right) = tiles
+    blended = seams(tiles, 150, 300)
+    assert blended[:, right.start : left.stop].all() and blended.sum() == 150 * (left.stop - right.start) > 0
+    assert small.tiles(150, 250) == [(slice(0, 150), slice(0, 250))]
+    assert not seams(small.tiles(150, 250), 150, 250).any()
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -1,6 +1,7 @@
 """Threads beside the estimate."""
 
 import threading
+import time
 
 import pytest
 
@@ -38,6 +39,27 @@ def test_behind_consumes_everything_before_it_is_left():
         for i in range(50):
             behind.put(i)
     assert seen == list(range(50))
+
+
+def test_both_count_the_work_and_not_the_waiting():
+    took = {"source": 0.0, "consumer": 0.0}
+
+    def work(who):
+        begun = time.perf_counter()
+        time.sleep(0.02)
+        took[who] += time.perf_counter() - begun
+
+    def source():
+        for i in range(4):
+            work("source")
+            yield i
+
+    with Prefetch(source(), depth=1) as items, Behind(lambda item: work("consumer"), depth=1) as behind:
+        for item in items:
+            time.sleep(0.3)
+            behind.put(item)
+    assert items.worked == pytest.approx(took["source"], abs=0.2)
+    assert behind.worked == pytest.approx(took["consumer"], abs=0.2)
 
 
 def test_an_error_of_the_consumer_reaches_the_caller():

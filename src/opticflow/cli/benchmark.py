@@ -1,7 +1,7 @@
 """opticflow benchmark"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -40,14 +40,10 @@ def benchmark_networks(
 
     Example: `opticflow benchmark RAFT RAFT-small --size 1024x436 --size 1920x1080`
     """
-    from dataclasses import asdict
     from itertools import product
-    from json import dumps
 
     from opticflow.errors import OpticflowError
     from opticflow.estimator.speed import measure_speed
-    from opticflow.evaluate.environment import environment
-    from opticflow.io.atomic import write_bytes
 
     rows, failures = [], []
     print(
@@ -77,10 +73,104 @@ def benchmark_networks(
             f"{row.memory / 1e6:6.0f} MB {compared}"
         )
     if json:
-        report = {"machine": environment(), "rows": [asdict(row) for row in rows]}
-        write_bytes(json, (dumps(report, indent=2) + "\n").encode())
+        _write_report(json, rows)
     if failures:
         raise failures[0]
+
+
+@benchmark.command("clip")
+def benchmark_clip(
+    clip: Annotated[
+        Path | None, typer.Argument(help="A video file or a folder of frames.", show_default="the sample clip")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A name, a checkpoint file or a run's folder.", show_default="the default model")
+    ] = None,
+    save: Annotated[str, typer.Option(help="What is written, as for `opticflow estimate`.")] = "flo",
+    end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
+    batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    iterations: Annotated[
+        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Runs; the fastest counts.", min=1)] = 2,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
+) -> None:
+    """Where the time of `opticflow estimate` goes on a clip: decoding, the network, encoding, and what is between them.
+
+    Frames are decoded and results are encoded beside the network, so that the work of the stages adds up to more than
+    the time by the clock.
+
+    Example: `opticflow benchmark clip clip.mp4 --model RAFT-small --save flo`
+    """
+    from opticflow.estimator import Estimator
+    from opticflow.estimator.speed import load_or_build
+    from opticflow.models import DEFAULT_MODEL
+    from opticflow.video import ClipOptions, open_clip, parse_saves
+    from opticflow.video.demo import sample_clip
+    from opticflow.video.stages import measure_stages
+
+    model = model or DEFAULT_MODEL
+    options = ClipOptions(saves=parse_saves(save), end=end, batch=batch)
+    network, trained = load_or_build(model, iterations)
+    estimator = Estimator(network, device=device, precision=precision)
+    with sample_clip() as (sample, _):
+        found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)
+    print(f"{_called(model, trained)}, {found.pairs} pairs: {found.wall:.2f} s by the clock")
+    for name, seconds in {
+        "network": found.network,
+        "waiting for frames": found.waiting_for_frames,
+        "waiting for files": found.waiting_for_files,
+        "other": found.other,
+    }.items():
+        print(f"  {name:20} {seconds:8.2f} s {seconds / found.wall:6.1%}")
+    print(f"beside it: decoding {found.decoding:.2f} s, encoding {found.encoding:.2f} s")
+    print(f"the network does not run for {found.outside:.1%} of the time")
+    print(f"the run takes {found.slowdown:.2f} times as long as the network with nothing beside it")
+    if json:
+        settings = {"model": model, "trained": trained, "precision": estimator.precision, "saves": list(options.saves)}
+        _write_report(json, [found], clip=(clip or sample).name, batch=batch, **settings)
+
+
+@benchmark.command("stream")
+def benchmark_stream(
+    model: Annotated[
+        str | None, typer.Argument(help="A name, a checkpoint file or a run's folder.", show_default="RAFT-small")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    iterations: Annotated[
+        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Times that each way is run; the fastest counts.", min=1)] = 2,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
+) -> None:
+    """What features that are kept and warm starts do to speed and accuracy, on the sample clip with its true flow.
+
+    Example: `opticflow benchmark stream RAFT-small`
+    """
+    from opticflow.estimator import Estimator
+    from opticflow.estimator.speed import load_or_build
+    from opticflow.video import read_video
+    from opticflow.video.demo import sample_clip
+    from opticflow.video.streams import measure_streams
+
+    model = model or "RAFT-small"
+    network, trained = load_or_build(model, iterations)
+    estimator = Estimator(network, device=device, precision=precision)
+    with sample_clip() as (sample, truths):
+        rows = measure_streams(estimator, list(read_video(sample)), truths, rounds=rounds)
+    print(f"{_called(model, trained)}, {len(truths)} pairs")
+    print(f"{'features':>10} {'start':>6} {'iterations':>10} {'s/pair':>8} {'ratio':>6} {'error':>8}")
+    for row in rows:
+        kept, start = "kept" if row.reuse else "anew", "warm" if row.warm_start else "cold"
+        print(
+            f"{kept:>10} {start:>6} {row.iterations or '-':>10} {row.seconds_per_pair:8.3f} {row.ratio:6.2f}"
+            f" {row.end_point_error:5.3f} px"
+        )
+    if json:
+        _write_report(json, rows, model=model, trained=trained, precision=estimator.precision)
 
 
 @benchmark.command("generate")
@@ -110,6 +200,21 @@ def benchmark_generate(
             f" of {result.size[1]}x{result.size[0]} per second and core"
             f"   (once per process: {result.stocking_seconds:.0f} s to make the pictures and objects)"
         )
+
+
+def _called(model: str, trained: bool) -> str:
+    return model if trained else f"{model} without weights"
+
+
+def _write_report(path: Path, rows: list[Any], **settings: Any) -> None:
+    from dataclasses import asdict
+    from json import dumps
+
+    from opticflow.evaluate.environment import environment
+    from opticflow.io.atomic import write_bytes
+
+    report = {"machine": environment(), **settings, "rows": [asdict(row) for row in rows]}
+    write_bytes(path, (dumps(report, indent=2) + "\n").encode())
 
 
 def _size(size: str) -> tuple[int, int]:

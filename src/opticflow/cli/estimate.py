@@ -58,6 +58,9 @@ def estimate(
     backward: Annotated[bool, typer.Option("--backward", help="Also backward flow and occlusion masks.")] = False,
     batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
     warm_start: Annotated[bool, typer.Option("--warm-start", help="Start each estimate from the one before.")] = False,
+    reuse: Annotated[
+        bool, typer.Option(help="Encode each frame once for both of its pairs; the flow is the same.")
+    ] = True,
     max_flow: Annotated[
         float | None,
         typer.Option(help="Pixels painted in full colour.", show_default="measured on excerpts of the clip"),
@@ -108,6 +111,7 @@ def estimate(
         "backward": backward,
         "batch": batch,
         "warm_start": warm_start,
+        "reuse": reuse,
         "max_flow": max_flow,
         "half": half,
     }
@@ -129,7 +133,7 @@ def _estimate_pair(estimator, sources: list[Path], output: Path | None, options:
     from opticflow.video.pair import run_pair
 
     usual = vars(ClipOptions())
-    for name in ("start", "end", "step", "batch", "warm_start"):
+    for name in ("start", "end", "step", "batch", "warm_start", "reuse"):
         if options[name] != usual[name]:
             raise InputError(f"--{name.replace('_', '-')} is for clips; leave it out for two pictures")
     ClipOptions(**options)
@@ -163,7 +167,8 @@ def _report(summary: dict[str, Any]) -> None:
     print(f"{pairs} flow{'s' if pairs > 1 else ''}{resumed} in {seconds:.1f} s{rate}")
     if "estimating" in summary:
         shares = ", ".join(f"{name} {summary[name]:.0%}" for name in ("reading", "estimating", "writing"))
-        print(f"time: {shares} · full colour at {summary['max_flow']:.1f} px")
+        painted = f" · full colour at {summary['max_flow']:.1f} px" if summary["max_flow"] else ""
+        print(f"time: {shares}{painted}")
         if summary["cuts"]:
             print(
                 f"the scene changes after frame {', '.join(map(str, summary['cuts']))}; flow across a cut means nothing"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from opticflow.estimator.fitting import Fitting
 from opticflow.estimator.memory import parse_memory, pixels_within
 from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
-from opticflow.estimator.tiles import estimate_in_tiles
+from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
@@ -101,16 +101,22 @@ class Estimator:
             return [self._whole([a], [b], None if start is None else [start])[0] for a, b, start in pairs]
         return [self._in_tiles(a, b, start, limit) for a, b, start in pairs]
 
-    def stream(self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False) -> Iterator[FlowArray]:
+    def stream(
+        self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False, reuse: bool = True
+    ) -> Iterator[FlowArray]:
         """The flow from each frame to the next, in constant memory. See `pairs`."""
-        return (pair.forward for pair in self.pairs(frames, batch=batch, warm_start=warm_start))
+        return (pair.forward for pair in self.pairs(frames, batch=batch, warm_start=warm_start, reuse=reuse))
 
     def pairs(
-        self, frames: Iterable[Picture], *, batch: int = 1, backward: bool = False, warm_start: bool = False
+        self,
+        frames: Iterable[Picture],
+        *,
+        batch: int = 1,
+        backward: bool = False,
+        warm_start: bool = False,
+        reuse: bool = True,
     ) -> Iterator[PairFlow]:
         """The flow of each pair of neighbouring frames, in constant memory.
-
-        Each frame is encoded once, for both pairs that it belongs to.
 
         Args:
             frames: at least two, of one size; read as they are needed.
@@ -119,6 +125,8 @@ class Estimator:
             backward: also estimate the flow from the second frame to the first, and what is occluded.
             warm_start: start each estimate from the flow before, moved along itself (RAFT, section 3.4); it starts
                 anew at a cut. Computes pair by pair.
+            reuse: encode each frame once, for all that is estimated from it, rather than for each pair. The flow is
+                the same.
 
         Raises:
             InputError: fewer than two frames, or frames of different sizes.
@@ -134,7 +142,7 @@ class Estimator:
             start = None
             if warm_start and previous is not None and not cuts[0]:
                 start = [_numpy(project_forward(_tensor(previous)))]
-            if len(cuts) * math.prod(fitting.size) > self._limit(fitting):
+            if not reuse or len(cuts) * math.prod(fitting.size) > self._limit(fitting):
                 tail = None
                 forward = self.batch(group[:-1], group[1:], init_flows=start)
                 backwards = self.batch(group[1:], group[:-1]) if backward else [None] * len(forward)
@@ -153,6 +161,14 @@ class Estimator:
         if index == 0:
             raise InputError("there are fewer than two frames; flow needs two")
 
+    def tiles(self, height: int, width: int) -> list[tuple[slice, slice]]:
+        """The rows and columns that pairs of this size are estimated in; the whole frame where memory suffices."""
+        fitting = self._fitting_of(height, width)
+        limit = self._limit(fitting)
+        if math.prod(fitting.size) <= limit:
+            return [(slice(0, height), slice(0, width))]
+        return list(product(*layout(height, width, int(limit / self.scale**2), self.network.stride)))
+
     def _fitting(self, frames: Sequence[Frame], offset: int = 0) -> Fitting:
         height, width = frames[0].shape[:2]
         for i, frame in enumerate(frames):
@@ -161,6 +177,9 @@ class Estimator:
                     f"frame {offset + i} is {frame.shape[1]}x{frame.shape[0]} and frame {offset} is {width}x{height}; "
                     "frames must be of one size"
                 )
+        return self._fitting_of(height, width)
+
+    def _fitting_of(self, height: int, width: int) -> Fitting:
         network = self.network
         return Fitting(
             height,
@@ -242,15 +261,25 @@ def load(
         WeightsError: a checkpoint that does not fit.
     """
     network = weights.load_network(name_or_file)
-    if iterations is not None:
-        if not hasattr(network, "iterations"):
-            raise InputError(f"{name_or_file} has no iterations to set; leave them out")
-        if not isinstance(iterations, int) or iterations < 1:
-            raise InputError(f"iterations is {iterations!r}; wanted a whole number from 1 on")
-        network.iterations = iterations  # type: ignore[assignment]
+    set_iterations(network, iterations, name_or_file)
     if refine:
         network = VariationalRefinement(network)
     return Estimator(network, device=device, precision=precision, padding=padding, scale=scale, max_memory=max_memory)
+
+
+def set_iterations(network: FlowNetwork, iterations: int | None, name: str | Path) -> None:
+    """Let RAFT update its flow so often; None leaves what it has.
+
+    Raises:
+        InputError: another method, called `name`, or no whole number from 1 on.
+    """
+    if iterations is None:
+        return
+    if not hasattr(network, "iterations"):
+        raise InputError(f"{name} has no iterations to set; leave them out")
+    if not isinstance(iterations, int) or iterations < 1:
+        raise InputError(f"iterations is {iterations!r}; wanted a whole number from 1 on")
+    network.iterations = iterations  # type: ignore[assignment]
 
 
 def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:

@@ -52,6 +52,19 @@ def bytes_per_pixel(network: FlowNetwork) -> float:
     return LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2
 
 
+def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int) -> int:
+    """Bytes that this process takes at its peak when the network is given pairs of so many pixels at once.
+
+    Args:
+        network: what will run.
+        pixels: of a pair, or of the largest tile.
+        height: of the frames, which are held whole.
+        width: of the frames.
+    """
+    within = math.ceil(pixels * bytes_per_pixel(network))
+    return psutil.Process().memory_info().rss + FIXED + EDGE * height * width + within
+
+
 def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:
     """The number of pixels of a pair that the network can be given at once, of frames of a size.
 
@@ -64,12 +77,11 @@ def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int)
     Raises:
         InputError: not even a small tile fits.
     """
-    used = psutil.Process().memory_info().rss
-    left = amount - used - FIXED - EDGE * height * width
-    pixels = int(left / bytes_per_pixel(network))
+    pixels = int((amount - memory_needed(network, 0, height=height, width=width)) / bytes_per_pixel(network))
     smallest = max(smallest_tile(network.stride), network.min_size**2)
     if pixels < smallest:
-        needed = amount - left + math.ceil(smallest * bytes_per_pixel(network))
+        needed = memory_needed(network, smallest, height=height, width=width)
+        used = psutil.Process().memory_info().rss
         raise InputError(
             f"{amount / 1e9:.2g} GB are too little for frames of {width}x{height}; "
             f"at least {needed / 1e9:.2g} GB are needed (of which the process has {used / 1e9:.2g} GB)"

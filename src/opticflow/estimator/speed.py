@@ -14,8 +14,8 @@ import torch
 
 from opticflow import weights
 from opticflow.errors import InputError, OpticflowError, WeightsError
-from opticflow.estimator.estimator import Estimator
-from opticflow.models import build
+from opticflow.estimator.estimator import Estimator, set_iterations
+from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.models.plain import plain_twin
 from opticflow.models.raft import RAFT, STRIDE
 
@@ -32,6 +32,9 @@ class Speed:
     device: str
     threads: int
     iterations: int | None
+    max_memory: str | None
+    tiles: int
+    """Parts that the frame is estimated in; 1 if it is estimated whole."""
     trained: bool
     """Whether weights were at hand; RAFT's lookups hit other places without."""
     milliseconds: float
@@ -53,6 +56,7 @@ def measure_speed(
     *,
     precision: str = "auto",
     device: str = "auto",
+    iterations: int | None = None,
     rounds: int = 3,
     compare: bool = True,
     max_memory: str | None = None,
@@ -65,7 +69,8 @@ def measure_speed(
         height: of the frames.
         precision: see `Estimator`.
         device: see `Estimator`.
-        rounds: the least time of so many counts; the first pair, which warms up, does not.
+        iterations: of RAFT; the network's own if None.
+        rounds: the least time of so many counts, after a first pair that warms up; with 0 that one counts.
         compare: also time the plain form, where there is one.
         max_memory: see `Estimator`.
 
@@ -73,7 +78,7 @@ def measure_speed(
         InputError: what the Estimator refuses.
         OpticflowError: the process died, as it does when memory runs out.
     """
-    request = [model, width, height, precision, device, rounds, compare, max_memory]
+    request = [model, width, height, precision, device, iterations, rounds, compare, max_memory]
     command = [sys.executable, "-m", "opticflow.estimator.speed", json.dumps(request)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 2:
@@ -84,25 +89,39 @@ def measure_speed(
     return Speed(**json.loads(done.stdout.splitlines()[-1]))
 
 
+def load_or_build(model: str, iterations: int | None = None) -> tuple[FlowNetwork, bool]:
+    """What is measured, and whether it has its weights: without, a network takes nearly the same time.
+
+    Raises:
+        See `load`, whose arguments these are. A network whose weights are not here is built without.
+    """
+    trained = True
+    try:
+        network = weights.load_network(model)
+    except WeightsError:
+        if model not in MODELS:
+            raise
+        network, trained = build(model), False
+    set_iterations(network, iterations, model)
+    return network, trained
+
+
 def _measure(
     model: str,
     width: int,
     height: int,
     precision: str,
     device: str,
+    iterations: int | None,
     rounds: int,
     compare: bool,
     max_memory: str | None,
 ) -> Speed:
-    trained = True
-    try:
-        network = weights.load_network(model)
-    except WeightsError:
-        network, trained = build(model), False
+    network, trained = load_or_build(model, iterations)
     estimator = Estimator(network, device=device, precision=precision, max_memory=max_memory)
     frames = _frames(height, width)
     fast = _timer(estimator, frames)
-    fast()
+    first = fast()
     memory = _peak(estimator.device)
     plain, plain_memory = None, None
     times: list[float] = []
@@ -115,7 +134,7 @@ def _measure(
         times.append(fast())
         if plain:
             plain_times.append(plain())
-    best, plain_best = min(times), min(plain_times, default=None)
+    best, plain_best = min(times, default=first), min(plain_times, default=None)
     return Speed(
         model=model,
         width=width,
@@ -124,6 +143,8 @@ def _measure(
         device=str(estimator.device),
         threads=torch.get_num_threads(),
         iterations=getattr(network, "iterations", None),
+        max_memory=max_memory,
+        tiles=len(estimator.tiles(height, width)),
         trained=trained,
         milliseconds=round(1e3 * best, 2),
         frames_per_second=round(1 / best, 3),

@@ -5,14 +5,14 @@ frame where the small estimate says that its contents went. What is left is near
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
 from jaxtyping import Float32
 
 from opticflow.errors import InputError
-from opticflow.shapes import FlowArray, Frame
+from opticflow.shapes import FlowArray, Frame, MaskArray
 
 OVERLAP = 96
 """Pixels that neighbouring tiles share: more than a 1/8 feature's surroundings that matter."""
@@ -43,7 +43,7 @@ def estimate_in_tiles(
     """
     height, width = first.shape[:2]
     seed = _small_estimate(estimate, first, second, pixels) if start is None else start
-    rows, columns = _layout(height, width, pixels, multiple)
+    rows, columns = layout(height, width, pixels, multiple)
     total = np.zeros((height, width, 2), np.float32)
     weights = np.zeros((height, width, 1), np.float32)
     for row in rows:
@@ -82,13 +82,25 @@ def _estimate_tile(estimate: Pair, first: Frame, second: Frame, seed: FlowArray,
     return estimate(np.ascontiguousarray(first[own]), target, start - moved) + moved
 
 
+def seams(tiles: Iterable[tuple[slice, slice]], height: int, width: int) -> MaskArray:
+    """Where tiles overlap, so that their flows are blended."""
+    covered = np.zeros((height, width), int)
+    for tile in tiles:
+        covered[tile] += 1
+    return covered > 1
+
+
 def smallest_tile(multiple: int) -> int:
     """Pixels of the smallest tile that gets anywhere."""
     return _side(10**6, 10**6, multiple) ** 2
 
 
-def _layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[slice], list[slice]]:
-    """Rows and columns of a grid of tiles: the one with the least work among those that fit."""
+def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[slice], list[slice]]:
+    """Rows and columns of a grid of tiles: the one with the least work among those that fit.
+
+    Raises:
+        InputError: `pixels` is less than `smallest_tile`.
+    """
     best = None
     for across in range(1, width + 1):
         tile_width = _side(width, across, multiple)

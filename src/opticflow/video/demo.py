@@ -1,5 +1,7 @@
 """The sample clip that is shipped in the package: a small rendered scene whose true flow is known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 from opticflow.estimator import Estimator
 from opticflow.io import make_folder, read_flow, write_image
 from opticflow.metrics.maps import end_point_error
+from opticflow.shapes import FlowArray
 from opticflow.video.clip import open_clip, read_video
 from opticflow.video.run import ClipOptions, RunReport, run_clip
 from opticflow.visualize import flow_to_image
@@ -29,6 +32,13 @@ class DemoReport:
     """The same for flow that is zero everywhere: the mean displacement."""
 
 
+@contextmanager
+def sample_clip() -> Iterator[tuple[Path, list[FlowArray]]]:
+    """The clip's file, for as long as the context lasts, and the true flow from each frame to the next."""
+    with as_file(files("opticflow") / "assets" / "sample") as sample:
+        yield sample / "clip.mp4", [read_flow(path) for path in sorted((sample / "flow").glob("*.png"))]
+
+
 def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda done, total: None) -> DemoReport:
     """Estimate the flow of the sample clip, and compare it with the truth.
 
@@ -36,16 +46,14 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
         FormatError: a folder that cannot be written to.
     """
     make_folder(folder)
-    with as_file(files("opticflow") / "assets" / "sample") as sample:
-        truths = [read_flow(path) for path in sorted((sample / "flow").glob("*.png"))]
+    with sample_clip() as (sample, truths):
         displacements = [end_point_error(np.zeros_like(truth), truth) for truth in truths]
         longest = float(np.percentile(displacements, 99))
         options = ClipOptions(saves=("flo", "video"), max_flow=longest)
-        clip = open_clip(sample / "clip.mp4")
-        run = run_clip(clip, estimator, folder, options, settings={"model": model}, progress=progress)
+        run = run_clip(open_clip(sample), estimator, folder, options, settings={"model": model}, progress=progress)
         estimates = [read_flow(folder / "flo" / f"{i:06d}.flo") for i in range(len(truths))]
         middle = len(truths) // 2
-        frame = next(read_video(sample / "clip.mp4", start=middle, end=middle + 1))
+        frame = next(read_video(sample, start=middle, end=middle + 1))
     errors = [end_point_error(estimate, truth) for estimate, truth in zip(estimates, truths, strict=True)]
     still = folder / "still.png"
     pictures = [flow_to_image(flow, max_flow=longest) for flow in (estimates[middle], truths[middle])]

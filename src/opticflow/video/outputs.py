@@ -37,13 +37,13 @@ class FlowFiles:
     Args:
         folder: the output folder.
         saves: which of `SAVES`; `video` is not a file of a pair.
-        max_flow: the length, in pixels, that is painted in full colour.
+        max_flow: the length, in pixels, that is painted in full colour; none where nothing is painted.
         half: store `.npz` in fp16.
     """
 
     folder: Path
     saves: Sequence[str]
-    max_flow: float
+    max_flow: float | None
     half: bool = False
     backward: bool = False
 

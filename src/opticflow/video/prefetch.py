@@ -17,16 +17,21 @@ class Prefetch(Generic[T]):
     def __init__(self, source: Iterable[T], depth: int = 4):
         self.waited = 0.0
         """Seconds spent waiting for the source."""
+        self.worked = 0.0
+        """Seconds that the source took."""
         self._queue: queue.Queue = queue.Queue(depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(source,), daemon=True)
 
     def _read(self, source: Iterable[T]) -> None:
         try:
-            for item in source:
-                if not self._offer((item, None)):
+            iterator = iter(source)
+            while True:
+                begun = time.perf_counter()
+                item = next(iterator, _END)
+                self.worked += time.perf_counter() - begun
+                if not self._offer((item, None)) or item is _END:
                     return
-            self._offer((_END, None))
         except BaseException as error:  # handed over, raised by the reader
             self._offer((_END, error))
 
@@ -66,6 +71,8 @@ class Behind(Generic[T]):
     def __init__(self, consume: Callable[[T], None], depth: int = 4):
         self.waited = 0.0
         """Seconds spent waiting for the consumer."""
+        self.worked = 0.0
+        """Seconds that the consumer took."""
         self._consume = consume
         self._queue: queue.Queue = queue.Queue(depth)
         self._error: BaseException | None = None
@@ -74,10 +81,12 @@ class Behind(Generic[T]):
     def _write(self) -> None:
         while (item := self._queue.get()) is not _END:
             if self._error is None:  # after an error the rest is dropped, so that nobody waits on a full queue
+                begun = time.perf_counter()
                 try:
                     self._consume(item)
                 except BaseException as error:
                     self._error = error
+                self.worked += time.perf_counter() - begun
 
     def put(self, item: T) -> None:
         """Hand over an item; waits while too many are unfinished."""

@@ -54,6 +54,8 @@ class ClipOptions:
     """Pairs estimated together."""
     warm_start: bool = False
     """Start each estimate from the one before."""
+    reuse: bool = True
+    """Encode each frame once rather than for each pair."""
     max_flow: float | None = None
     """The length, in pixels, painted in full colour; measured on excerpts of the clip if None."""
     half: bool = False
@@ -89,13 +91,17 @@ class RunReport:
     """Pairs estimated in this run; fewer where it went on from another."""
     seconds: float
     estimating: float
-    """Share of the time spent in the network."""
+    """Share of the time spent in the network and around it."""
     reading: float
     """Share of the time spent waiting for frames."""
     writing: float
     """Share of the time spent waiting for files."""
-    max_flow: float
-    """The length, in pixels, painted in full colour."""
+    decoding: float
+    """Seconds of work on frames, most of it beside the estimate."""
+    encoding: float
+    """Seconds of work on files and video, most of it beside the estimate."""
+    max_flow: float | None
+    """The length, in pixels, painted in full colour; none where nothing is painted."""
     cuts: list[int]
     """Pairs across which the scene changes."""
     outputs: list[str]
@@ -134,11 +140,12 @@ def run_clip(
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
     earlier = RunState.read(folder / "opticflow.json")
-    max_flow = options.max_flow or measure_max_flow(clip, options)
+    painted = {"color", "video"} & {*options.saves}
+    max_flow = (options.max_flow or measure_max_flow(clip, options)) if painted else None
     files = FlowFiles(folder, options.saves, max_flow, options.half, options.backward)
     files.refuse_sources(clip.sources)
     total = _count_pairs(clip, options)
-    computed, keep, reading, writing = 0, 0, 0.0, 0.0
+    computed, keep, reading, writing, decoding, encoding = 0, 0, 0.0, 0.0, 0.0, 0.0
     state = RunState(folder / "opticflow.json", settings)
     if resume and earlier is not None:
         earlier.refuse_other(settings)
@@ -159,11 +166,12 @@ def run_clip(
                     behind.put(result)
                     computed += 1
                     progress(first + computed, total)
-        reading, writing = frames.waited, behind.waited
+        reading, writing, decoding, encoding = frames.waited, behind.waited, frames.worked, behind.worked
         if state.pairs_done:
             begun_joining = time.perf_counter()
             recorder.join_videos()
-            writing += time.perf_counter() - begun_joining
+            joining = time.perf_counter() - begun_joining
+            writing, encoding = writing + joining, encoding + joining
         if source.error is not None:
             raise VideoError(f"{source.error}; the {state.pairs_done} flows before it are kept") from source.error
         if state.pairs_done == 0:
@@ -177,7 +185,9 @@ def run_clip(
         estimating=round(1 - (reading + writing) / seconds, 3),
         reading=round(reading / seconds, 3),
         writing=round(writing / seconds, 3),
-        max_flow=round(max_flow, 3),
+        decoding=round(decoding, 3),
+        encoding=round(encoding, 3),
+        max_flow=max_flow and round(max_flow, 3),
         cuts=state.cuts,
         outputs=files.outputs(),
     )
@@ -257,7 +267,11 @@ def _estimate(
             yield frame.image
 
     for pair in estimator.pairs(
-        images(), batch=options.batch, backward=options.backward, warm_start=options.warm_start
+        images(),
+        batch=options.batch,
+        backward=options.backward,
+        warm_start=options.warm_start,
+        reuse=options.reuse,
     ):
         yield begun.popleft(), pair
 

@@ -1,0 +1,69 @@
+"""How far an approximation (tiles, bf16) is from what it stands for: in pixels of flow, and in error."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from opticflow.metrics.maps import end_point_error
+from opticflow.shapes import FlowArray, Frame, MaskArray, Sample
+
+Estimate = Callable[[Frame, Frame], FlowArray]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The length of the difference of two flows over some pixels, in pixels."""
+
+    mean: float
+    percentile_99: float
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """An approximation beside its reference, over all pixels of all pairs."""
+
+    pairs: int
+    difference: Difference
+    inside: Difference | None
+    """Where the region is that was named."""
+    outside: Difference | None
+    end_point_error: float
+    """Of the approximation against true flow, in pixels."""
+    reference_error: float
+    ratio: float
+    """The first error as a multiple of the second."""
+
+
+def measure_closeness(
+    estimate: Estimate, reference: Estimate, samples: Iterable[Sample], *, region: MaskArray | None = None
+) -> Closeness:
+    """Estimate every sample both ways.
+
+    Args:
+        estimate: the approximation.
+        reference: what it stands for.
+        samples: frames of one size, at least one pair; errors count where the flow is known.
+        region: differences are also given for these pixels of a frame, and for all others.
+    """
+    differences, errors, reference_errors = [], [], []
+    for sample in samples:
+        flow, wanted = estimate(sample.first, sample.second), reference(sample.first, sample.second)
+        differences.append(end_point_error(flow, wanted))
+        errors.append(end_point_error(flow, sample.flow)[sample.valid])
+        reference_errors.append(end_point_error(wanted, sample.flow)[sample.valid])
+    far = np.stack(differences)
+    error, reference_error = (float(np.concatenate(found).mean()) for found in (errors, reference_errors))
+    return Closeness(
+        pairs=len(far),
+        difference=_difference(far),
+        inside=None if region is None else _difference(far[:, region]),
+        outside=None if region is None else _difference(far[:, ~region]),
+        end_point_error=round(error, 5),
+        reference_error=round(reference_error, 5),
+        ratio=round(error / reference_error, 5),
+    )
+
+
+def _difference(lengths: np.ndarray) -> Difference:
+    return Difference(round(float(lengths.mean()), 5), round(float(np.percentile(lengths, 99)), 5))

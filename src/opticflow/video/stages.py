@@ -1,0 +1,131 @@
+"""Where the time of a clip goes: into reading, the network, writing, or between them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import torch
+
+from opticflow.estimator import Estimator
+from opticflow.models import Encoded, FlowNetwork
+from opticflow.shapes import Flow, Frames
+from opticflow.video.clip import Clip
+from opticflow.video.run import ClipOptions, run_clip
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The time of one run, in seconds. `network`, the two waits and `other` follow each other and add up to `wall`;
+    decoding and encoding go on beside them."""
+
+    pairs: int
+    wall: float
+    """From the opened clip and the loaded network to the last file."""
+    network: float
+    """In the network: frames to features to flow, as tensors."""
+    waiting_for_frames: float
+    waiting_for_files: float
+    other: float
+    """Between them: scale of the colours, padding, copies, the search for cuts, the record of the run."""
+    decoding: float
+    """Work of the thread that reads."""
+    encoding: float
+    """Work of the thread that writes: flow formats, pictures, video, files."""
+    outside: float
+    """Share of `wall` in which the network does not run."""
+    network_alone: float
+    """In the network over the same frames where nothing goes on beside it: the threads compete for cores."""
+    slowdown: float
+    """`wall` as a multiple of `network_alone`: what the whole run costs above the network."""
+
+
+class Stopwatch(FlowNetwork):
+    """A method that counts the seconds it takes."""
+
+    def __init__(self, network: FlowNetwork):
+        super().__init__()
+        self.network = network
+        self.stride, self.min_size, self.fitting = network.stride, network.min_size, network.fitting
+        self.seconds = 0.0
+
+    def encode(self, frames: Frames) -> Encoded:
+        return self._timed(lambda: self.network.encode(frames), frames.device)
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        device = next(iter(first.values())).device
+        return self._timed(lambda: self.network.match(first, second, init_flow=init_flow), device)
+
+    def _timed(self, run: Callable[[], T], device: torch.device) -> T:
+        begun = time.perf_counter()
+        result = run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        self.seconds += time.perf_counter() - begun
+        return result
+
+
+def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, rounds: int = 1) -> Stages:
+    """Run a clip as `opticflow estimate` does, into a folder that is deleted.
+
+    A first pair warms up.
+
+    Args:
+        clip: the frames.
+        estimator: the method; its network is measured.
+        options: what to compute and to write.
+        rounds: the run with the least time of so many counts.
+
+    Raises:
+        See `run_clip`.
+    """
+    network = estimator.network
+    estimator.network = watch = Stopwatch(network)
+    try:
+        _run_alone(clip, estimator, options, pairs=options.batch)
+        watch.seconds = 0.0
+        _run_alone(clip, estimator, options)
+        alone = watch.seconds
+        return min((_run(clip, estimator, watch, options, alone) for _ in range(rounds)), key=lambda found: found.wall)
+    finally:
+        estimator.network = network
+
+
+def _run_alone(clip: Clip, estimator: Estimator, options: ClipOptions, pairs: int | None = None) -> None:
+    frames = (frame.image for frame in clip.frames(options.start, options.end, options.step))
+    flows = estimator.pairs(
+        islice(frames, None if pairs is None else pairs + 1),
+        batch=options.batch,
+        backward=options.backward,
+        warm_start=options.warm_start,
+        reuse=options.reuse,
+    )
+    for _ in flows:
+        pass
+
+
+def _run(clip: Clip, estimator: Estimator, watch: Stopwatch, options: ClipOptions, alone: float) -> Stages:
+    watch.seconds = 0.0
+    with TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        report = run_clip(clip, estimator, Path(folder, "flow"), options, settings={})
+        wall = time.perf_counter() - begun
+    reading, writing = report.reading * report.seconds, report.writing * report.seconds
+    return Stages(
+        pairs=report.pairs,
+        wall=round(wall, 3),
+        network=round(watch.seconds, 3),
+        waiting_for_frames=round(reading, 3),
+        waiting_for_files=round(writing, 3),
+        other=round(wall - watch.seconds - reading - writing, 3),
+        decoding=report.decoding,
+        encoding=report.encoding,
+        outside=round(1 - watch.seconds / wall, 4),
+        network_alone=round(alone, 3),
+        slowdown=round(wall / alone, 4),
+    )

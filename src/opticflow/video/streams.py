@@ -1,0 +1,65 @@
+"""What a stream gains over single pairs: by features that are kept, and by starts from the flow before."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from opticflow.estimator import Estimator
+from opticflow.metrics.maps import end_point_error
+from opticflow.shapes import FlowArray, Frame
+
+
+@dataclass(frozen=True)
+class StreamSpeed:
+    """One way to estimate a clip."""
+
+    reuse: bool
+    """Whether each frame is encoded once."""
+    warm_start: bool
+    """Whether estimates start from the flow before."""
+    iterations: int | None
+    """Of RAFT."""
+    seconds_per_pair: float
+    end_point_error: float
+    """Mean over all pixels of all pairs, in pixels."""
+    ratio: float
+    """How many times faster than pair by pair: nothing kept, cold starts, all iterations."""
+
+
+def measure_streams(
+    estimator: Estimator, frames: Sequence[Frame], truths: Sequence[FlowArray], *, rounds: int = 2
+) -> list[StreamSpeed]:
+    """Every combination of the two switches; for RAFT also half as many iterations, from cold and from warm starts.
+
+    Args:
+        estimator: the method.
+        frames: of the clip.
+        truths: the true flow from each frame to the next.
+        rounds: the least time of so many counts; the ways take turns in each. A first pair warms up.
+    """
+    network, full = estimator.network, getattr(estimator.network, "iterations", None)
+    ways = [(reuse, warm, full) for reuse, warm in product((False, True), repeat=2)]
+    if full is not None and full > 1:
+        ways += [(True, warm, full // 2) for warm in (False, True)]
+    times, errors = [float("inf")] * len(ways), [0.0] * len(ways)
+    list(estimator.stream(frames[:2]))
+    try:
+        for _ in range(rounds):
+            for i, (reuse, warm, iterations) in enumerate(ways):
+                if iterations is not None:
+                    network.iterations = iterations  # type: ignore[assignment]
+                begun = time.perf_counter()
+                flows = list(estimator.stream(frames, reuse=reuse, warm_start=warm))
+                times[i] = min(times[i], (time.perf_counter() - begun) / len(flows))
+                pairs = zip(flows, truths, strict=True)
+                errors[i] = float(np.mean([end_point_error(flow, truth).mean() for flow, truth in pairs]))
+    finally:
+        if full is not None:
+            network.iterations = full  # type: ignore[assignment]
+    return [
+        StreamSpeed(*way, round(seconds, 5), round(error, 5), round(times[0] / seconds, 3))
+        for way, seconds, error in zip(ways, times, errors, strict=True)
+    ]

@@ -1,0 +1,79 @@
+"""The scripts under `benchmarks/` run, on the smallest that they take."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from opticflow.errors import InputError
+from opticflow.estimator import speed
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path, capsys):
+    """A function that runs a script in an empty folder and gives the lines that it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> list[str]:
+        monkeypatch.setattr("sys.argv", line.split())
+        runpy.run_path(str(FOLDER / line.split()[0]), run_name="benchmark")["main"]()
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_frame_sizes_go_on_where_they_stopped_and_are_drawn(script, monkeypatch):
+    made = []
+
+    def measure(model, width, height, *, iterations, max_memory, **others):
+        made.append((width, height, iterations, others["rounds"]))
+        return speed.Speed(
+            model=model,
+            width=width,
+            height=height,
+            precision="fp32",
+            device="cpu",
+            threads=1,
+            iterations=iterations,
+            max_memory=max_memory,
+            tiles=1 + width // 5000,
+            trained=False,
+            milliseconds=width * height / 1e3,
+            frames_per_second=1,
+            memory=width * height * 400,
+            plain_milliseconds=None,
+            plain_memory=None,
+            ratio=None,
+        )
+
+    monkeypatch.setattr(speed, "measure_speed", measure)
+    for line in ("frame_sizes.py RAFT-small --size 64x48 1920x1080", "frame_sizes.py RAFT-small"):
+        with pytest.raises(SystemExit) as ended:
+            script(line)
+        assert ended.value.code == 0
+    assert made[:2] == [(64, 48, 12, 2), (1920, 1080, 12, 1)], "the network's own iterations"
+    assert len(made) == len(set(made)) == 2 + 7, "what is there is not measured again"
+    assert made[-2:] == [(3840, 2160, 2, 0), (7680, 4320, 2, 0)]
+    assert len(Path("frame_sizes.jsonl").read_text().splitlines()) == len(made)
+    drawn = Path("frame_sizes.svg").read_text()
+    assert "RAFT-small, 12 iterations" in drawn and "RAFT-small, 2 iterations" in drawn
+
+
+def test_the_memory_of_tiles_is_that_of_a_quarter_of_a_frame(script):
+    line = "approximations.py tiles DIS --size 300x200 --world chairs --pairs 1 --json tiles.json"
+    (row,) = map(json.loads, script(line))
+    assert json.loads(Path("tiles.json").read_text())["rows"] == [row]
+    assert row["tiles"] >= 4 and 0 < row["overlapping"] < 1
+    assert 0 < row["outside"]["mean"] and 0 < row["inside"]["mean"]
+
+
+def test_number_formats_are_compared(script):
+    line = "approximations.py precision FlowNet2-s --size 64x64 --world chairs --pairs 1 --formats"
+    same, other = map(json.loads, script(f"{line} fp32 bf16"))
+    assert same["difference"]["mean"] == 0 and same["ratio"] == 1 and not same["trained"]
+    assert other["precision"] == "bf16" and 0 < other["difference"]["mean"] < 0.1
+    with pytest.raises(InputError, match="int8"):
+        script(f"{line} int8")
