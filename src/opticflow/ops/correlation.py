@@ -1,13 +1,16 @@
 """How alike two feature maps are under displacements: FlowNetC's layer and RAFT's all-pairs volume."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from opticflow.ops.grid import sample
+from opticflow.ops.kernels import compiled_for
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -18,7 +21,7 @@ def correlation(
     """Mean product over channels of `first` at x and `second` at x + d, for all displacements d of a square.
 
     FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1), summed in
-    float32.
+    float32 at least.
 
     Args:
         first: features of the first frame.
@@ -28,15 +31,53 @@ def correlation(
 
     Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
     """
+    kind = torch.promote_types(first.dtype, torch.float32)
+    with _full_precision(first):
+        first, second = first.to(kind), second.to(kind)
+        if compiled_for(first):
+            return _Correlation.apply(first, second, reach, step)  # type: ignore[no-any-return]
+        return correlation_of_rows(first, second, reach=reach, step=step)
+
+
+def correlation_of_rows(
+    first: Features, second: Features, *, reach: int, step: int
+) -> Float[Tensor, "batch displacements height width"]:
+    """`correlation` in PyTorch's operations: all pairs within a row, of which the wanted ones are diagonals."""
     channels, height = first.shape[1:3]
     offsets = range(0, 2 * reach + 1, step)
-    with _full_precision(first):
-        rows = first.float().permute(0, 2, 3, 1)
-        padded = F.pad(second.float(), (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
-        # all pairs within a row, as a matrix product, of which the wanted displacements are diagonals
-        products = (rows @ padded[:, y : y + height] for y in offsets)
-        wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
+    rows = first.permute(0, 2, 3, 1)
+    padded = F.pad(second, (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
+    products = (rows @ padded[:, y : y + height] for y in offsets)
+    wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
     return torch.cat(wanted, 1) / channels
+
+
+class _Correlation(torch.autograd.Function):
+    """Each product by itself, with the strides of channels-last."""
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, second: Tensor, reach: int, step: int) -> Tensor:
+        from opticflow.ops import correlation_numba as run
+
+        scaled, other = _channels_last(first) / first.shape[1], _channels_last(second)
+        answer = scaled.new_zeros(*scaled.shape[:3], (2 * reach // step + 1) ** 2)
+        run.compare(scaled, other, answer, reach=reach, step=step)
+        ctx.save_for_backward(scaled, other)
+        ctx.displacements = {"reach": reach, "step": step}
+        return answer.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        from opticflow.ops import correlation_numba as run
+
+        scaled, other = ctx.saved_tensors
+        gradient = _channels_last(gradients[0])
+        of_first, of_second = torch.zeros_like(scaled), torch.zeros_like(other)
+        run.collect(other, gradient, of_first, of_first=True, **ctx.displacements)
+        run.collect(scaled, gradient, of_second, of_first=False, **ctx.displacements)
+        of_first /= scaled.shape[3]
+        return of_first.permute(0, 3, 1, 2), of_second.permute(0, 3, 1, 2), None, None
 
 
 class CorrelationVolume:
@@ -81,3 +122,7 @@ class CorrelationVolume:
 def _full_precision(tensor: Tensor) -> AbstractContextManager:
     device = tensor.device.type
     return torch.autocast("cpu" if device == "meta" else device, enabled=False)
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    return image.permute(0, 2, 3, 1).contiguous()
