@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from opticflow.ops.grid import sample
-from opticflow.ops.kernels import compiled_for
+from opticflow.ops.kernels import channels_last, compiled_for
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -59,7 +59,7 @@ class _Correlation(torch.autograd.Function):
     def forward(ctx: Any, first: Tensor, second: Tensor, reach: int, step: int) -> Tensor:
         from opticflow.ops import correlation_numba as run
 
-        scaled, other = _channels_last(first) / first.shape[1], _channels_last(second)
+        scaled, other = channels_last(first) / first.shape[1], channels_last(second)
         answer = scaled.new_zeros(*scaled.shape[:3], (2 * reach // step + 1) ** 2)
         run.compare(scaled, other, answer, reach=reach, step=step)
         ctx.save_for_backward(scaled, other)
@@ -72,7 +72,7 @@ class _Correlation(torch.autograd.Function):
         from opticflow.ops import correlation_numba as run
 
         scaled, other = ctx.saved_tensors
-        gradient = _channels_last(gradients[0])
+        gradient = channels_last(gradients[0])
         of_first, of_second = torch.zeros_like(scaled), torch.zeros_like(other)
         run.collect(other, gradient, of_first, of_first=True, **ctx.displacements)
         run.collect(scaled, gradient, of_second, of_first=False, **ctx.displacements)
@@ -82,7 +82,7 @@ class _Correlation(torch.autograd.Function):
 
 class CorrelationVolume:
     """Products of all pairs of features, as a pyramid over the second frame (Teed and Deng, "RAFT", ECCV 2020,
-    section 3.2). Held and summed in float32, whatever the features and autocast are.
+    section 3.2). Held and summed in float32 at least, whatever the features and autocast are.
     """
 
     pyramid: list[Float[Tensor, "positions 1 level_height level_width"]]
@@ -91,8 +91,9 @@ class CorrelationVolume:
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         batch, channels, height, width = first.shape
+        kind = torch.promote_types(first.dtype, torch.float32)
         with _full_precision(first):
-            products = first.float().flatten(2).transpose(1, 2) @ second.float().flatten(2)
+            products = first.to(kind).flatten(2).transpose(1, 2) @ second.to(kind).flatten(2)
         level = (products / channels**0.5).reshape(batch * height * width, 1, height, width)
         self.radius = radius
         self.pyramid = [level]
@@ -112,9 +113,10 @@ class CorrelationVolume:
         one, which is how the weights of the RAFT authors want it.
         """
         batch, _, height, width = coordinates.shape
-        side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=torch.float32)
+        coordinates = coordinates.to(self.pyramid[0].dtype)
+        side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=coordinates.dtype)
         window = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1)
-        centres = coordinates.float().permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
+        centres = coordinates.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
         found = [sample(level, centres / 2**i + window) for i, level in enumerate(self.pyramid)]
         return torch.cat([level.reshape(batch, height, width, -1) for level in found], -1).permute(0, 3, 1, 2)
 
@@ -122,7 +124,3 @@ class CorrelationVolume:
 def _full_precision(tensor: Tensor) -> AbstractContextManager:
     device = tensor.device.type
     return torch.autocast("cpu" if device == "meta" else device, enabled=False)
-
-
-def _channels_last(image: Tensor) -> Tensor:
-    return image.permute(0, 2, 3, 1).contiguous()
