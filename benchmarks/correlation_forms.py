@@ -1,6 +1,6 @@
 """Time and memory of the forms of FlowNetC's correlation and of RAFT's lookups, as ratios to the plain form of each.
 
-python benchmarks/correlation_forms.py [--size 1024x448] [--batch 1] [--rounds 5] [--threads 1] [--device cpu]
+python benchmarks/correlation_forms.py [FlowNetC] [RAFT] [RAFT-small] [--size 1024x448] [--threads 1] [--device cpu]
 
 Rounds alternate between the forms and the least time of each counts. Memory is what the peak of a process that runs one
 form once rises by, or the peak of the tensors on a GPU.
@@ -111,6 +111,7 @@ def rise_in_a_process(*request: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("operations", nargs="*", default=list(OPERATIONS), help=", ".join(OPERATIONS))
     parser.add_argument("--size", default="1024x448", help="of the frames, whose features are an eighth of that")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
@@ -124,7 +125,8 @@ def main() -> None:
         print(rise(workload(options, operation, form, kind == "training"), options.device))
         return
     rows = []
-    for operation, (_, forms) in OPERATIONS.items():
+    for operation in options.operations:
+        forms = OPERATIONS[operation][1]
         for kind in ("inference", "training"):
             seconds = best_times(
                 [workload(options, operation, form, kind == "training") for form in forms], options.rounds
@@ -139,7 +141,7 @@ def main() -> None:
                         "milliseconds": round(1e3 * taken, 2),
                         "times_as_fast": round(seconds[0] / taken, 2),
                         "megabytes": round(peak / 1e6, 1),
-                        "share_of_memory": round(peak / max(1, memory[0]), 3),
+                        "share_of_memory": round(peak / memory[0], 3) if memory[0] else None,
                     }
                 )
                 print(json.dumps(rows[-1]), flush=True)

@@ -9,10 +9,11 @@ import torch
 
 from opticflow.ops import kernels, lookup
 from opticflow.ops.correlation import CorrelationVolume
-from opticflow.ops.lookup import OnDemandCorrelation
+from opticflow.ops.lookup import GatheredCorrelation, OnDemandCorrelation
 
 pytest.importorskip("triton")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+FORMS = [GatheredCorrelation, OnDemandCorrelation]
 
 
 @pytest.fixture(autouse=True)
@@ -32,24 +33,26 @@ def case(*shape: int, kind=torch.float32):
     return pair, [(near + move).to(DEVICE) for move in (0.0, 1.25, -3.5, 1e6, 0.0)]
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("shape", "radius", "levels"), [((2, 5, 3, 2), 3, 2), ((1, 37, 2, 4), 4, 2), ((1, 3, 1, 1), 1, 1)]
 )
-def test_the_kernels_agree_with_the_plain_form(shape, radius, levels):
+def test_the_kernels_agree_with_the_plain_form(form, shape, radius, levels):
     pair, places = case(*shape)
-    forms = [form(*pair, radius=radius, levels=levels) for form in (CorrelationVolume, OnDemandCorrelation)]
-    wanted, found = (torch.cat([form.lookup(place) for place in places], 1) for form in forms)
+    forms = [each(*pair, radius=radius, levels=levels) for each in (CorrelationVolume, form)]
+    wanted, found = (torch.cat([each.lookup(place) for place in places], 1) for each in forms)
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).to(DEVICE)
     one, other = (torch.autograd.grad(values, pair, weights) for values in (wanted, found))
     torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_in_double_precision():
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients_in_double_precision(form):
     pair, places = case(1, 2, 2, 2, kind=torch.float64)
 
     def look(first, second):
-        found = OnDemandCorrelation(first, second, levels=1, radius=1)
+        found = form(first, second, levels=1, radius=1)
         return torch.cat([found.lookup(place) for place in places[:2]], 1)
 
     assert torch.autograd.gradcheck(look, pair, fast_mode=True)
@@ -63,7 +66,7 @@ from opticflow.ops import lookup_triton
 constants = {"RADIUS": 4, "PLACES": 128, "CHANNELS": 32}
 numbers = {"scale": "fp32", "corners": "*i32"}
 numbers |= dict.fromkeys(["positions", "height", "width", "channels", "found_stride", "gradient_stride"], "i32")
-for kernel in (lookup_triton._read, lookup_triton._spread):
+for kernel in (lookup_triton._gather, lookup_triton._read, lookup_triton._spread):
     names = kernel.arg_names
     signature = {name: "constexpr" if name in constants else numbers.get(name, "*fp32") for name in names}
     source = ASTSource(fn=kernel, signature=signature, constexprs={n: constants[n] for n in names if n in constants})

@@ -146,7 +146,7 @@ class _State(ABC):
 
 class _Gathered(_State):
     def read(self, i: int, places: Tensor, found: Tensor) -> None:
-        lookup_torch.gather(self.levels[i], places, 0.5**i, found)
+        _kernels(self.levels[i]).gather(self.levels[i], places, 0.5**i, found)
 
     def gradients(self) -> list[Tensor]:
         answers = [torch.zeros_like(level) for level in self.levels]

@@ -1,4 +1,4 @@
-"""The inner loops of the on-demand correlation lookup, compiled for NVIDIA's GPUs by Triton. See `lookup_numba`.
+"""The inner loops of the correlation lookups, compiled for NVIDIA's GPUs by Triton. See `lookup_numba`.
 
 One program, the threads of a block, handles one position of the first frame and all integer places of its window.
 """
@@ -85,6 +85,35 @@ def _read(
 
 
 @_kernel
+def _gather(
+    products,
+    places,
+    found,
+    scale,
+    height,
+    width,
+    found_stride,
+    RADIUS: tl.constexpr,
+    PLACES: tl.constexpr,
+):
+    """Blend what a position's products are at its place; neighbours are read again from the cache."""
+    WINDOW: tl.constexpr = 2 * RADIUS + 1
+    p = tl.program_id(0).to(tl.int64)
+    left, right_share = _corner(tl.load(places + 2 * p) * scale, width, RADIUS)
+    top, lower_share = _corner(tl.load(places + 2 * p + 1) * scale, height, RADIUS)
+    k = tl.arange(0, PLACES)
+    i, j = k // WINDOW, k % WINDOW
+    total = tl.zeros([PLACES], found.dtype.element_ty)
+    for di in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
+        for dj in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
+            x, y = left + i + di, top + j + dj
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (i < WINDOW)
+            share = (right_share if di == 1 else 1 - right_share) * (lower_share if dj == 1 else 1 - lower_share)
+            total += share * tl.load(products + p * height * width + y * width + x, mask=inside, other=0)
+    tl.store(found + p * found_stride + k, total, mask=i < WINDOW)
+
+
+@_kernel
 def _spread(
     gradient,
     places,
@@ -115,6 +144,27 @@ def _spread(
             share = (right_share if di == 1 else 1 - right_share) * (lower_share if dj == 1 else 1 - lower_share)
             total += share * tl.load(gradient + p * gradient_stride + m * WINDOW + n, mask=seen, other=0)
     tl.store(product, total, mask=inside)
+
+
+def gather(
+    products: Float[Tensor, "positions height width"],
+    places: Float[Tensor, "positions 2"],
+    scale: float,
+    found: Float[Tensor, "positions window"],
+) -> None:
+    """See `lookup_torch.gather`."""
+    window = round(found.shape[1] ** 0.5)
+    with torch.cuda.device_of(products):
+        _gather[(len(places),)](
+            products,
+            places,
+            found,
+            scale,
+            *products.shape[1:],
+            found.stride(0),
+            RADIUS=window // 2,
+            PLACES=triton.next_power_of_2(window * window),
+        )
 
 
 def read(
