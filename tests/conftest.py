@@ -15,6 +15,8 @@ from opticflow.io import write_flow, write_image
 hypothesis.settings.register_profile("shared-machine", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)  # tests run in several processes
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # asked for before anything imports Triton
 
 
 @pytest.fixture(scope="session")

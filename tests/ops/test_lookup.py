@@ -1,24 +1,29 @@
 """Every form of the lookup against the plain one."""
 
+import importlib
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opticflow.ops import lookup, lookup_torch
+from opticflow.ops import lookup
 from opticflow.ops.correlation import CorrelationVolume
-from opticflow.ops.lookup import OnDemandCorrelation, correlation_lookup
+from opticflow.ops.lookup import GatheredCorrelation, OnDemandCorrelation, correlation_lookup
 
-KERNELS = ["numba", "torch"]
+CLASSES = [GatheredCorrelation, OnDemandCorrelation]
+FORMS = ["gather", "on-demand by numba", "on-demand by torch"]
 
 
 @pytest.fixture
-def kernels(request, monkeypatch):
-    if request.param == "torch":
-        monkeypatch.setattr(lookup, "_kernels", lambda _: lookup_torch)
-    else:
-        pytest.importorskip("numba")
-    return request.param
+def form(request, monkeypatch):
+    name, _, by = request.param.partition(" by ")
+    if by in ("numba", "triton"):
+        pytest.importorskip(by)
+    if by:
+        kernels = importlib.import_module(f"opticflow.ops.lookup_{by}")
+        monkeypatch.setattr(lookup, "_kernels", lambda _: kernels)
+    return {"gather": GatheredCorrelation, "on-demand": OnDemandCorrelation}[name]
 
 
 def features(batch: int, channels: int, height: int, width: int, *, seed: int = 0, kind=torch.float32):
@@ -26,33 +31,44 @@ def features(batch: int, channels: int, height: int, width: int, *, seed: int = 
     return [torch.randn(batch, channels, height, width, generator=random).to(kind).requires_grad_() for _ in range(2)]
 
 
-def compare(pair, places, *, radius: int, levels: int = 4) -> None:
-    """Values at all places in turn, and the gradients of a weighted sum of them all."""
-    forms = [form(*pair, levels=levels, radius=radius) for form in (CorrelationVolume, OnDemandCorrelation)]
+def compare(form, pair, places, *, radius: int, levels: int = 4) -> None:
+    """With the plain form: values at all places in turn, and the gradients of a weighted sum of them all."""
+    forms = [each(*pair, levels=levels, radius=radius) for each in (CorrelationVolume, form)]
     sums = [pair[0].new_zeros(()), pair[0].new_zeros(())]
     for i, coordinates in enumerate(places):
         found = [form.lookup(coordinates) for form in forms]
         torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4)
-        weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(i))
+        weights = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(i)).to(found[0])
         sums = [total + (values * weights).sum() for total, values in zip(sums, found, strict=True)]
     gradients = [torch.autograd.grad(total, pair) for total in sums]
     for wanted, gradient in zip(*gradients, strict=True):
         torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
+@pytest.mark.parametrize("form", FORMS, indirect=True)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 3), (9, 17)])
 @pytest.mark.parametrize("radius", [3, 4])
-def test_inside_at_borders_and_outside(kernels, shape, radius):
+def test_inside_at_borders_and_outside(form, shape, radius):
     height, width = shape
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     grid = torch.stack((x, y)).float().expand(2, -1, -1, -1)
     moves = [0.0, 0.25, 1.0, -3.5, 2 * radius + 7.5, -1e3, 1e6, 0.0]
-    compare(features(2, 16, height, width), [grid + move for move in moves], radius=radius)
+    compare(form, features(2, 16, height, width), [grid + move for move in moves], radius=radius)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("form", ["gather", "on-demand by torch", "on-demand by triton"], indirect=True)
+def test_on_a_gpu(form):
+    pair = [tensor.detach().cuda().requires_grad_() for tensor in features(2, 64, 19, 23)]
+    random = torch.Generator().manual_seed(0)
+    first = 25 * torch.rand(2, 2, 19, 23, generator=random)
+    places = [first, first + 0.3, first + 2.5, first - 30]
+    compare(form, pair, [place.cuda() for place in places], radius=4)
 
 
 @settings(max_examples=20, deadline=None)
 @given(
+    form=st.sampled_from(CLASSES),
     height=st.integers(1, 12),
     width=st.integers(1, 12),
     levels=st.integers(1, 5),
@@ -60,21 +76,21 @@ def test_inside_at_borders_and_outside(kernels, shape, radius):
     reach=st.floats(0.1, 40),
     seed=st.integers(0, 99),
 )
-def test_any_size_and_any_motion(height, width, levels, radius, reach, seed):
+def test_any_size_and_any_motion(form, height, width, levels, radius, reach, seed):
     random = torch.Generator().manual_seed(seed)
     places = [reach * torch.randn(1, 2, height, width, generator=random) for _ in range(2)]
     places += [places[-1] + torch.randn(1, 2, height, width, generator=random)]
-    compare(features(1, 8, height, width, seed=seed), places, radius=radius, levels=levels)
+    compare(form, features(1, 8, height, width, seed=seed), places, radius=radius, levels=levels)
 
 
-@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
-def test_gradients_in_double_precision(kernels):
+@pytest.mark.parametrize("form", FORMS, indirect=True)
+def test_gradients_in_double_precision(form):
     pair = features(2, 2, 2, 3, kind=torch.float64)
     random = torch.Generator().manual_seed(1)
     places = [2 * torch.rand(2, 2, 2, 3, generator=random, dtype=torch.float64) for _ in range(2)]
 
     def look(first, second):
-        found = OnDemandCorrelation(first, second, levels=2, radius=1)
+        found = form(first, second, levels=2, radius=1)
         return torch.cat([found.lookup(p) for p in places], 1)
 
     assert torch.autograd.gradcheck(look, pair)
@@ -89,28 +105,38 @@ def test_averaging_features_equals_averaging_products():
     torch.testing.assert_close(level.view_as(products), products, rtol=1e-4, atol=1e-5)
 
 
-def test_the_pyramid_can_be_looked_at():
+@pytest.mark.parametrize("form", CLASSES)
+def test_the_pyramid_can_be_looked_at(form):
     pair = features(1, 8, 9, 11)
-    for wanted, level in zip(CorrelationVolume(*pair).pyramid, OnDemandCorrelation(*pair).pyramid, strict=True):
+    for wanted, level in zip(CorrelationVolume(*pair).pyramid, form(*pair).pyramid, strict=True):
         torch.testing.assert_close(level, wanted, rtol=0, atol=0)
 
 
-def test_a_second_backward_pass_sees_its_own_gradients_only():
+@pytest.mark.parametrize("form", CLASSES)
+def test_a_second_backward_pass_sees_its_own_gradients_only(form):
     pair = features(1, 8, 6, 6)
     places = 4 * torch.rand(1, 2, 6, 6)
-    found = OnDemandCorrelation(*pair, radius=2)
+    found = form(*pair, radius=2)
     total = found.lookup(places).sum()
     once = torch.autograd.grad(total, pair, retain_graph=True)
     again = torch.autograd.grad(total, pair)
     torch.testing.assert_close(again, once, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("form", CLASSES)
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
-def test_half_precision_is_summed_in_single(kind):
-    pair = [tensor.detach().to(kind) for tensor in features(1, 64, 8, 8)]
+def test_half_precision_is_summed_in_single(form, kind):
+    pair = [tensor.detach().to(kind).requires_grad_() for tensor in features(1, 64, 8, 8)]
+    single = [tensor.detach().float().requires_grad_() for tensor in pair]
     places = 8 * torch.rand(1, 2, 8, 8)
-    wanted = CorrelationVolume(*[tensor.float() for tensor in pair]).lookup(places)
-    torch.testing.assert_close(OnDemandCorrelation(*pair).lookup(places), wanted, rtol=0, atol=1e-4)
+    wanted = CorrelationVolume(*single).lookup(places)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = form(*pair).lookup(places)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+    gradients = torch.autograd.grad(found.square().sum(), pair)
+    for gradient, single_gradient in zip(gradients, torch.autograd.grad(wanted.square().sum(), single), strict=True):
+        assert gradient.dtype == kind
+        torch.testing.assert_close(gradient.float(), single_gradient, rtol=1e-2, atol=1e-2)
 
 
 def test_threads_share_the_work(monkeypatch):
@@ -123,7 +149,8 @@ def test_threads_share_the_work(monkeypatch):
 def test_the_form_is_chosen(monkeypatch):
     pair = features(1, 8, 8, 8)
     assert isinstance(correlation_lookup(*pair, form="plain"), CorrelationVolume)
+    assert isinstance(correlation_lookup(*pair), OnDemandCorrelation)
     monkeypatch.setattr(lookup, "numba_is_there", lambda: False)
-    assert isinstance(correlation_lookup(*pair), CorrelationVolume)
+    assert isinstance(correlation_lookup(*pair), GatheredCorrelation)
     large = [tensor.new_zeros(1, 1, 160, 160) for tensor in pair]
     assert isinstance(correlation_lookup(*large), OnDemandCorrelation)

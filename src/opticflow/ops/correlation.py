@@ -1,13 +1,16 @@
 """How alike two feature maps are under displacements: FlowNetC's layer and RAFT's all-pairs volume."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from opticflow.ops.grid import sample
+from opticflow.ops.kernels import channels_last, compiled_for
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -18,7 +21,7 @@ def correlation(
     """Mean product over channels of `first` at x and `second` at x + d, for all displacements d of a square.
 
     FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1), summed in
-    float32.
+    float32 at least.
 
     Args:
         first: features of the first frame.
@@ -28,20 +31,58 @@ def correlation(
 
     Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
     """
+    kind = torch.promote_types(first.dtype, torch.float32)
+    with _full_precision(first):
+        first, second = first.to(kind), second.to(kind)
+        if compiled_for(first):
+            return _Correlation.apply(first, second, reach, step)  # type: ignore[no-any-return]
+        return correlation_of_rows(first, second, reach=reach, step=step)
+
+
+def correlation_of_rows(
+    first: Features, second: Features, *, reach: int, step: int
+) -> Float[Tensor, "batch displacements height width"]:
+    """`correlation` in PyTorch's operations: all pairs within a row, of which the wanted ones are diagonals."""
     channels, height = first.shape[1:3]
     offsets = range(0, 2 * reach + 1, step)
-    with _full_precision(first):
-        rows = first.float().permute(0, 2, 3, 1)
-        padded = F.pad(second.float(), (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
-        # all pairs within a row, as a matrix product, of which the wanted displacements are diagonals
-        products = (rows @ padded[:, y : y + height] for y in offsets)
-        wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
+    rows = first.permute(0, 2, 3, 1)
+    padded = F.pad(second, (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
+    products = (rows @ padded[:, y : y + height] for y in offsets)
+    wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
     return torch.cat(wanted, 1) / channels
+
+
+class _Correlation(torch.autograd.Function):
+    """Each product by itself, with the strides of channels-last."""
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, second: Tensor, reach: int, step: int) -> Tensor:
+        from opticflow.ops import correlation_numba as run
+
+        scaled, other = channels_last(first) / first.shape[1], channels_last(second)
+        answer = scaled.new_zeros(*scaled.shape[:3], (2 * reach // step + 1) ** 2)
+        run.compare(scaled, other, answer, reach=reach, step=step)
+        ctx.save_for_backward(scaled, other)
+        ctx.displacements = {"reach": reach, "step": step}
+        return answer.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        from opticflow.ops import correlation_numba as run
+
+        scaled, other = ctx.saved_tensors
+        gradient = channels_last(gradients[0])
+        of_first, of_second = torch.zeros_like(scaled), torch.zeros_like(other)
+        run.collect(other, gradient, of_first, of_first=True, **ctx.displacements)
+        run.collect(scaled, gradient, of_second, of_first=False, **ctx.displacements)
+        of_first /= scaled.shape[3]
+        return of_first.permute(0, 3, 1, 2), of_second.permute(0, 3, 1, 2), None, None
 
 
 class CorrelationVolume:
     """Products of all pairs of features, as a pyramid over the second frame (Teed and Deng, "RAFT", ECCV 2020,
-    section 3.2). Held and summed in float32, whatever the features and autocast are.
+    section 3.2). Held and summed in float32 at least, whatever the features and autocast are.
     """
 
     pyramid: list[Float[Tensor, "positions 1 level_height level_width"]]
@@ -50,8 +91,9 @@ class CorrelationVolume:
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         batch, channels, height, width = first.shape
+        kind = torch.promote_types(first.dtype, torch.float32)
         with _full_precision(first):
-            products = first.float().flatten(2).transpose(1, 2) @ second.float().flatten(2)
+            products = first.to(kind).flatten(2).transpose(1, 2) @ second.to(kind).flatten(2)
         level = (products / channels**0.5).reshape(batch * height * width, 1, height, width)
         self.radius = radius
         self.pyramid = [level]
@@ -71,9 +113,10 @@ class CorrelationVolume:
         one, which is how the weights of the RAFT authors want it.
         """
         batch, _, height, width = coordinates.shape
-        side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=torch.float32)
+        coordinates = coordinates.to(self.pyramid[0].dtype)
+        side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=coordinates.dtype)
         window = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1)
-        centres = coordinates.float().permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
+        centres = coordinates.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
         found = [sample(level, centres / 2**i + window) for i, level in enumerate(self.pyramid)]
         return torch.cat([level.reshape(batch, height, width, -1) for level in found], -1).permute(0, 3, 1, 2)
 

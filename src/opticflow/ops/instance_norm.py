@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from opticflow.ops.kernels import compiled_for
+from opticflow.ops.kernels import channels_last, compiled_for
 
 Features = Float[Tensor, "batch channels _ _"]
 EPSILON = 1e-5
@@ -29,7 +29,7 @@ class _InstanceNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         from opticflow.ops import instance_norm_numba as run
 
-        images = _channels_last(x)
+        images = channels_last(x)
         batch, height, width, channels = images.shape
         shift = images[:, 0, 0].contiguous()  # a value of each channel: what is left after it has few digits to lose
         sums, squares = (images.new_zeros(batch * height, channels) for _ in range(2))
@@ -48,7 +48,7 @@ class _InstanceNorm(torch.autograd.Function):
         from opticflow.ops import instance_norm_numba as run
 
         images, mean, factor = ctx.saved_tensors
-        gradient = _channels_last(gradients[0])
+        gradient = channels_last(gradients[0])
         batch, height, width, channels = images.shape
         sums, covariances = (images.new_zeros(batch * height, channels) for _ in range(2))
         run.products(gradient, images, mean, sums, covariances)
@@ -58,10 +58,6 @@ class _InstanceNorm(torch.autograd.Function):
         answer = torch.empty_like(images)
         run.combine(gradient, images, factor, slope.to(images.dtype), offset.to(images.dtype), answer)
         return answer.permute(0, 3, 1, 2)
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.permute(0, 2, 3, 1).contiguous()
 
 
 def _over_rows(parts: Tensor, batch: int) -> Tensor:

@@ -1,8 +1,10 @@
-"""Where the loops compiled by Numba can take the place of PyTorch's operations."""
+"""Where loops compiled by Numba or Triton can take the place of PyTorch's operations, and how they want images."""
 
+import subprocess
 from functools import cache
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 
@@ -27,3 +29,28 @@ def numba_is_there() -> bool:
     except ImportError:
         return False
     return True
+
+
+def triton_for(tensor: Tensor) -> bool:
+    """Whether a tensor is one for Triton's kernels."""
+    on_gpu = tensor.device.type == "cuda"
+    return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and _triton_is_there()
+
+
+@cache
+def _triton_is_there() -> bool:
+    """Whether Triton works: its driver is compiled at the first use, by the C compiler of the machine."""
+    try:
+        from triton.runtime import driver  # pyright: ignore[reportMissingImports]
+
+        driver.active.get_current_target()
+    except (ImportError, OSError, RuntimeError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def channels_last(
+    image: Shaped[Tensor, "batch channels height width"],
+) -> Shaped[Tensor, "batch height width channels"]:
+    """With the values of a pixel beside each other, and nothing between them."""
+    return image.permute(0, 2, 3, 1).contiguous()

@@ -1,10 +1,15 @@
-"""RAFT's correlation lookup without the volume: products are computed where they are looked at.
+"""RAFT's correlation lookup in several forms that give the same values.
 
-Of all pairs of features, 12 iterations look at less than 2 %. A lookup's window shares its fractional offset, so that
-(2 r + 2)^2 products at integer places and one bilinear blend give it; from one iteration to the next most of these
-places stay in view and are kept. Time and memory are linear in the number of pixels.
+A lookup's window shares its fractional offset, so that (2 r + 2)^2 products at integer places and one bilinear blend
+give it. They are gathered from the volume of all pairs, or computed when they are looked at: of all pairs of features,
+12 iterations look at less than 2 %, and from one iteration to the next most places stay in view and are kept. Time and
+memory are then linear in the number of pixels.
+
+Gradients reach the features; the coordinates get none (RAFT detaches them). A backward pass only notes each lookup's
+gradient, and the gradient of all products is put together once for all lookups.
 """
 
+from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import Any, Literal
 
@@ -16,20 +21,30 @@ from torch.autograd.function import once_differentiable
 
 from opticflow.ops import lookup_torch
 from opticflow.ops.correlation import CorrelationVolume, Features
-from opticflow.ops.kernels import numba_is_there
+from opticflow.ops.kernels import channels_last, numba_is_there, triton_for
 
-Form = Literal["auto", "plain", "on-demand"]
+Form = Literal["auto", "plain", "gather", "on-demand"]
+LookedUp = Float[Tensor, "batch features height width"]
 
 BLOCK = 4_000_000
 """Products whose gradient is held at once, so that it stays in the cache of a CPU."""
 
 
-class OnDemandCorrelation:
-    """The values of a CorrelationVolume, without the volume.
+class GatheredCorrelation:
+    """The values of a CorrelationVolume, from all pairs, without sampling each by itself."""
 
-    Gradients reach the features; the coordinates get none (RAFT detaches them). A backward pass only notes each
-    lookup's gradient, and the gradient of all products is put together block by block, once for all lookups.
-    """
+    def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
+        self.pyramid = CorrelationVolume(first, second, levels=levels, radius=radius).pyramid
+        self._state = _Gathered([level.detach()[:, 0] for level in self.pyramid], radius)
+        self._token = _Watch.apply(self._state, *self.pyramid)
+
+    def lookup(self, coordinates: Float[Tensor, "batch 2 height width"]) -> LookedUp:
+        """See CorrelationVolume.lookup."""
+        return _Lookup.apply(self._token, coordinates.detach(), self._state)  # type: ignore[no-any-return]
+
+
+class OnDemandCorrelation:
+    """The values of a CorrelationVolume, without the volume."""
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         kind = torch.promote_types(first.dtype, torch.float32)
@@ -41,8 +56,8 @@ class OnDemandCorrelation:
         for _ in range(levels - 1):
             level = F.avg_pool2d(level, [min(2, side) for side in level.shape[-2:]])
             images.append(level)
-        lasting = [_channels_last(image) for image in (scaled, *images)]
-        self._state = _State(lasting[0].detach().flatten(0, 2), [image.detach() for image in lasting[1:]], radius)
+        lasting = [channels_last(image) for image in (scaled, *images)]
+        self._state = _OnDemand(lasting[0].detach().flatten(0, 2), [image.detach() for image in lasting[1:]], radius)
         self._token = _Watch.apply(self._state, *lasting)
 
     @property
@@ -51,14 +66,12 @@ class OnDemandCorrelation:
         first, second = self._features
         return CorrelationVolume(first, second, levels=len(self._state.levels), radius=self._state.radius).pyramid
 
-    def lookup(
-        self, coordinates: Float[Tensor, "batch 2 height width"]
-    ) -> Float[Tensor, "batch features height width"]:
+    def lookup(self, coordinates: Float[Tensor, "batch 2 height width"]) -> LookedUp:
         """See CorrelationVolume.lookup."""
         return _Lookup.apply(self._token, coordinates.detach(), self._state)  # type: ignore[no-any-return]
 
 
-CorrelationLookup = CorrelationVolume | OnDemandCorrelation
+CorrelationLookup = CorrelationVolume | GatheredCorrelation | OnDemandCorrelation
 
 
 def correlation_lookup(
@@ -71,51 +84,92 @@ def correlation_lookup(
         second: features of the second frame.
         levels: of the pyramid over the second frame.
         radius: of the window in each level.
-        form: `plain`, all pairs at once, memory quadratic in the number of pixels; `on-demand`, linear; `auto`,
-            on-demand on a CPU with Numba; elsewhere plain as long as the volume is no larger than 1 GB.
+        form: `plain`, all pairs at once, each value sampled, memory quadratic in the number of pixels; `gather`, all
+            pairs at once, windows blended; `on-demand`, memory linear; `auto`, on-demand on a CPU with Numba;
+            elsewhere gather as long as the volume is no larger than 1 GB.
     """
+    forms = {"plain": CorrelationVolume, "gather": GatheredCorrelation, "on-demand": OnDemandCorrelation}
     chosen = form if form != "auto" else _choose(first, second)
-    lookup = CorrelationVolume if chosen == "plain" else OnDemandCorrelation
-    return lookup(first, second, levels=levels, radius=radius)
+    return forms[chosen](first, second, levels=levels, radius=radius)
 
 
 def _choose(first: Tensor, second: Tensor) -> Form:
-    if first.is_meta or torch.compiler.is_compiling():  # the compiled loops cannot be traced
+    if first.is_meta or torch.compiler.is_compiling():  # the states of the other forms cannot be traced
         return "plain"
     if first.device.type == "cpu" and numba_is_there():
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
-    return "plain" if 4 * pairs <= 2**30 else "on-demand"
+    # by counting what is read and written: neither form has been measured on a GPU yet
+    return "gather" if 4 * pairs <= 2**30 else "on-demand"
 
 
-class _State:
-    """Features, the products found so far, and during a backward pass the gradients of the lookups."""
+class _State(ABC):
+    """What lookups read from, and during a backward pass their gradients."""
 
-    def __init__(self, first: Tensor, levels: list[Tensor], radius: int) -> None:
-        side = 2 * radius + 2
-        self.first, self.levels, self.radius = first, levels, radius
-        self.corners = [torch.full((len(first), 2), -(2**30), dtype=torch.int32, device=first.device) for _ in levels]
-        self.patches = [first.new_zeros(len(first), side, side) for _ in levels]
+    def __init__(self, levels: list[Tensor], radius: int) -> None:
+        self.levels, self.radius = levels, radius
         self.noted: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def window(self) -> int:
+        """Values of a lookup in one level."""
+        return (2 * self.radius + 1) ** 2
 
     def look_up(self, coordinates: Tensor) -> Tensor:
         batch, _, height, width = coordinates.shape
-        values = (2 * self.radius + 1) ** 2
-        places = _channels_last(coordinates.to(self.first.dtype)).flatten(0, 2)
-        found = self.first.new_empty(len(places), values * len(self.levels))
-        parts = found.split(values, 1)
-        for i, level in enumerate(self.levels):
-            _kernels(level).read(self.first, level, places, 0.5**i, self.corners[i], self.patches[i], parts[i])
+        places = self._flat(coordinates)
+        found = places.new_empty(len(places), self.window * len(self.levels))
+        for i, part in enumerate(found.split(self.window, 1)):
+            self.read(i, places, part)
         return found.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
     def note(self, coordinates: Tensor, gradient: Tensor) -> None:
-        places, gradient = (_channels_last(tensor.to(self.first.dtype)) for tensor in (coordinates, gradient))
-        self.noted.append((places.flatten(0, 2), gradient.flatten(0, 2)))
+        self.noted.append((self._flat(coordinates), self._flat(gradient)))
+
+    def spread(self, i: int, block: slice, products: Tensor) -> None:
+        """Add to the gradient of the products of some positions with level i."""
+        for places, gradient in self.noted:
+            part = gradient[block, i * self.window : (i + 1) * self.window]
+            _kernels(products).spread(part, places[block], 0.5**i, products)
+
+    def _flat(self, image: Tensor) -> Tensor:
+        return channels_last(image.to(self.levels[0].dtype)).flatten(0, 2)
+
+    @abstractmethod
+    def read(self, i: int, places: Tensor, found: Tensor) -> None:
+        """Fill in what is found in level i."""
+
+    @abstractmethod
+    def gradients(self) -> list[Tensor]:
+        """Of what the state was made of, from all lookups noted."""
+
+
+class _Gathered(_State):
+    def read(self, i: int, places: Tensor, found: Tensor) -> None:
+        _kernels(self.levels[i]).gather(self.levels[i], places, 0.5**i, found)
 
     def gradients(self) -> list[Tensor]:
-        """Of the features of the first frame and of each level, from all lookups noted."""
-        noted, self.noted = self.noted, []
-        values = (2 * self.radius + 1) ** 2
+        answers = [torch.zeros_like(level) for level in self.levels]
+        for i, products in enumerate(answers):
+            self.spread(i, slice(None), products)
+        return [products[:, None] for products in answers]
+
+
+class _OnDemand(_State):
+    """Features, and the products found so far."""
+
+    def __init__(self, first: Tensor, levels: list[Tensor], radius: int) -> None:
+        super().__init__(levels, radius)
+        side = 2 * radius + 2
+        self.first = first
+        self.corners = [torch.full((len(first), 2), -(2**30), dtype=torch.int32, device=first.device) for _ in levels]
+        self.patches = [first.new_zeros(len(first), side, side) for _ in levels]
+
+    def read(self, i: int, places: Tensor, found: Tensor) -> None:
+        level = self.levels[i]
+        _kernels(level).read(self.first, level, places, 0.5**i, self.corners[i], self.patches[i], found)
+
+    def gradients(self) -> list[Tensor]:
         batch = len(self.levels[0])
         of_first, of_levels = torch.zeros_like(self.first), [torch.zeros_like(level) for level in self.levels]
         for b, own in enumerate(torch.arange(len(self.first)).chunk(batch)):
@@ -126,9 +180,7 @@ class _State:
                 for begin in range(int(own[0]), int(own[-1]) + 1, size):
                     block = slice(begin, min(begin + size, int(own[-1]) + 1))
                     products = self.first.new_zeros(block.stop - begin, height, width)
-                    for places, gradient in noted:
-                        part = gradient[block, i * values : (i + 1) * values]
-                        _kernels(level).spread(part, places[block], 0.5**i, products)
+                    self.spread(i, block, products)
                     of_first[block].addmm_(products.flatten(1), features)
                     target.addmm_(products.flatten(1).T, self.first[block])
         return [of_first.view_as(self.levels[0]), *of_levels]
@@ -145,7 +197,10 @@ class _Watch(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *_: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return None, *ctx.state.gradients()
+        try:
+            return None, *ctx.state.gradients()
+        finally:
+            ctx.state.noted.clear()
 
 
 class _Lookup(torch.autograd.Function):
@@ -159,14 +214,14 @@ class _Lookup(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.state.note(ctx.saved_tensors[0], gradients[0])
-        return gradients[0].new_zeros((), dtype=ctx.state.first.dtype), None, None
-
-
-def _channels_last(image: Tensor) -> Tensor:
-    return image.permute(0, 2, 3, 1).contiguous()
+        return gradients[0].new_zeros((), dtype=ctx.state.levels[0].dtype), None, None
 
 
 def _kernels(tensor: Tensor) -> ModuleType:
+    if triton_for(tensor):
+        from opticflow.ops import lookup_triton
+
+        return lookup_triton
     if tensor.device.type != "cpu" or not numba_is_there():
         return lookup_torch
     from opticflow.ops import lookup_numba

@@ -1,9 +1,10 @@
-"""The inner loops of the on-demand correlation lookup, compiled for the CPU by Numba."""
+"""The inner loops of the correlation lookups, compiled for the CPU by Numba."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from opticflow.ops.compiled import compiled, in_threads
+from opticflow.ops.lookup_torch import gather as gather  # where all products are at hand there is little to compile
 
 
 @compiled

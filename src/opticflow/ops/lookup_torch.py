@@ -1,4 +1,4 @@
-"""The inner loops of the on-demand correlation lookup in plain PyTorch: for any device, and where Numba is missing."""
+"""The inner loops of the correlation lookups in plain PyTorch: for any device, and where nothing can be compiled."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,8 @@ Places = Float[Tensor, "positions 2"]
 
 
 def _corner(places: Places, scale: float, radius: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    height, width = size
-    low = torch.tensor([-radius - 2.0, -radius - 2.0], device=places.device, dtype=places.dtype)
-    high = torch.tensor([width + radius + 1.0, height + radius + 1.0], device=places.device, dtype=places.dtype)
-    centres = (places * scale).clamp(low, high)
+    axes = zip(places.unbind(1), reversed(size), strict=True)
+    centres = torch.stack([(scale * along).clamp(-radius - 2.0, side + radius + 1.0) for along, side in axes], 1)
     whole = centres.floor()
     return whole.long() - radius, centres - whole
 
@@ -27,6 +25,34 @@ def _around(corners: Tensor, side: int, size: tuple[int, int]) -> tuple[Tensor, 
     y = (corners[:, 1, None] + steps)[:, None, :]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).flatten(1), inside.flatten(1)
+
+
+def _blend(patch: Float[Tensor, "positions side side"], share: Places) -> Float[Tensor, "positions window"]:
+    """The values of a window, from those at the integer places around it."""
+    columns = torch.lerp(patch[:, :-1], patch[:, 1:], share[:, 0, None, None])
+    return torch.lerp(columns[:, :, :-1], columns[:, :, 1:], share[:, 1, None, None]).flatten(1)
+
+
+def gather(
+    products: Float[Tensor, "positions height width"],
+    places: Places,
+    scale: float,
+    found: Float[Tensor, "positions window"],
+) -> None:
+    """Fill `found`, a column block of the answer, from the products of all pairs of one level.
+
+    Args:
+        products: of each position with every pixel of the level.
+        places: see `lookup_numba.read`.
+        scale: see `lookup_numba.read`.
+        found: written to.
+    """
+    height, width = products.shape[1:]
+    side = round(found.shape[1] ** 0.5) + 1
+    corner, share = _corner(places, scale, side // 2 - 1, (height, width))
+    index, inside = _around(corner, side, (height, width))
+    patch = products.flatten(1).gather(1, index) * inside
+    found.copy_(_blend(patch.view(-1, side, side), share))
 
 
 def read(
@@ -53,9 +79,7 @@ def read(
         neighbours = flat[index + image[:, None] * (height * width)]
         patch = ((neighbours @ first[part, :, None])[..., 0] * inside).view(-1, side, side)
         corners[part], patches[part] = corner.to(corners.dtype), patch
-        right, lower = share[:, 0, None, None], share[:, 1, None, None]
-        columns = (1 - right) * patch[:, :-1] + right * patch[:, 1:]
-        found[part] = ((1 - lower) * columns[:, :, :-1] + lower * columns[:, :, 1:]).flatten(1)
+        found[part] = _blend(patch, share)
 
 
 def spread(
