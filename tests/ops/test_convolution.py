@@ -52,7 +52,7 @@ def test_winograd_in_chunks_and_in_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("kernel, stride, padding", [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (3, 1, 0), (7, 2, 3)])
-@pytest.mark.parametrize("channels", [(4, 6), (64, 50)])
+@pytest.mark.parametrize("channels", [(4, 6), (84, 90)])
 def test_every_convolution_is_pytorchs(channels, kernel, stride, padding):
     x, weight, bias = case(2, *channels, 16, 20, kernel=kernel)
     tensors = [tensor.requires_grad_() for tensor in (x, weight, bias)]
@@ -64,13 +64,13 @@ def test_every_convolution_is_pytorchs(channels, kernel, stride, padding):
 
 
 def test_prepared_weights_serve_as_weights():
-    x, weight, bias = case(1, 64, 64, 12, 12)
+    x, weight, bias = case(1, 80, 80, 12, 12)
     kernel = prepared(weight, x)
-    assert kernel.shape == (36, 64, 64)
+    assert kernel.shape == (36, 80, 80)
     torch.testing.assert_close(convolve(x, kernel, bias), F.conv2d(x, weight, bias, padding=1), rtol=0, atol=5e-5)
 
 
-@pytest.mark.parametrize("channels", [(4, 64), (64, 4)])
+@pytest.mark.parametrize("channels", [(4, 96), (96, 4)])
 def test_few_channels_are_not_worth_the_transforms(channels):
     x, weight, _ = case(1, *channels, 8, 8)
     assert prepared(weight, x) is weight
@@ -78,7 +78,7 @@ def test_few_channels_are_not_worth_the_transforms(channels):
 
 def test_autocast_and_other_formats_are_left_to_pytorch(monkeypatch):
     monkeypatch.setattr(convolution, "winograd_convolution", None)
-    x, weight, bias = case(1, 64, 64, 8, 8)
+    x, weight, bias = case(1, 96, 96, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         assert convolve(x, weight, bias, padding=(1, 1)).dtype == torch.bfloat16
     halves = [tensor.bfloat16() for tensor in (x, weight, bias)]

@@ -16,12 +16,13 @@ def test_it_is_pytorchs(batch, channels, height, width, last):
     x = torch.randn(batch, channels, height, width)
     if last:
         x = x.contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
     torch.testing.assert_close(instance_norm(x), F.instance_norm(x), rtol=0, atol=1e-5)
 
 
 def test_a_large_mean_costs_no_digits():
     x = 1000 + torch.randn(1, 8, 60, 80, dtype=torch.float64)
-    single = x.float()
+    single = x.float().requires_grad_()
     torch.testing.assert_close(instance_norm(single), F.instance_norm(single.double()).float(), rtol=0, atol=1e-4)
 
 
@@ -35,10 +36,10 @@ def test_gradients(monkeypatch):
 
 
 def test_a_constant_channel_is_zero():
-    assert instance_norm(torch.full((1, 2, 5, 5), 7.0)).abs().max() == 0
+    assert instance_norm(torch.full((1, 2, 5, 5), 7.0, requires_grad=True)).abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_other_formats(kind):
-    x = torch.randn(1, 4, 8, 8).to(kind)
+    x = torch.randn(1, 4, 8, 8).to(kind).requires_grad_()
     assert instance_norm(x).dtype == kind

@@ -17,7 +17,7 @@ EPSILON = 1e-5
 
 def instance_norm(x: Features) -> Features:
     """Each channel of each image with mean 0 and variance 1: what `nn.InstanceNorm2d` computes without its options."""
-    if compiled_for(x):
+    if torch.is_grad_enabled() and x.requires_grad and compiled_for(x):  # forward and backward, three times as fast
         return _InstanceNorm.apply(x)  # type: ignore[no-any-return]
     return F.group_norm(x, x.shape[1], eps=EPSILON)  # the same, on a CPU several times as fast as F.instance_norm
 

@@ -63,7 +63,7 @@ DEFAULT = Recipe(
             "larger crops for larger motion, more iterations to go there, and all three worlds, so that nothing is "
             "forgotten; a little over half the first rate, as the network starts from what it knows",
             data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
-            steps=3_600,
+            steps=3_000,
             batch=4,
             crop=(256, 320),
             iterations=6,
