@@ -46,7 +46,7 @@ def main() -> None:
     errors.set(ylabel="end-point error, px", ylim=(0, None))
     axis.legend(loc="upper right")
     errors.legend(loc="lower left")
-    figure.savefig(options.output, metadata={"Date": None})
+    figure.savefig(options.output, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
 
 
 if __name__ == "__main__":
