@@ -4,11 +4,12 @@ python scripts/ship_weights.py runs/default worlds
 """
 
 import argparse
-import hashlib
 import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+
+import pooch
 
 from opticflow.weights.checkpoint import read_checkpoint
 from opticflow.weights.manifest import HERE
@@ -36,7 +37,7 @@ def main() -> None:
     print("[[weights]]")
     print(f'name = "{found.name}"')
     print(f'file = "{file.name}"')
-    print(f'sha256 = "{hashlib.sha256(file.read_bytes()).hexdigest()}"')
+    print(f'sha256 = "{pooch.file_hash(file)}"')
     print(f"bytes = {file.stat().st_size}")
     print(f"parameters = {found.parameters}")
     print('licence = "Apache-2.0"')

@@ -45,6 +45,17 @@ def toy_sample(number: int, size: tuple[int, int] = (64, 64), largest: float = 4
     return Sample(texture, second, flow, everywhere, ~everywhere, f"toy {number}")
 
 
+def flying_chairs(folder: str, size: tuple[int, int]) -> dict[str, str | np.ndarray]:
+    """Files in the layout of FlyingChairs, for `write_files`: three pairs, the last one for validation."""
+    files: dict[str, str | np.ndarray] = {f"{folder}FlyingChairs_train_val.txt": "1\n1\n2\n"}
+    for number in range(3):
+        sample = toy_sample(number, size)
+        files[f"{folder}data/{number + 1:05d}_img1.ppm"] = sample.first
+        files[f"{folder}data/{number + 1:05d}_img2.ppm"] = sample.second
+        files[f"{folder}data/{number + 1:05d}_flow.flo"] = sample.flow
+    return files
+
+
 def toy_batch(samples: list[Sample]) -> Batch:
     def stacked(arrays: list[np.ndarray]) -> Float[torch.Tensor, "batch channels height width"]:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float()

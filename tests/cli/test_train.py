@@ -5,19 +5,13 @@ import json
 import pytest
 
 import opticflow
-from train_toys import toy_sample
+from train_toys import flying_chairs
 
 
 @pytest.fixture
 def sets(write_files):
     """A few pairs in the layouts of FlyingChairs and of pairs of one's own."""
-    files = {"FlyingChairs_train_val.txt": "1\n1\n2\n"}
-    for number in range(3):
-        sample = toy_sample(number, (80, 80))
-        files[f"data/{number + 1:05d}_img1.ppm"] = sample.first
-        files[f"data/{number + 1:05d}_img2.ppm"] = sample.second
-        files[f"data/{number + 1:05d}_flow.flo"] = sample.flow
-    return write_files(files)
+    return write_files(flying_chairs("", (80, 80)))
 
 
 QUICK = ("--steps", 2, "--batch", 1, "--crop", "64x64", "--device", "cpu", "--precision", "fp32")

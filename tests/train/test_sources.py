@@ -8,19 +8,13 @@ import pytest
 from opticflow.errors import DatasetError, InputError
 from opticflow.train.recipe import Part, Recipe, Start
 from opticflow.train.sources import Folders, RecipeSources
-from train_toys import small_stage, toy_sample
+from train_toys import flying_chairs, small_stage, toy_sample
 
 
 @pytest.fixture
 def chairs(write_files):
     """Three pairs in the layout of FlyingChairs, the last one for validation."""
-    files = {"FlyingChairs_release/FlyingChairs_train_val.txt": "1\n1\n2\n"}
-    for number in range(3):
-        sample = toy_sample(number, (72, 80))
-        files[f"FlyingChairs_release/data/{number + 1:05d}_img1.ppm"] = sample.first
-        files[f"FlyingChairs_release/data/{number + 1:05d}_img2.ppm"] = sample.second
-        files[f"FlyingChairs_release/data/{number + 1:05d}_flow.flo"] = sample.flow
-    return write_files(files)
+    return write_files(flying_chairs("FlyingChairs_release/", (72, 80)))
 
 
 def of_chairs(**changes):

@@ -31,6 +31,14 @@ def _corner(centre, size, RADIUS: tl.constexpr):
 
 
 @_kernel
+def _window(place, scale, height, width, RADIUS: tl.constexpr):
+    """The corner of the window around a place (x, y), and how far the place lies beyond its own, along both axes."""
+    left, right_share = _corner(tl.load(place) * scale, width, RADIUS)
+    top, lower_share = _corner(tl.load(place + 1) * scale, height, RADIUS)
+    return left, right_share, top, lower_share
+
+
+@_kernel
 def _read(
     first,
     second,
@@ -52,8 +60,7 @@ def _read(
     SIDE: tl.constexpr = 2 * RADIUS + 2
     WINDOW: tl.constexpr = SIDE - 1
     p = tl.program_id(0).to(tl.int64)
-    left, right_share = _corner(tl.load(places + 2 * p) * scale, width, RADIUS)
-    top, lower_share = _corner(tl.load(places + 2 * p + 1) * scale, height, RADIUS)
+    left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
     across = left - tl.load(corners + 2 * p)
     down = top - tl.load(corners + 2 * p + 1)
     patch_of_p = patches + p * (SIDE * SIDE)
@@ -99,8 +106,7 @@ def _gather(
     """Blend what a position's products are at its place; neighbours are read again from the cache."""
     WINDOW: tl.constexpr = 2 * RADIUS + 1
     p = tl.program_id(0).to(tl.int64)
-    left, right_share = _corner(tl.load(places + 2 * p) * scale, width, RADIUS)
-    top, lower_share = _corner(tl.load(places + 2 * p + 1) * scale, height, RADIUS)
+    left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
     k = tl.arange(0, PLACES)
     i, j = k // WINDOW, k % WINDOW
     total = tl.zeros([PLACES], found.dtype.element_ty)
@@ -129,8 +135,7 @@ def _spread(
     SIDE: tl.constexpr = 2 * RADIUS + 2
     WINDOW: tl.constexpr = SIDE - 1
     p = tl.program_id(0).to(tl.int64)
-    left, right_share = _corner(tl.load(places + 2 * p) * scale, width, RADIUS)
-    top, lower_share = _corner(tl.load(places + 2 * p + 1) * scale, height, RADIUS)
+    left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
     k = tl.arange(0, PLACES)
     i, j = k // SIDE, k % SIDE
     x, y = left + i, top + j

@@ -17,6 +17,7 @@ Features = Float[Tensor, "batch _ height width"]
 Kernel = Float[Tensor, "36 inputs outputs"]
 
 TILE = 4
+"""Pixels of the answer along an axis that are computed together."""
 CHUNK = 256
 """Tiles that are handled at once where no gradient is wanted: what lies between the steps stays in the cache."""
 _TO_POINTS = (
@@ -54,7 +55,7 @@ class _Winograd(torch.autograd.Function):
         from opticflow.ops import winograd_numba as run
 
         batch, channels, height, width = x.shape
-        grid = -(-height // TILE), -(-width // TILE)
+        grid = _grid(height, width)
         tiles = batch * grid[0] * grid[1]
         frames = x.permute(0, 2, 3, 1).contiguous()
         size = batch, kernel.shape[2], height, width
@@ -79,7 +80,7 @@ class _Winograd(torch.autograd.Function):
 
         values, kernel = ctx.saved_tensors
         height, width = ctx.size
-        grid = -(-height // TILE), -(-width // TILE)
+        grid = _grid(height, width)
         filled = _filled(gradients[0], grid)
         products = filled.new_empty(36, len(filled) * grid[0] * grid[1], kernel.shape[2])
         run.transform_output_adjoint(filled, products, grid)
@@ -91,6 +92,11 @@ class _Winograd(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_kernel = torch.bmm(values.transpose(1, 2), products)
         return of_input, of_kernel
+
+
+def _grid(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of tiles."""
+    return -(-height // TILE), -(-width // TILE)
 
 
 def _filled(x: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from opticflow.ops.compiled import compiled, in_threads
+from opticflow.ops.winograd import TILE
 
-TILE, PATCH = 4, 6
+PATCH = TILE + 2
 _BLOCK = 64
 """Channels whose intermediate values stay in the first cache."""
 # numbers of the width of the data: a Python one would make everything double
@@ -50,6 +51,40 @@ def _from_points_adjoint(d0, d1, d2, d3):
 
 
 @compiled
+def _six(between, k, i):
+    """Row k of one channel's intermediate values."""
+    return between[k, 0, i], between[k, 1, i], between[k, 2, i], between[k, 3, i], between[k, 4, i], between[k, 5, i]
+
+
+@compiled
+def _column(points, j, t, c):
+    """Column j of the 6 x 6 points of one tile and channel."""
+    return (
+        points[j, t, c],
+        points[6 + j, t, c],
+        points[12 + j, t, c],
+        points[18 + j, t, c],
+        points[24 + j, t, c],
+        points[30 + j, t, c],
+    )
+
+
+@compiled
+def _keep_column(between, j, i, found):
+    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
+    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+
+
+@compiled
+def _fill_row(points, k, t, c, found):
+    """Row k of the 6 x 6 points of one tile and channel."""
+    first = PATCH * k
+    points[first, t, c], points[first + 1, t, c] = found[0], found[1]
+    points[first + 2, t, c], points[first + 3, t, c] = found[2], found[3]
+    points[first + 4, t, c], points[first + 5, t, c] = found[4], found[5]
+
+
+@compiled
 def _place(tile, rows, columns):
     within = tile % (rows * columns)
     return tile // (rows * columns), within // columns * TILE, within % columns * TILE
@@ -70,23 +105,11 @@ def _transform_patch(frames, n, top, left, low, size, between, values, t, first_
                 frames[n, top + 4, x, c],
                 frames[n, top + 5, x, c],
             )
-            between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
-            between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+            _keep_column(between, j, i, found)
     for k in range(PATCH):
-        first = PATCH * k
         for i in range(size):
             c = first_channel + i
-            found = _to_points(
-                between[k, 0, i],
-                between[k, 1, i],
-                between[k, 2, i],
-                between[k, 3, i],
-                between[k, 4, i],
-                between[k, 5, i],
-            )
-            values[first, t, c], values[first + 1, t, c] = found[0], found[1]
-            values[first + 2, t, c], values[first + 3, t, c] = found[2], found[3]
-            values[first + 4, t, c], values[first + 5, t, c] = found[4], found[5]
+            _fill_row(values, k, t, c, _to_points(*_six(between, k, i)))
 
 
 @compiled
@@ -130,30 +153,14 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
             for j in range(PATCH):
                 for i in range(size):
                     c = low + i
-                    found = _to_points_adjoint(
-                        values[j, t, c],
-                        values[6 + j, t, c],
-                        values[12 + j, t, c],
-                        values[18 + j, t, c],
-                        values[24 + j, t, c],
-                        values[30 + j, t, c],
-                    )
-                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
-                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+                    _keep_column(between, j, i, _to_points_adjoint(*_column(values, j, t, c)))
             for k in range(PATCH):
                 y = top + k
                 if not 0 <= y < height:
                     continue
                 for i in range(size):
                     c = low + i
-                    found = _to_points_adjoint(
-                        between[k, 0, i],
-                        between[k, 1, i],
-                        between[k, 2, i],
-                        between[k, 3, i],
-                        between[k, 4, i],
-                        between[k, 5, i],
-                    )
+                    found = _to_points_adjoint(*_six(between, k, i))
                     if inside:
                         frames[n, y, left, c] += found[0]
                         frames[n, y, left + 1, c] += found[1]
@@ -178,14 +185,7 @@ def _transform_output(products, frames, rows, columns, start, begin, end):
             for j in range(PATCH):
                 for i in range(size):
                     c = low + i
-                    found = _from_points(
-                        products[j, t, c],
-                        products[6 + j, t, c],
-                        products[12 + j, t, c],
-                        products[18 + j, t, c],
-                        products[24 + j, t, c],
-                        products[30 + j, t, c],
-                    )
+                    found = _from_points(*_column(products, j, t, c))
                     between[0, j, i], between[1, j, i] = found[0], found[1]
                     between[2, j, i], between[3, j, i] = found[2], found[3]
             for k in range(min(TILE, height - top)):
@@ -193,14 +193,7 @@ def _transform_output(products, frames, rows, columns, start, begin, end):
                 inside = width - left
                 for i in range(size):
                     c = low + i
-                    found = _from_points(
-                        between[k, 0, i],
-                        between[k, 1, i],
-                        between[k, 2, i],
-                        between[k, 3, i],
-                        between[k, 4, i],
-                        between[k, 5, i],
-                    )
+                    found = _from_points(*_six(between, k, i))
                     frames[n, y, left, c] = found[0]
                     if inside > 1:
                         frames[n, y, left + 1, c] = found[1]
@@ -229,16 +222,12 @@ def _transform_output_adjoint(frames, products, rows, columns, begin, end):
                         frames[n, top + 2, x, c],
                         frames[n, top + 3, x, c],
                     )
-                    between[0, j, i], between[1, j, i], between[2, j, i] = found[0], found[1], found[2]
-                    between[3, j, i], between[4, j, i], between[5, j, i] = found[3], found[4], found[5]
+                    _keep_column(between, j, i, found)
             for k in range(PATCH):
-                first = PATCH * k
                 for i in range(size):
                     c = low + i
                     found = _from_points_adjoint(between[k, 0, i], between[k, 1, i], between[k, 2, i], between[k, 3, i])
-                    products[first, t, c], products[first + 1, t, c] = found[0], found[1]
-                    products[first + 2, t, c], products[first + 3, t, c] = found[2], found[3]
-                    products[first + 4, t, c], products[first + 5, t, c] = found[4], found[5]
+                    _fill_row(products, k, t, c, found)
 
 
 Images = Float[Tensor, "batch height width channels"]

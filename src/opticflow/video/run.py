@@ -75,6 +75,12 @@ class ClipOptions:
         """Pairs in a segment: a whole number of batches."""
         return -(-SEGMENT // self.batch) * self.batch
 
+    def estimate(self, estimator: Estimator, frames: Iterable[Frame]) -> Iterator[PairFlow]:
+        """The flow of each pair of these frames; see `Estimator.pairs`."""
+        return estimator.pairs(
+            frames, batch=self.batch, backward=self.backward, warm_start=self.warm_start, reuse=self.reuse
+        )
+
     def first_to_compute(self, done: int) -> int:
         """Where a run goes on that has `done` pairs. Video and warm starts need their segment from its start."""
         whole = self.segment if "video" in self.saves or self.warm_start else self.batch
@@ -266,13 +272,7 @@ def _estimate(
             begun.append(frame)
             yield frame.image
 
-    for pair in estimator.pairs(
-        images(),
-        batch=options.batch,
-        backward=options.backward,
-        warm_start=options.warm_start,
-        reuse=options.reuse,
-    ):
+    for pair in options.estimate(estimator, images()):
         yield begun.popleft(), pair
 
 

@@ -98,13 +98,7 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
 
 def _run_alone(clip: Clip, estimator: Estimator, options: ClipOptions, pairs: int | None = None) -> None:
     frames = (frame.image for frame in clip.frames(options.start, options.end, options.step))
-    flows = estimator.pairs(
-        islice(frames, None if pairs is None else pairs + 1),
-        batch=options.batch,
-        backward=options.backward,
-        warm_start=options.warm_start,
-        reuse=options.reuse,
-    )
+    flows = options.estimate(estimator, islice(frames, None if pairs is None else pairs + 1))
     for _ in flows:
         pass
 

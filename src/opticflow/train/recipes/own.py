@@ -20,6 +20,9 @@ def _made(world: str, share: float) -> Part:
     return Part(world, AUGMENTATION, share, split="TRAIN" if world == "things" else "training")
 
 
+ALL_WORLDS = (_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3))
+
+
 def _stage(name: str, source: str, **numbers: Any) -> Stage:
     """What all stages share.
 
@@ -33,6 +36,8 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
         "warm_up": 0.05,
         "clip": 1.0,
         "loss": "sequence",
+        "loss_options": {"gamma": 0.8},
+        "batch": 4,
         "weight_decay": 1e-4,
         "validation": HELD_OUT,
         "validation_samples": 24,
@@ -52,36 +57,30 @@ DEFAULT = Recipe(
             "many steps",
             data=(_made("chairs", 0.5), _made("mixed", 0.5)),
             steps=7_000,
-            batch=4,
             crop=(192, 256),
             iterations=4,
             learning_rate=4e-4,
-            loss_options={"gamma": 0.8},
         ),
         _stage(
             "wide",
             "larger crops for larger motion, more iterations to go there, and all three worlds, so that nothing is "
             "forgotten; a little over half the first rate, as the network starts from what it knows",
-            data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
+            data=ALL_WORLDS,
             steps=3_000,
-            batch=4,
             crop=(256, 320),
             iterations=6,
             learning_rate=2.5e-4,
-            loss_options={"gamma": 0.8},
             start=(Start("simple"),),
         ),
         _stage(
             "long",
             "the bulk of the samples: the same again for longer, at twice RAFT's rate for its second stage, as the "
             "network still learns most of its motion here",
-            data=(_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3)),
+            data=ALL_WORLDS,
             steps=16_000,
-            batch=4,
             crop=(256, 320),
             iterations=6,
             learning_rate=2.5e-4,
-            loss_options={"gamma": 0.8},
             start=(Start("wide"),),
         ),
         _stage(
@@ -90,7 +89,6 @@ DEFAULT = Recipe(
             "nearest to real pictures; rate, weight decay and gamma of RAFT's fine-tuning",
             data=(_made("mixed", 0.4), _made("things", 0.6)),
             steps=8_000,
-            batch=4,
             crop=(320, 448),
             iterations=10,
             learning_rate=1.25e-4,
