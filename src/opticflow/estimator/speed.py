@@ -151,7 +151,7 @@ def _measure(
         memory=memory,
         plain_milliseconds=None if plain_best is None else round(1e3 * plain_best, 2),
         plain_memory=plain_memory,
-        ratio=None if plain_best is None else round(plain_best / best, 3),
+        ratio=None if plain_best is None else float(f"{plain_best / best:.3g}"),
     )
 
 
