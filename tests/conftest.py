@@ -1,7 +1,7 @@
 """Fixtures that many rooms share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -26,6 +26,14 @@ def real_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data at {root}; set OPTICFLOW_REAL_DATA")
     return root
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """A function that gives PyTorch, and the loops of the package with it, a number of threads."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

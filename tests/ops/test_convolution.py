@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opticflow.ops import convolution, winograd
+from opticflow.ops import convolution, winograd_numba
 from opticflow.ops.convolution import convolve, prepared
 from opticflow.ops.winograd import winograd_convolution, winograd_kernel
 
@@ -39,11 +39,11 @@ def test_gradients_of_winograd(size):
     assert torch.autograd.gradcheck(lambda x, w, b: winograd_convolution(x, winograd_kernel(w), b), tensors)
 
 
-def test_winograd_in_chunks_and_in_threads(monkeypatch):
+def test_winograd_in_chunks_and_in_threads(monkeypatch, set_threads):
     x, weight, bias = case(2, 50, 60, 22, 17)
     wanted = F.conv2d(x, weight, bias, padding=1)
-    monkeypatch.setattr(winograd, "CHUNK", 7)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(winograd_numba, "CHUNK", 7)
+    set_threads(3)
     torch.testing.assert_close(winograd_convolution(x, winograd_kernel(weight), bias), wanted, rtol=0, atol=5e-5)
     x.requires_grad_()
     answers = [winograd_convolution(x, winograd_kernel(weight), bias), F.conv2d(x, weight, bias, padding=1)]

@@ -49,7 +49,7 @@ def test_gradients_of_the_correlation_in_double_precision(form):
     assert torch.autograd.gradcheck(lambda a, b: form(a, b, reach=4, step=2), pair)
 
 
-def test_threads_share_the_rows_of_the_correlation(monkeypatch):
+def test_threads_share_the_rows_of_the_correlation(set_threads):
     pair = [features(2, 8, 5, 9, seed=seed).requires_grad_() for seed in range(2)]
 
     def run():
@@ -57,7 +57,7 @@ def test_threads_share_the_rows_of_the_correlation(monkeypatch):
         return [found, *torch.autograd.grad(found.square().sum(), pair)]
 
     alone = run()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    set_threads(3)
     torch.testing.assert_close(run(), alone, rtol=0, atol=0)
 
 

@@ -26,11 +26,11 @@ def test_a_large_mean_costs_no_digits():
     torch.testing.assert_close(instance_norm(single), F.instance_norm(single.double()).float(), rtol=0, atol=1e-4)
 
 
-def test_gradients(monkeypatch):
+def test_gradients(set_threads):
     torch.manual_seed(0)
     x = torch.randn(2, 5, 4, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(instance_norm, (x,))
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    set_threads(3)
     ours, theirs = (torch.autograd.grad(norm(x).pow(3).sum(), x)[0] for norm in (instance_norm, F.instance_norm))
     torch.testing.assert_close(ours, theirs)
 

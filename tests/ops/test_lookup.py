@@ -139,10 +139,10 @@ def test_half_precision_is_summed_in_single(form, kind):
         torch.testing.assert_close(gradient.float(), single_gradient, rtol=1e-2, atol=1e-2)
 
 
-def test_threads_share_the_work(monkeypatch):
+def test_threads_share_the_work(set_threads):
     pair, places = features(1, 8, 7, 9), 6 * torch.rand(1, 2, 7, 9)
     alone = OnDemandCorrelation(*pair).lookup(places)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    set_threads(3)
     torch.testing.assert_close(OnDemandCorrelation(*pair).lookup(places), alone, rtol=0, atol=0)
 
 

@@ -29,20 +29,46 @@ def compiled(function: Callable) -> Callable:
 
 
 def in_threads(count: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(begin, end)` on parts of range(count), one for each of PyTorch's threads."""
-    threads = min(torch.get_num_threads(), count)
+    """Call `work(begin, end)` on parts of range(count), one for each of PyTorch's threads.
+
+    PyTorch's operations within `work` have one thread each.
+    """
+    available = torch.get_num_threads()
+    threads = min(available, count)
     if threads <= 1:
         return work(0, count)
     bounds = [count * i // threads for i in range(threads + 1)]
-    others = [_pool(os.getpid(), threads).submit(work, *bound) for bound in pairwise(bounds[1:])]
+    pool = _pool(os.getpid(), threads)
+    torch.set_num_threads(1)
     try:
-        work(bounds[0], bounds[1])
+        others = [pool.submit(_alone, work, *bound) for bound in pairwise(bounds[1:])]
+        try:
+            work(bounds[0], bounds[1])
+        finally:
+            for other in others:
+                other.result()
     finally:
-        for other in others:
-            other.result()
+        torch.set_num_threads(available)
+
+
+def _alone(work: Callable[[int, int], None], begin: int, end: int) -> None:
+    torch.set_num_threads(1)  # what other threads have does not hold for one that has just begun
+    work(begin, end)
 
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """Kept from call to call; a forked process has none of its parent's threads and gets its own."""
-    return ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(threads)
+    pool.submit(_second_team).result()
+    return pool
+
+
+def _second_team() -> None:
+    """Have PyTorch's idle threads sleep at once.
+
+    GNU's OpenMP lets them spin for milliseconds, on the core that a thread of ours waits for, unless it has started
+    more threads than there are cores (`do_spin` in its wait.h). What another thread starts counts as well.
+    """
+    torch.set_num_threads(2)
+    torch.zeros(2**17)  # large enough to be shared

@@ -18,8 +18,6 @@ Kernel = Float[Tensor, "36 inputs outputs"]
 
 TILE = 4
 """Pixels of the answer along an axis that are computed together."""
-CHUNK = 256
-"""Tiles that are handled at once where no gradient is wanted: what lies between the steps stays in the cache."""
 _TO_POINTS = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -61,16 +59,10 @@ class _Winograd(torch.autograd.Function):
         size = batch, kernel.shape[2], height, width
         answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
         to_fill = answer.permute(0, 2, 3, 1)
-        chunk = tiles if any(ctx.needs_input_grad) else min(CHUNK, tiles)
-        values, products = x.new_empty(36, chunk, channels), x.new_empty(36, chunk, kernel.shape[2])
-        for start in range(0, tiles, chunk):
-            if start + chunk > tiles:
-                values, products = (part[:, : tiles - start].contiguous() for part in (values, products))
-            run.transform_input(frames, values, grid, start)
-            torch.bmm(values, kernel, out=products)
-            run.transform_output(products, to_fill, grid, start)
+        values = x.new_empty(36, tiles, channels) if ctx.needs_input_grad[1] else None
+        run.convolve(frames, kernel, to_fill, grid, values)
         ctx.size = height, width
-        ctx.save_for_backward(values if ctx.needs_input_grad[1] else None, kernel)
+        ctx.save_for_backward(values, kernel)
         return answer
 
     @staticmethod

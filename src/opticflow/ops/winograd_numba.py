@@ -6,6 +6,7 @@ handles eight of them.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from opticflow.ops.compiled import compiled, in_threads
 from opticflow.ops.winograd import TILE
 
 PATCH = TILE + 2
+CHUNK = 256
+"""Tiles that a thread handles at once: what lies between the steps stays in its cache."""
 _BLOCK = 64
 """Channels whose intermediate values stay in the first cache."""
 # numbers of the width of the data: a Python one would make everything double
@@ -236,22 +239,42 @@ Grid = tuple[int, int]
 """Rows and columns of tiles."""
 
 
-def transform_input(frames: Images, values: Points, grid: Grid, start: int) -> None:
-    """Fill `values` with what tiles `start` and following read of the frames, at the points."""
-    arrays = frames.numpy(), values.numpy()
-    in_threads(values.shape[1], lambda begin, end: _transform_input(*arrays, *grid, start, begin, end))
+def convolve(
+    frames: Float[Tensor, "batch height width inputs"],
+    kernel: Float[Tensor, "36 inputs outputs"],
+    answer: Float[Tensor, "batch height width outputs"],
+    grid: Grid,
+    kept: Float[Tensor, "36 tiles inputs"] | None = None,
+) -> None:
+    """Fill `answer` with the convolution of the frames. Each thread takes tiles through all steps, a chunk at a time.
+
+    Args:
+        frames: the input.
+        kernel: of `winograd_kernel`.
+        answer: written to.
+        grid: rows and columns of tiles.
+        kept: filled with the values of all tiles at the points, if given.
+    """
+    read, written = frames.numpy(), answer.numpy()
+
+    def chunks(begin: int, end: int) -> None:
+        size = min(CHUNK, end - begin)
+        values = frames.new_empty(36, size, kernel.shape[1]) if kept is None else kept
+        products = frames.new_empty(36, size, kernel.shape[2])
+        for start in range(begin, end, CHUNK):
+            count = min(CHUNK, end - start)
+            first = 0 if kept is None else start
+            _transform_input(read, values.numpy(), *grid, start - first, first, first + count)
+            torch.bmm(values[:, first : first + count], kernel, out=products[:, :count])
+            _transform_output(products.numpy(), written, *grid, start, 0, count)
+
+    in_threads(len(frames) * grid[0] * grid[1], chunks)
 
 
 def transform_input_adjoint(values: Points, frames: Images, grid: Grid) -> None:
     """Add to `frames` the gradient of the input, from that of its values at the points."""
     arrays = values.numpy(), frames.numpy()
     in_threads(frames.shape[3], lambda begin, end: _transform_input_adjoint(*arrays, *grid, begin, end))
-
-
-def transform_output(products: Points, frames: Images, grid: Grid, start: int) -> None:
-    """Fill in tiles `start` and following of `frames` from the products at the points."""
-    arrays = products.numpy(), frames.numpy()
-    in_threads(products.shape[1], lambda begin, end: _transform_output(*arrays, *grid, start, begin, end))
 
 
 def transform_output_adjoint(frames: Images, products: Points, grid: Grid) -> None:
