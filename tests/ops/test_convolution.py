@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from opticflow.ops import convolution, winograd_numba
 from opticflow.ops.convolution import convolve, prepared
-from opticflow.ops.winograd import winograd_convolution, winograd_kernel
+from opticflow.ops.winograd import winograd_convolution, winograd_kernel, winograd_line_convolution
 
 SIDES = st.integers(1, 13)
 CHANNELS = st.integers(1, 70)
@@ -19,6 +19,11 @@ def case(batch, inputs, outputs, height, width, kind=torch.float32, kernel=3):
     x = torch.randn(batch, inputs, height, width, dtype=kind)
     weight = torch.randn(outputs, inputs, kernel, kernel, dtype=kind) / kernel / inputs**0.5
     return x, weight, torch.randn(outputs, dtype=kind)
+
+
+def line(batch, inputs, outputs, height, width, down, kind=torch.float32):
+    x, weight, bias = case(batch, inputs, outputs, height, width, kind, kernel=5)
+    return x, weight[..., :1] if down else weight[:, :, :1], bias
 
 
 @settings(deadline=None, max_examples=40)
@@ -42,13 +47,47 @@ def test_gradients_of_winograd(size):
 def test_winograd_in_chunks_and_in_threads(monkeypatch, set_threads):
     x, weight, bias = case(2, 50, 60, 22, 17)
     wanted = F.conv2d(x, weight, bias, padding=1)
-    monkeypatch.setattr(winograd_numba, "CHUNK", 7)
+    monkeypatch.setattr(winograd_numba, "CHUNK", 7 * 36)
     set_threads(3)
     torch.testing.assert_close(winograd_convolution(x, winograd_kernel(weight), bias), wanted, rtol=0, atol=5e-5)
     x.requires_grad_()
     answers = [winograd_convolution(x, winograd_kernel(weight), bias), F.conv2d(x, weight, bias, padding=1)]
     one, other = (torch.autograd.grad(answer.square().sum(), x)[0] for answer in answers)
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 3), CHANNELS, CHANNELS, st.integers(1, 19), st.integers(1, 19), st.booleans())
+def test_winograd_along_a_line_is_the_convolution_at_any_size(batch, inputs, outputs, height, width, down):
+    x, weight, bias = line(batch, inputs, outputs, height, width, down)
+    wanted = F.conv2d(x.double(), weight.double(), bias.double(), padding=(2, 0) if down else (0, 2))
+    answer = winograd_line_convolution(x, winograd_kernel(weight), bias, down=down)
+    torch.testing.assert_close(answer.double(), wanted, rtol=0, atol=1e-5 * max(1.0, float(wanted.abs().max())))
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_lines_in_chunks_and_in_threads(monkeypatch, set_threads, down):
+    monkeypatch.setattr(winograd_numba, "CHUNK", 7 * 8)
+    set_threads(3)
+    x, weight, _ = line(2, 10, 90, 22, 17, down, kind=torch.float64)
+    answer = winograd_line_convolution(x, winograd_kernel(weight), down=down)
+    torch.testing.assert_close(answer, F.conv2d(x, weight, padding=(2, 0) if down else (0, 2)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_lines_are_for_where_no_gradient_flows(down):
+    x, weight, bias = line(2, 84, 90, 16, 20, down)
+    weight.requires_grad_()
+    padding = (2, 0) if down else (0, 2)
+    wanted = F.conv2d(x, weight, bias, padding=padding)
+    with torch.no_grad():
+        kernel = prepared(weight, x)
+        assert len(kernel) == 8
+        for weights in (weight, kernel):
+            torch.testing.assert_close(convolve(x, weights, bias, padding=padding), wanted, rtol=0, atol=5e-5)
+    assert prepared(weight, x) is weight
+    found = convolve(x, weight, bias, padding=padding)
+    torch.testing.assert_close(*(torch.autograd.grad(y.square().sum(), weight)[0] for y in (found, wanted)))
 
 
 @pytest.mark.parametrize("kernel, stride, padding", [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (3, 1, 0), (7, 2, 3)])

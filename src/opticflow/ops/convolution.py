@@ -1,11 +1,12 @@
 """A convolution by whichever way is fastest: the same answer, up to rounding."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from opticflow.ops.kernels import compiled_for
-from opticflow.ops.winograd import Kernel, winograd_convolution, winograd_kernel
+from opticflow.ops.winograd import Kernel, winograd_convolution, winograd_kernel, winograd_line_convolution
 
 Features = Float[Tensor, "batch _ _ _"]
 Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]
@@ -31,20 +32,26 @@ def convolve(
         stride: down and across.
         padding: zeros above and below, left and right.
     """
-    if weight.ndim == 3:
+    if weight.ndim == 3 and len(weight) == 36:
         return winograd_convolution(x, weight, bias)
+    if weight.ndim == 3:
+        return winograd_line_convolution(x, weight, bias, down=padding == (2, 0))
     if compiled_for(x) and stride == (1, 1):
         if weight.shape[2:] == (1, 1) and padding == (0, 0):  # a product, for which PyTorch has a slow form too
             return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
-        if padding == (1, 1) and _suits(weight):
-            return winograd_convolution(x, winograd_kernel(weight), bias)
+        side = (weight.shape[2] // 2, weight.shape[3] // 2)
+        if padding == side and _suits(weight, x):
+            return convolve(x, winograd_kernel(weight), bias, padding=padding)
     return F.conv2d(x, weight, bias, stride, padding)
 
 
 def prepared(weight: Weight, x: Features) -> Weight | Kernel:
     """Weights for several convolutions of stride 1 with features like `x`, so that their common work is done once."""
-    return winograd_kernel(weight) if compiled_for(x) and _suits(weight) else weight
+    return winograd_kernel(weight) if compiled_for(x) and _suits(weight, x) else weight
 
 
-def _suits(weight: Tensor) -> bool:
-    return weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= FEWEST_CHANNELS
+def _suits(weight: Tensor, x: Tensor) -> bool:
+    if min(weight.shape[:2]) < FEWEST_CHANNELS:
+        return False
+    in_training = torch.is_grad_enabled() and (weight.requires_grad or x.requires_grad)
+    return weight.shape[2:] == (3, 3) or (weight.shape[2:] in ((1, 5), (5, 1)) and not in_training)

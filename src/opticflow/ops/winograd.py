@@ -1,8 +1,10 @@
-"""3 x 3 convolutions with a quarter of the multiplications, for CPUs without matrix units.
+"""Convolutions with a quarter of the multiplications (3 x 3) or two fifths (1 x 5, 5 x 1), for CPUs without matrix
+units.
 
 F(4 x 4, 3 x 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: values of 6 x 6
 pixels at 36 points are multiplied with those of the kernel, one matrix product for each point, and give 4 x 4 pixels.
-In float32 the answer is exact to 1e-5 of its largest value, where adding up directly is to 2e-6.
+F(4, 5) likewise, along one axis: 8 pixels, 8 points and 4 pixels of the answer. In float32 the answer is exact to 1e-5
+of its largest value, where adding up directly is to 2e-6.
 """
 
 from typing import Any
@@ -14,7 +16,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 Features = Float[Tensor, "batch _ height width"]
-Kernel = Float[Tensor, "36 inputs outputs"]
+Kernel = Float[Tensor, "points inputs outputs"]
+"""36 of a 3 x 3 kernel, 8 of one of five in a line."""
 
 TILE = 4
 """Pixels of the answer along an axis that are computed together."""
@@ -26,17 +29,32 @@ _TO_POINTS = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
+_LINE_TO_POINTS = (
+    (1, 0, 0, 0, 0),
+    *(
+        tuple(scale / 90 * point**power for power in range(5))
+        for scale, point in ((-20, 1), (-20, -1), (1, 2), (1, -2), (64, 1 / 2), (64, -1 / 2))
+    ),
+    (0, 0, 0, 0, 1),
+)
 
 
-def winograd_kernel(weight: Float[Tensor, "outputs inputs 3 3"]) -> Kernel:
-    """The weights at the 36 points; made once, it serves any number of convolutions."""
-    line = torch.tensor(_TO_POINTS, dtype=weight.dtype)
+def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
+    """The weights at the points; made once, it serves any number of convolutions.
+
+    Args:
+        weight: of 3 x 3, 1 x 5 or 5 x 1.
+    """
     outputs, inputs = weight.shape[:2]
-    return (torch.kron(line, line) @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(36, inputs, outputs)
+    square = weight.shape[2:] == (3, 3)
+    points = torch.tensor(_TO_POINTS if square else _LINE_TO_POINTS, dtype=weight.dtype)
+    if square:
+        points = torch.kron(points, points)
+    return (points @ weight.permute(2, 3, 1, 0).reshape(points.shape[1], -1)).view(-1, inputs, outputs)
 
 
 def winograd_convolution(x: Features, kernel: Kernel, bias: Float[Tensor, " outputs"] | None = None) -> Features:
-    """The convolution of stride 1 with zeros around the frame, on a CPU, in float32 or float64.
+    """The convolution with 3 x 3 weights of stride 1 with zeros around the frame, on a CPU, in float32 or float64.
 
     Args:
         x: fastest with the strides of channels-last, as the answer has.
@@ -44,6 +62,25 @@ def winograd_convolution(x: Features, kernel: Kernel, bias: Float[Tensor, " outp
         bias: of the answer's channels.
     """
     answer: Tensor = _Winograd.apply(x, kernel)  # type: ignore[assignment]
+    return answer if bias is None else answer.add_(bias.view(-1, 1, 1))
+
+
+def winograd_line_convolution(
+    x: Features, kernel: Kernel, bias: Float[Tensor, " outputs"] | None = None, *, down: bool
+) -> Features:
+    """The same with five weights in a line; no gradient flows through it.
+
+    Args:
+        x: see `winograd_convolution`.
+        kernel: see `winograd_convolution`.
+        bias: see `winograd_convolution`.
+        down: whether they stand upright (5 x 1).
+    """
+    from opticflow.ops import winograd_lines_numba as run
+
+    size = len(x), kernel.shape[2], *x.shape[2:]
+    answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    run.convolve(x.permute(0, 2, 3, 1).contiguous(), kernel, answer.permute(0, 2, 3, 1), down=down)
     return answer if bias is None else answer.add_(bias.view(-1, 1, 1))
 
 

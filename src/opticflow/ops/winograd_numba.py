@@ -5,6 +5,8 @@ number t counts along rows, then down, then through the batch. Channels are the 
 handles eight of them.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,8 +16,8 @@ from opticflow.ops.compiled import compiled, in_threads
 from opticflow.ops.winograd import TILE
 
 PATCH = TILE + 2
-CHUNK = 256
-"""Tiles that a thread handles at once: what lies between the steps stays in its cache."""
+CHUNK = 9216
+"""Values of a channel that a thread handles at once."""
 _BLOCK = 64
 """Channels whose intermediate values stay in the first cache."""
 # numbers of the width of the data: a Python one would make everything double
@@ -239,6 +241,39 @@ Grid = tuple[int, int]
 """Rows and columns of tiles."""
 
 
+def by_chunks(
+    tiles: int,
+    kernel: Float[Tensor, "points inputs outputs"],
+    fill: Callable[[np.ndarray, int, int, int], None],
+    write: Callable[[np.ndarray, int, int], None],
+    kept: Float[Tensor, "points tiles inputs"] | None = None,
+) -> None:
+    """Each thread takes tiles through all steps, so many at a time that what lies between stays in its cache.
+
+    Args:
+        tiles: their number.
+        kernel: the weights at the points.
+        fill: `fill(values, shift, begin, end)` fills values[:, begin:end] with what tiles `shift + begin` and
+            following read.
+        write: `write(products, start, count)` makes the answer of tiles `start` and following from products[:, :count].
+        kept: receives the values of all tiles, if given.
+    """
+    points, inputs, outputs = kernel.shape
+
+    def part(begin: int, end: int) -> None:
+        chunk = max(1, min(CHUNK // points, end - begin))
+        values = kernel.new_empty(points, chunk, inputs) if kept is None else kept
+        products = kernel.new_empty(points, chunk, outputs)
+        for start in range(begin, end, chunk):
+            count = min(chunk, end - start)
+            first = 0 if kept is None else start
+            fill(values.numpy(), start - first, first, first + count)
+            torch.bmm(values[:, first : first + count], kernel, out=products[:, :count])
+            write(products.numpy(), start, count)
+
+    in_threads(tiles, part)
+
+
 def convolve(
     frames: Float[Tensor, "batch height width inputs"],
     kernel: Float[Tensor, "36 inputs outputs"],
@@ -246,7 +281,7 @@ def convolve(
     grid: Grid,
     kept: Float[Tensor, "36 tiles inputs"] | None = None,
 ) -> None:
-    """Fill `answer` with the convolution of the frames. Each thread takes tiles through all steps, a chunk at a time.
+    """Fill `answer` with the convolution of the frames.
 
     Args:
         frames: the input.
@@ -256,19 +291,13 @@ def convolve(
         kept: filled with the values of all tiles at the points, if given.
     """
     read, written = frames.numpy(), answer.numpy()
-
-    def chunks(begin: int, end: int) -> None:
-        size = min(CHUNK, end - begin)
-        values = frames.new_empty(36, size, kernel.shape[1]) if kept is None else kept
-        products = frames.new_empty(36, size, kernel.shape[2])
-        for start in range(begin, end, CHUNK):
-            count = min(CHUNK, end - start)
-            first = 0 if kept is None else start
-            _transform_input(read, values.numpy(), *grid, start - first, first, first + count)
-            torch.bmm(values[:, first : first + count], kernel, out=products[:, :count])
-            _transform_output(products.numpy(), written, *grid, start, 0, count)
-
-    in_threads(len(frames) * grid[0] * grid[1], chunks)
+    by_chunks(
+        len(frames) * grid[0] * grid[1],
+        kernel,
+        lambda values, shift, begin, end: _transform_input(read, values, *grid, shift, begin, end),
+        lambda products, start, count: _transform_output(products, written, *grid, start, 0, count),
+        kept,
+    )
 
 
 def transform_input_adjoint(values: Points, frames: Images, grid: Grid) -> None:
