@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.ops.convolution import convolve
+from opticflow.ops.convolution import convolve, prepared
 from opticflow.ops.instance_norm import instance_norm
 
 Features = Float[Tensor, "batch _ _ _"]
@@ -16,10 +16,20 @@ class Convolution(nn.Conv2d):
 
     form: Literal["auto", "plain"] = "auto"
 
-    def forward(self, input: Features) -> Features:
+    def forward(self, input: Features, weight: Tensor | None = None) -> Features:
+        """
+        Args:
+            input: features.
+            weight: what `prepare` has returned, should it have been called.
+        """
         if self.form == "plain":
             return super().forward(input)
-        return convolve(input, self.weight, self.bias, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
+        weight = self.weight if weight is None else weight
+        return convolve(input, weight, self.bias, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
+
+    def prepare(self, like: Features) -> Tensor:
+        """The weights, for several calls with features like these, so that their common work is done once."""
+        return self.weight if self.form == "plain" or self.stride != (1, 1) else prepared(self.weight, like)
 
 
 class InstanceNorm(nn.Module):

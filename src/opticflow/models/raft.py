@@ -4,8 +4,8 @@ The two variants, `raft_large` and `raft_small`, are columns of numbers over the
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,8 @@ Features = Float[Tensor, "batch _ _ _"]
 CoarseFlow = Float[Tensor, "batch 2 _ _"]
 """At 1/8, in pixels of 1/8."""
 Norm = Callable[[int], nn.Module]
+Weights = Mapping[nn.Module, Tensor]
+"""Of convolutions, in the form that is fastest."""
 
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
@@ -106,17 +108,28 @@ class MotionEncoder(nn.Module):
         )
         self.joint = Convolution(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
 
-    def forward(self, flow: CoarseFlow, correlation: Features) -> Features:
-        along = flow
+    def forward(self, flow: CoarseFlow, correlation: Features, weights: Weights) -> Features:
+        along = flow = _channels_last(flow)
         for layer in self.correlation:
-            correlation = _rectified(layer(correlation))
+            correlation = _rectified(layer(correlation, weights[layer]))
         for layer in self.flow:
-            along = _rectified(layer(along))
-        joint = _rectified(self.joint(torch.cat([correlation, along], 1)))
+            along = _rectified(layer(along, weights[layer]))
+        joint = _rectified(self.joint(torch.cat([correlation, along], 1), weights[self.joint]))
         return torch.cat([joint, flow.to(joint.dtype)], 1)
 
 
-class Prepared(NamedTuple):
+class FlowHead(nn.Sequential):
+    """From the state to a change of the flow."""
+
+    def __init__(self, hidden: int, inner: int) -> None:
+        super().__init__(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 2, 3, padding=1))
+
+    def forward(self, hidden: Features, weights: Weights) -> CoarseFlow:  # pyright: ignore[reportIncompatibleMethodOverride]
+        first, _, second = self
+        return second(_rectified(first(hidden, weights[first])), weights[second])
+
+
+class PreparedGRU(NamedTuple):
     """What a GRU's convolutions share between the iterations."""
 
     gates: Features
@@ -142,7 +155,7 @@ class ConvGRU(nn.Module):
         self.reset_gate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
         self.candidate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
 
-    def prepare(self, context: Features) -> Prepared:
+    def prepare(self, context: Features) -> PreparedGRU:
         layers = self.update_gate, self.reset_gate, self.candidate
         of_context = slice(self.hidden, self.hidden + context.shape[1])
         weight = torch.cat([layer.weight[:, of_context] for layer in layers])
@@ -150,14 +163,14 @@ class ConvGRU(nn.Module):
         share = convolve(context, weight, bias, padding=self.padding)
         rest = [torch.cat([layer.weight[:, : self.hidden], layer.weight[:, of_context.stop :]], 1) for layer in layers]
         gates, candidate = share.split([2 * self.hidden, self.hidden], 1)
-        return Prepared(
+        return PreparedGRU(
             _channels_last(gates),
             _channels_last(candidate),
             prepared(torch.cat(rest[:2]).to(share.dtype), context),
             prepared(rest[2].to(share.dtype), context),
         )
 
-    def forward(self, hidden: Features, motion: Features, shared: Prepared) -> Features:
+    def forward(self, hidden: Features, motion: Features, shared: PreparedGRU) -> Features:
         joined = torch.cat([hidden, motion], 1)
         gates = convolve(joined, shared.gate_weights, padding=self.padding).add_(shared.gates).sigmoid_()
         update, reset = gates.chunk(2, 1)
@@ -166,26 +179,36 @@ class ConvGRU(nn.Module):
         return torch.lerp(hidden, candidate, update)
 
 
+class Prepared(NamedTuple):
+    """What the iterations share."""
+
+    gru: list[PreparedGRU]
+    weights: Weights
+    """Of all other convolutions."""
+
+
 class UpdateBlock(nn.Module):
     """One step of the iteration: from the state and what was looked up to the next state and a change of the flow."""
 
-    def __init__(self, *, motion_encoder: MotionEncoder, gru: Sequence[ConvGRU], flow_head: nn.Sequential) -> None:
+    def __init__(self, *, motion_encoder: MotionEncoder, gru: Sequence[ConvGRU], flow_head: FlowHead) -> None:
         super().__init__()
         self.motion_encoder = motion_encoder
         self.gru = nn.ModuleList(gru)
         self.flow_head = flow_head
 
-    def prepare(self, context: Features) -> list[Any]:
-        """What each GRU wants of the context, the same in every iteration."""
-        return [gru.prepare(context) for gru in self.gru]  # type: ignore[operator]
+    def prepare(self, context: Features) -> Prepared:
+        """What each GRU wants of the context, and weights in the form that is fastest."""
+        others = (layer for part in (self.motion_encoder, self.flow_head) for layer in part.modules())
+        weights = {layer: layer.prepare(context) for layer in others if isinstance(layer, Convolution)}
+        return Prepared([gru.prepare(context) for gru in self.gru], weights)  # type: ignore[operator]
 
     def forward(
-        self, hidden: Features, prepared: list[Any], looked_up: Features, flow: CoarseFlow
+        self, hidden: Features, prepared: Prepared, looked_up: Features, flow: CoarseFlow
     ) -> tuple[Features, CoarseFlow]:
-        motion = self.motion_encoder(flow, looked_up)
-        for gru, share in zip(self.gru, prepared, strict=True):
+        motion = self.motion_encoder(flow, looked_up, prepared.weights)
+        for gru, share in zip(self.gru, prepared.gru, strict=True):
             hidden = gru(hidden, motion, share)
-        return hidden, self.flow_head(hidden)
+        return hidden, self.flow_head(hidden, prepared.weights)
 
 
 class ConvexUpsampler(nn.Module):
@@ -295,10 +318,6 @@ class RAFT(LearnedNetwork):
             yield flow, hidden
 
 
-def _flow_head(hidden: int, inner: int) -> nn.Sequential:
-    return nn.Sequential(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 2, 3, padding=1))
-
-
 def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
     """RAFT, 5.3 million parameters."""
     hidden, context, motion = 128, 128, 128
@@ -311,7 +330,7 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 256, 192), flow=(128, 64), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, kernel) for kernel in ((1, 5), (5, 1))],
-            flow_head=_flow_head(hidden, 256),
+            flow_head=FlowHead(hidden, 256),
         ),
         upsampler=ConvexUpsampler(hidden, 256),
         hidden=hidden,
@@ -331,7 +350,7 @@ def raft_small(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, (3, 3))],
-            flow_head=_flow_head(hidden, 128),
+            flow_head=FlowHead(hidden, 128),
         ),
         upsampler=BilinearUpsampler(),
         hidden=hidden,

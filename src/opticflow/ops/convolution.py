@@ -11,7 +11,7 @@ from opticflow.ops.winograd import Kernel, winograd_convolution, winograd_kernel
 Features = Float[Tensor, "batch _ _ _"]
 Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]
 
-FEWEST_CHANNELS = 80
+FEWEST_CHANNELS = 64
 """From here on, of the input and the answer, the transforms cost less than the products that they save, on two threads
 as on one; with 64 channels at half resolution they cost more on two."""
 

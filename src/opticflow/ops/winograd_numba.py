@@ -5,6 +5,7 @@ number t counts along rows, then down, then through the batch. Channels are the 
 handles eight of them.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,8 @@ from opticflow.ops.compiled import compiled, in_threads
 from opticflow.ops.winograd import TILE
 
 PATCH = TILE + 2
-CHUNK = 9216
+_of_thread = threading.local()
+CHUNK = 4608
 """Values of a channel that a thread handles at once."""
 _BLOCK = 64
 """Channels whose intermediate values stay in the first cache."""
@@ -262,8 +264,9 @@ def by_chunks(
 
     def part(begin: int, end: int) -> None:
         chunk = max(1, min(CHUNK // points, end - begin))
-        values = kernel.new_empty(points, chunk, inputs) if kept is None else kept
-        products = kernel.new_empty(points, chunk, outputs)
+        room = _workspace(points * chunk * (inputs + outputs), kernel.dtype)
+        products = room[: points * chunk * outputs].view(points, chunk, outputs)
+        values = room[products.numel() :].view(points, chunk, inputs) if kept is None else kept
         for start in range(begin, end, chunk):
             count = min(chunk, end - start)
             first = 0 if kept is None else start
@@ -272,6 +275,14 @@ def by_chunks(
             write(products.numpy(), start, count)
 
     in_threads(tiles, part)
+
+
+def _workspace(size: int, kind: torch.dtype) -> Tensor:
+    """Memory of this thread, kept from call to call: new pages cost as much as the transforms."""
+    kept = getattr(_of_thread, "workspace", None)
+    if kept is None or len(kept) < size or kept.dtype != kind:
+        kept = _of_thread.workspace = torch.empty(size, dtype=kind)
+    return kept[:size]
 
 
 def convolve(
