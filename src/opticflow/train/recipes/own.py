@@ -78,7 +78,7 @@ DEFAULT = Recipe(
             "motion three times as large, as real pictures have it and what came before did not: with frames at three "
             "quarters of their size, the weights of `wide` lost half as much of a fast scene; crops that hold it",
             data=tuple(replace(part, augmentation="default-far") for part in ALL_WORLDS),
-            steps=4_800,
+            steps=4_400,
             crop=(288, 384),
             iterations=6,
             learning_rate=2.5e-4,
