@@ -10,7 +10,7 @@ from opticflow.scenes.source import PairSource
 from opticflow.scenes.worlds import WORLDS, make_world
 
 FIELDS = ("first", "second", "forward", "backward", "first_occluded", "second_occluded", "first_instances")
-KINDS = ("chairs", "chairs-sdhom", "mixed")
+KINDS = ("chairs", "chairs-sdhom", "mixed", "fast")
 
 
 def _same(one, other) -> bool:
@@ -98,7 +98,7 @@ def test_displacements_of_the_worlds_differ_as_they_should(small_world):
         assert np.isfinite(lengths).all()
         if kind == "chairs-sdhom":
             assert np.mean(np.array(lengths) < 1) > 0.7
-    assert means["chairs-sdhom"] < 1.5 < means["chairs"]
+    assert means["chairs-sdhom"] < 1.5 < means["chairs"] and means["mixed"] < means["fast"]
 
 
 def test_users_pictures_and_objects_are_used(tmp_path):

@@ -10,7 +10,7 @@ from opticflow.cli.progress import show_json, show_progress
 
 
 def generate(
-    kind: Annotated[str, typer.Argument(help="chairs, chairs-sdhom, things or mixed.", metavar="KIND")],
+    kind: Annotated[str, typer.Argument(help="chairs, chairs-sdhom, things, mixed or fast.", metavar="KIND")],
     number: Annotated[int, typer.Option("-n", "--number", help="How many items.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
@@ -34,8 +34,8 @@ def generate(
 ) -> None:
     """Make a synthetic set with exact flow, in the layout that loaders of the published set read.
 
-    chairs and mixed are written as FlyingChairs, chairs-sdhom as ChairsSDHom, things as FlyingThings3D (an item is a
-    sequence of ten frames); with occlusion and instance maps in folders of their own. Ctrl-C or a crash and later
+    chairs, mixed and fast are written as FlyingChairs, chairs-sdhom as ChairsSDHom, things as FlyingThings3D (an item
+    is a sequence of ten frames); with occlusion and instance maps in folders of their own. Ctrl-C or a crash and later
     `--resume` lose nothing.
 
     Example: `opticflow generate chairs -n 100 -o chairs`

@@ -181,6 +181,7 @@ class Layout(Protocol):
 LAYOUTS: dict[str, Layout] = {
     "chairs": FlyingChairsLayout(),
     "mixed": FlyingChairsLayout(),
+    "fast": FlyingChairsLayout(),
     "chairs-sdhom": ChairsSDHomLayout(),
     "things": FlyingThings3DLayout(),
 }

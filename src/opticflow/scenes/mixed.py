@@ -34,6 +34,7 @@ class Mixed:
         size: tuple[int, int],
         backgrounds: Path | None = None,
         objects: Path | None = None,
+        kind: str = "mixed",
     ) -> None:
         """Set up the world; pictures and objects are made when first needed.
 
@@ -41,8 +42,9 @@ class Mixed:
             size: height and width of the frames.
             backgrounds: a folder of pictures that replace the procedural ones.
             objects: a folder of RGBA cut-outs that replace the chairs.
+            kind: the world's name.
         """
-        self.kind, self.knobs, self.seed, self.size = "mixed", knobs, seed, size
+        self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
         self._pictures = background_pool(knobs.pictures, [seed, 11], size, backgrounds)
         self._chairs = object_pool(knobs.chairs, [seed, 12], objects)
         self._surfaces = Pool(
@@ -77,7 +79,7 @@ class Mixed:
         backdrop = layers[0].texture
         for _ in range(int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))):
             layers.append(self._object(rng, carried, backdrop, knobs))
-        return render(layers, height, width, name=f"mixed, seed {self.seed}, index {index}")
+        return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def stock(self) -> None:
         """Make all pictures and objects now rather than when they are needed."""

@@ -102,3 +102,22 @@ class MixedKnobs:
     def clean(self) -> "MixedKnobs":
         """The same scenes without effects and without transparency: what the frames show is then exactly what moves."""
         return replace(self, effects=Effects.none(), transparent_share=0.0)
+
+
+FAST = MixedKnobs(
+    objects=(1, 5),
+    object_size=(90, 420),
+    displacement=(15, 220),
+    background_displacement=(0.3, 40),
+    still_background_share=0.15,
+    rigid_share=0.2,
+    chair_share=0.15,
+    stencil_shares=(0.7, 0.04, 0.03, 0.08, 0.08, 0.07),
+    transparent_share=0.04,
+    pictures=80,
+    surfaces=60,
+    chairs=100,
+    effects=Effects(motion_blur_share=0.55, grading=(0.75, 1.8)),
+)
+"""Few large objects that fly far before a slow background, mostly blurred and at times dark: much of the background is
+covered or comes into view, as in the fast scenes of films."""

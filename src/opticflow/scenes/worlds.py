@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from opticflow.errors import InputError
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
-from opticflow.scenes.mixed_knobs import MixedKnobs
+from opticflow.scenes.mixed_knobs import FAST, MixedKnobs
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.things import Things
 from opticflow.scenes.things_knobs import ThingsKnobs
@@ -77,6 +77,17 @@ def mixed(
     return Mixed(knobs or MixedKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
+def fast(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = CHAIRS_SIZE,
+    backgrounds: Path | None = None,
+    objects: Path | None = None,
+) -> Mixed:
+    """The world `mixed` with large objects that move far."""
+    return Mixed(FAST, seed=seed, size=size, backgrounds=backgrounds, objects=objects, kind="fast")
+
+
 def things(
     seed: int = 0,
     *,
@@ -94,10 +105,11 @@ WORLDS: dict[str, Callable[..., World]] = {
     "chairs-sdhom": chairs_sdhom,
     "things": things,
     "mixed": mixed,
+    "fast": fast,
 }
 """Name -> function of (seed, size, backgrounds, objects)."""
 
-SIZES = {"chairs": CHAIRS_SIZE, "chairs-sdhom": CHAIRS_SIZE, "things": THINGS_SIZE, "mixed": CHAIRS_SIZE}
+SIZES = {kind: THINGS_SIZE if kind == "things" else CHAIRS_SIZE for kind in WORLDS}
 """Height and width that each world has if nothing else is asked for."""
 
 

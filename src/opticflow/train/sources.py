@@ -18,7 +18,7 @@ from opticflow.train.recipe import Part, Recipe, Stage
 
 STAND_INS = {"things-clean": "things", "things-final": "things"}
 """The world in place of a data set, where it is not called like it."""
-LAYOUTS = {"mixed": "chairs", "things": "things-final"}
+LAYOUTS = {"mixed": "chairs", "fast": "chairs", "things": "things-final"}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
 HELD_OUT = 1_000_003
 """The seed of all worlds for validation."""

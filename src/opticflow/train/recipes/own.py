@@ -78,12 +78,29 @@ DEFAULT = Recipe(
             "motion three times as large, as real pictures have it and what came before did not: with frames at three "
             "quarters of their size, the weights of `wide` lost half as much of a fast scene; crops that hold it",
             data=tuple(replace(part, augmentation="default-far") for part in ALL_WORLDS),
-            steps=4_400,
+            steps=3_000,
             crop=(288, 384),
             iterations=6,
             learning_rate=2.5e-4,
             validation_samples=48,
             start=(Start("wide"),),
+        ),
+        _stage(
+            "fast",
+            "pans alone are not enough: what a fast object covers or lays bare was given wild motion; a low rate at "
+            "its end",
+            data=(
+                Part("chairs", "default-far", 0.15, split="training"),
+                Part("mixed", "default-far", 0.2, split="training"),
+                Part("fast", AUGMENTATION, 0.4, split="training"),
+                Part("things", "default-far", 0.25, split="TRAIN"),
+            ),
+            steps=1_500,
+            crop=(288, 384),
+            iterations=6,
+            learning_rate=2e-4,
+            validation_samples=48,
+            start=(Start("far"),),
         ),
         _stage(
             "large",
@@ -96,7 +113,7 @@ DEFAULT = Recipe(
             learning_rate=1.25e-4,
             weight_decay=1e-5,
             loss_options={"gamma": 0.85},
-            start=(Start("far"),),
+            start=(Start("fast"),),
         ),
     ),
 )
