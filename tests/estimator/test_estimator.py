@@ -87,6 +87,31 @@ def test_warm_start_begins_at_the_flow_before():
     assert starts[2] is None, "across a cut nothing is carried over"
 
 
+def test_coarse_start_begins_at_the_flow_of_half_the_size():
+    frames = moving(96, 128, 3, dx=6, dy=0)
+    network = build("Horn-Schunck")
+    calls, match = [], network.match
+
+    def watch(first, second, *, init_flow=None):
+        calls.append((first["frames"].shape[-2:], float(init_flow[:, 0].median())))
+        return match(first, second, init_flow=init_flow)
+
+    network.match = watch  # type: ignore[method-assign]
+    estimator = Estimator(network, coarse_start=True)
+    forward, backward = estimator(*frames[:2]), estimator(*frames[1::-1])
+    assert [size for size, _ in calls] == 2 * [(48, 64), (96, 128)]
+    assert [start for _, start in calls] == pytest.approx([0, 6, 0, -6], abs=0.5)
+    for reuse in (True, False):
+        pairs = list(estimator.pairs(frames, backward=True, reuse=reuse))
+        np.testing.assert_allclose(pairs[0].forward, forward, atol=1e-4)
+        np.testing.assert_allclose(pairs[0].backward, backward, atol=1e-4)
+    calls.clear()
+    estimator(*frames[:2], init_flow=np.full((96, 128, 2), 2, np.float32))
+    assert calls == [((96, 128), 2.0)], "a start that is given is taken"
+    list(estimator.pairs(frames, warm_start=True))
+    assert len(calls) == 1 + 2 + 1, "the second pair starts from the first's flow"
+
+
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])
 def test_opencv_methods_start_where_they_are_told(name):
     frames = moving(192, 256, 2, dx=60, dy=0)

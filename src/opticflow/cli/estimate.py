@@ -52,6 +52,9 @@ def estimate(
         str | None,
         typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
     ] = None,
+    coarse_start: Annotated[
+        bool, typer.Option("--coarse-start", help="Start from an estimate at half the size, for far motion.")
+    ] = False,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
@@ -93,17 +96,9 @@ def estimate(
         "scale": scale,
         "refine": refine,
         "max_memory": max_memory,
+        "coarse_start": coarse_start,
     }
-    estimator = opticflow.load(
-        model,
-        device=device,
-        precision=precision,
-        iterations=iterations,
-        padding=padding,
-        scale=scale,
-        refine=refine,
-        max_memory=max_memory,
-    )
+    estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
     options = {
         "start": start,
         "end": end,

@@ -1,7 +1,7 @@
 """opticflow evaluate"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="Updates of RAFT; the network's own if not given.")
     ] = None,
     padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
+    coarse_start: Annotated[
+        bool, typer.Option("--coarse-start", help="Start from an estimate at half the size, for far motion.")
+    ] = False,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.
 
@@ -55,13 +58,9 @@ def evaluate(
         check_target(target)
     data = open_dataset(dataset, root, split)
     data = data[:limit] if limit else data
-    contenders = [
-        Contender.of(
-            name,
-            load(name, device=device, precision=precision, iterations=iterations, padding=padding),  # type: ignore[arg-type]
-        )
-        for name in names
-    ]
+    settings: dict[str, Any] = {"device": device, "precision": precision, "iterations": iterations, "padding": padding}
+    settings["coarse_start"] = coarse_start
+    contenders = [Contender.of(name, load(name, **settings)) for name in names]
     with show_progress("evaluating", unit="pairs") as show:
         report = run(
             contenders,

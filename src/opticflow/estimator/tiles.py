@@ -5,21 +5,19 @@ frame where the small estimate says that its contents went. What is left is near
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import cv2
 import numpy as np
 from jaxtyping import Float32
 
 from opticflow.errors import InputError
+from opticflow.estimator.coarse import HALF, Pair, coarse_flow
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 OVERLAP = 96
 """Pixels that neighbouring tiles share: more than a 1/8 feature's surroundings that matter."""
 
 Tile = Float32[np.ndarray, "_ _ 2"]
-Pair = Callable[..., Tile]
-"""Estimates the flow of two frames that fit into memory, from a start."""
 
 
 def estimate_in_tiles(
@@ -42,14 +40,16 @@ def estimate_in_tiles(
         InputError: `pixels` is less than `smallest_tile`.
     """
     height, width = first.shape[:2]
-    seed = _small_estimate(estimate, first, second, pixels) if start is None else start
+    if start is None:
+        scale = min(HALF, math.sqrt(0.9 * pixels / (height * width)))
+        start = coarse_flow(estimate, first, second, scale)
     rows, columns = layout(height, width, pixels, multiple)
     total = np.zeros((height, width, 2), np.float32)
     weights = np.zeros((height, width, 1), np.float32)
     for row in rows:
         for column in columns:
             own = row, column
-            flow = _estimate_tile(estimate, first, second, seed, own)
+            flow = _estimate_tile(estimate, first, second, start, own)
             weight = _ramp(row, height)[:, None, None] * _ramp(column, width)[None, :, None]
             total[own] += weight * flow
             weights[own] += weight
@@ -57,20 +57,9 @@ def estimate_in_tiles(
     return total
 
 
-def _small_estimate(estimate: Pair, first: Frame, second: Frame, pixels: int) -> FlowArray:
-    height, width = first.shape[:2]
-    scale = min(0.5, math.sqrt(0.9 * pixels / (height * width)))
-    size = max(1, int(width * scale)), max(1, int(height * scale))
-    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (first, second)]
-    flow = estimate(small[0], small[1], np.zeros((*small[0].shape[:2], 2), np.float32))
-    flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    flow *= np.array([width / size[0], height / size[1]], np.float32)
-    return flow
-
-
-def _estimate_tile(estimate: Pair, first: Frame, second: Frame, seed: FlowArray, own: tuple[slice, slice]) -> Tile:
+def _estimate_tile(estimate: Pair, first: Frame, second: Frame, seeds: FlowArray, own: tuple[slice, slice]) -> Tile:
     """The flow of one tile: its contents' usual motion, and what it estimates beyond."""
-    start = seed[own]
+    start = seeds[own]
     usual = np.rint(np.median(start.reshape(-1, 2)[::7], axis=0)).astype(int)
     y, x = (
         np.clip(np.arange(part.start, part.stop) + shift, 0, side - 1)

@@ -39,6 +39,8 @@ class Contender:
         }
         if hasattr(estimator.network, "iterations"):
             settings["iterations"] = str(estimator.network.iterations)
+        if estimator.coarse_start:
+            settings["start"] = "coarse"
         parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
         return cls(name, estimator, settings, weights_hash(estimator.network), parameters)
 
