@@ -1,5 +1,7 @@
 """Convolutions by every way that is chosen, against PyTorch's own."""
 
+import threading
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -54,6 +56,18 @@ def test_winograd_in_chunks_and_in_threads(monkeypatch, set_threads):
     answers = [winograd_convolution(x, winograd_kernel(weight), bias), F.conv2d(x, weight, bias, padding=1)]
     one, other = (torch.autograd.grad(answer.square().sum(), x)[0] for answer in answers)
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_memory_that_inference_has_left_serves_training(monkeypatch):
+    monkeypatch.setattr(winograd_numba, "_of_thread", threading.local())
+    with torch.inference_mode():
+        x, weight, _ = case(1, 150, 160, 30, 40)
+        winograd_convolution(x, winograd_kernel(weight))
+    x, weight, _ = case(1, 8, 9, 6, 5)
+    weight.requires_grad_()
+    answer = winograd_convolution(x, winograd_kernel(weight))
+    torch.testing.assert_close(answer, F.conv2d(x, weight, padding=1), rtol=0, atol=5e-5)
+    assert torch.autograd.grad(answer.sum(), weight)[0].shape == weight.shape
 
 
 @settings(deadline=None, max_examples=40)

@@ -281,7 +281,8 @@ def _workspace(size: int, kind: torch.dtype) -> Tensor:
     """Memory of this thread, kept from call to call: new pages cost as much as the transforms."""
     kept = getattr(_of_thread, "workspace", None)
     if kept is None or len(kept) < size or kept.dtype != kind:
-        kept = _of_thread.workspace = torch.empty(size, dtype=kind)
+        with torch.inference_mode(False):  # what is made in that mode cannot be written to outside of it
+            kept = _of_thread.workspace = torch.empty(size, dtype=kind)
     return kept[:size]
 
 
