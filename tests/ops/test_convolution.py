@@ -52,10 +52,10 @@ def test_winograd_in_chunks_and_in_threads(monkeypatch, set_threads):
     monkeypatch.setattr(winograd_numba, "CHUNK", 7 * 36)
     set_threads(3)
     torch.testing.assert_close(winograd_convolution(x, winograd_kernel(weight), bias), wanted, rtol=0, atol=5e-5)
-    x.requires_grad_()
+    wanted_of = x.requires_grad_(), weight.requires_grad_()
     answers = [winograd_convolution(x, winograd_kernel(weight), bias), F.conv2d(x, weight, bias, padding=1)]
-    one, other = (torch.autograd.grad(answer.square().sum(), x)[0] for answer in answers)
-    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    one, other = (torch.autograd.grad(answer.square().sum(), wanted_of) for answer in answers)
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
 def test_memory_that_inference_has_left_serves_training(monkeypatch):

@@ -27,9 +27,12 @@ class Convolution(nn.Conv2d):
         weight = self.weight if weight is None else weight
         return convolve(input, weight, self.bias, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
 
-    def prepare(self, like: Features) -> Tensor:
-        """The weights, for several calls with features like these, so that their common work is done once."""
-        return self.weight if self.form == "plain" or self.stride != (1, 1) else prepared(self.weight, like)
+    def prepare(self, like: Features) -> Tensor | None:
+        """The weights in a form for several calls with features like these; None where that would save nothing."""
+        if self.form == "plain" or self.stride != (1, 1):
+            return None
+        weight = prepared(self.weight, like)
+        return None if weight is self.weight else weight
 
 
 class InstanceNorm(nn.Module):

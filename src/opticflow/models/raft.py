@@ -24,8 +24,8 @@ Features = Float[Tensor, "batch _ _ _"]
 CoarseFlow = Float[Tensor, "batch 2 _ _"]
 """At 1/8, in pixels of 1/8."""
 Norm = Callable[[int], nn.Module]
-Weights = Mapping[nn.Module, Tensor]
-"""Of convolutions, in the form that is fastest."""
+Weights = Mapping[nn.Module, Tensor | None]
+"""Of convolutions, where another form than their own is faster."""
 
 STRIDE = 8
 DEFAULT_ITERATIONS = 12

@@ -261,6 +261,7 @@ def by_chunks(
         kept: receives the values of all tiles, if given.
     """
     points, inputs, outputs = kernel.shape
+    kernel = kernel.detach()  # other threads do not know that no gradient is wanted here
 
     def part(begin: int, end: int) -> None:
         chunk = max(1, min(CHUNK // points, end - begin))
