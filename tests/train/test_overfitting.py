@@ -43,7 +43,7 @@ def errors(tmp_path, precision, **numbers):
 
 def test_raft_small_learns_most_of_a_pair_in_a_few_steps(tmp_path):
     before, after = errors(tmp_path, "fp32", batch=1, **{**RECURRENT, "steps": 100})
-    assert after < before / 3
+    assert after < before / 4
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]
 
 FEWEST_CHANNELS = 64
 """From here on, of the input and the answer, the transforms cost less than the products that they save, on two threads
-as on one; with 64 channels at half resolution they cost more on two."""
+as on one."""
 
 
 def convolve(

@@ -11,14 +11,14 @@ from typing import Any
 
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
-AUGMENTATION = "default-mix"
+AUGMENTATION, FAR = "default-mix", "default-far"
 HELD_OUT = (Part("chairs", split="validation"), Part("mixed", split="validation"), Part("things", split="TEST"))
 """The same in all stages, so that their errors compare."""
 
 
-def _made(world: str, share: float) -> Part:
+def _made(world: str, share: float, augmentation: str = AUGMENTATION) -> Part:
     """A part of a stage; should a folder be given, its samples for training."""
-    return Part(world, AUGMENTATION, share, split="TRAIN" if world == "things" else "training")
+    return Part(world, augmentation, share, split="TRAIN" if world == "things" else "training")
 
 
 ALL_WORLDS = (_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3))
@@ -77,7 +77,7 @@ DEFAULT = Recipe(
             "far",
             "motion three times as large, as real pictures have it and what came before did not: with frames at three "
             "quarters of their size, the weights of `wide` lost half as much of a fast scene; crops that hold it",
-            data=tuple(replace(part, augmentation="default-far") for part in ALL_WORLDS),
+            data=tuple(replace(part, augmentation=FAR) for part in ALL_WORLDS),
             steps=3_000,
             crop=(288, 384),
             iterations=6,
@@ -89,11 +89,7 @@ DEFAULT = Recipe(
             "settle",
             "a short cycle at half the rate, in which small motion, which larger pictures and pans had made rarer, has "
             "its share again",
-            data=(
-                _made("chairs", 0.3),
-                Part("mixed", "default-far", 0.4, split="training"),
-                Part("things", "default-far", 0.3, split="TRAIN"),
-            ),
+            data=(_made("chairs", 0.3), _made("mixed", 0.4, FAR), _made("things", 0.3, FAR)),
             steps=650,
             crop=(288, 384),
             iterations=6,
