@@ -24,6 +24,7 @@ from opticflow.train.devices import launch
 from opticflow.train.logbook import Logbook
 from opticflow.train.recipe import Recipe, Stage
 from opticflow.train.schedules import learning_rate, make_optimiser, set_learning_rate
+from opticflow.train.starts import coarse_start, starts_coarse
 from opticflow.train.validation import validate
 
 
@@ -143,7 +144,8 @@ def _run_stage(
         first, second, flow, valid = fabric.to_device((batch.first, batch.second, batch.flow, batch.valid))
         set_learning_rate(optimiser, learning_rate(stage, step))
         optimiser.zero_grad(set_to_none=True)
-        predictions = network.predictions(first, second)
+        start = coarse_start(bare, stage, first, second, fabric) if starts_coarse(stage, step) else None
+        predictions = network.predictions(first, second, init_flow=start)
         loss = loss_function(predictions, flow, valid, **stage.loss_options)
         fabric.backward(loss)
         norm = fabric.clip_gradients(network, optimiser, max_norm=stage.clip or math.inf, error_if_nonfinite=False)

@@ -83,6 +83,8 @@ class Stage:
     """The largest norm of the whole gradient."""
     iterations: int | None = None
     """Of RAFT, in training; validation takes the network's own number."""
+    coarse_starts: float = 0.0
+    """Share of the steps that start RAFT's iterations from its estimate of the frames at half their size."""
     start: tuple[Start, ...] = ()
     """What of the network begins with weights of earlier stages; the rest begins at random."""
     frozen: tuple[str, ...] = ()
@@ -112,6 +114,8 @@ class Stage:
         _check(0 < self.warm_up < 1, f"the warm-up of {name} is {self.warm_up}; wanted a share between 0 and 1")
         rising = list(self.halve_at) == sorted(set(self.halve_at)) and all(step > 0 for step in self.halve_at)
         _check(rising, f"{name} halves its rate at {self.halve_at}; wanted rising steps")
+        share = self.coarse_starts
+        _check(0 <= share <= 1, f"the share of coarse starts of {name} is {share}; wanted 0 to 1")
         _check(self.iterations is None or self.iterations >= 1, f"{name} has {self.iterations} iterations; wanted 1")
 
     @property

@@ -98,6 +98,20 @@ DEFAULT = Recipe(
             start=(Start("far"),),
         ),
         _stage(
+            "coarse",
+            "half of the steps start from an estimate at half the size, as `--coarse-start` does: "
+            "what the network gets right there must not be lost at full size; a long cycle, as small motion had hardly "
+            "become better since `wide`, and far motion in less than half of the samples",
+            data=(_made("chairs", 0.3), _made("mixed", 0.4, FAR), _made("things", 0.3)),
+            steps=4_000,
+            crop=(288, 384),
+            iterations=6,
+            coarse_starts=0.5,
+            learning_rate=2.5e-4,
+            validation_samples=48,
+            start=(Start("settle"),),
+        ),
+        _stage(
             "large",
             "crops of nearly the whole frame and enough iterations to go far; the worlds nearest to real pictures; "
             "rate, weight decay and gamma of RAFT's fine-tuning",
@@ -108,7 +122,8 @@ DEFAULT = Recipe(
             learning_rate=1.25e-4,
             weight_decay=1e-5,
             loss_options={"gamma": 0.85},
-            start=(Start("settle"),),
+            coarse_starts=0.5,
+            start=(Start("coarse"),),
         ),
     ),
 )
