@@ -117,6 +117,34 @@ def test_every_convolution_is_pytorchs(channels, kernel, stride, padding):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
 
 
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (1, 5), (5, 1)])
+@pytest.mark.parametrize("channels", [(4, 6), (84, 90)])
+def test_what_comes_after_a_convolution(channels, kernel, rectified, learns, monkeypatch):
+    monkeypatch.setattr(winograd_numba, "CHUNK", 7 * 36)
+    x, weight, bias = case(2, *channels, 15, 18, kernel=5)
+    weight = weight[:, :, : kernel[0], : kernel[1]]
+    padding = kernel[0] // 2, kernel[1] // 2
+    tensors = [tensor.requires_grad_(learns) for tensor in (x, weight, bias, torch.randn(2, channels[1], 15, 18))]
+    answer = convolve(*tensors[:3], padding=padding, added=tensors[3], rectified=rectified)
+    wanted = F.conv2d(x, weight, bias, padding=padding) + tensors[3]
+    wanted = wanted.relu() if rectified else wanted
+    torch.testing.assert_close(answer, wanted, rtol=0, atol=5e-5)
+    assert not rectified or bool((answer == 0).any())
+    if learns:
+        one, other = (torch.autograd.grad(form.square().sum(), tensors) for form in (answer, wanted))
+        for ours, theirs in zip(one, other, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
+
+
+def test_what_is_not_a_number_stays_so():
+    x, weight, bias = case(1, 80, 80, 12, 12)
+    x[0, 0, 4, 4] = torch.nan
+    answer = convolve(x, weight, bias, padding=(1, 1), rectified=True)
+    assert answer[0, :, 3:6, 3:6].isnan().all()
+
+
 def test_prepared_weights_serve_as_weights():
     x, weight, bias = case(1, 80, 80, 12, 12)
     kernel = prepared(weight, x)

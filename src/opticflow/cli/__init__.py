@@ -24,6 +24,7 @@ from opticflow.cli.train import train
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
+from opticflow.ops.kept_memory import keep_freed_memory
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # Click's, wherever this version of Typer keeps it
 
@@ -54,6 +55,7 @@ app.add_typer(models, name="models")
 def main() -> None:
     """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
+    keep_freed_memory()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UsageError as error:

@@ -18,6 +18,7 @@ from opticflow.estimator.estimator import Estimator, set_iterations
 from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.models.plain import plain_twin
 from opticflow.models.raft import RAFT, STRIDE
+from opticflow.ops.kept_memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,7 @@ def _fits(height: int, width: int, device: torch.device) -> bool:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()  # as the command does, for both forms
     try:
         sys.stdout.write(json.dumps(asdict(_measure(*json.loads(sys.argv[1])))) + "\n")
     except OpticflowError as error:

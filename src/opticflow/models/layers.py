@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,16 +17,18 @@ class Convolution(nn.Conv2d):
 
     form: Literal["auto", "plain"] = "auto"
 
-    def forward(self, input: Features, weight: Tensor | None = None) -> Features:
+    def forward(self, input: Features, weight: Tensor | None = None, *, rectified: bool = False) -> Features:
         """
         Args:
             input: features.
             weight: what `prepare` has returned, should it have been called.
+            rectified: negative values then become zero.
         """
         if self.form == "plain":
-            return super().forward(input)
+            answer = super().forward(input)
+            return F.relu(answer) if rectified else answer
         weight = self.weight if weight is None else weight
-        return convolve(input, weight, self.bias, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
+        return convolve(input, weight, self.bias, self.stride, self.padding, rectified=rectified)  # pyright: ignore
 
     def prepare(self, like: Features) -> Tensor | None:
         """The weights in a form for several calls with features like these; None where that would save nothing."""

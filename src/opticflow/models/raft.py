@@ -111,10 +111,10 @@ class MotionEncoder(nn.Module):
     def forward(self, flow: CoarseFlow, correlation: Features, weights: Weights) -> Features:
         along = flow = _channels_last(flow)
         for layer in self.correlation:
-            correlation = _rectified(layer(correlation, weights[layer]))
+            correlation = layer(correlation, weights[layer], rectified=True)
         for layer in self.flow:
-            along = _rectified(layer(along, weights[layer]))
-        joint = _rectified(self.joint(torch.cat([correlation, along], 1), weights[self.joint]))
+            along = layer(along, weights[layer], rectified=True)
+        joint = self.joint(torch.cat([correlation, along], 1), weights[self.joint], rectified=True)
         return torch.cat([joint, flow.to(joint.dtype)], 1)
 
 
@@ -126,7 +126,7 @@ class FlowHead(nn.Sequential):
 
     def forward(self, hidden: Features, weights: Weights) -> CoarseFlow:  # pyright: ignore[reportIncompatibleMethodOverride]
         first, _, second = self
-        return second(_rectified(first(hidden, weights[first])), weights[second])
+        return second(first(hidden, weights[first], rectified=True), weights[second])
 
 
 class PreparedGRU(NamedTuple):
@@ -172,10 +172,13 @@ class ConvGRU(nn.Module):
 
     def forward(self, hidden: Features, motion: Features, shared: PreparedGRU) -> Features:
         joined = torch.cat([hidden, motion], 1)
-        gates = convolve(joined, shared.gate_weights, padding=self.padding).add_(shared.gates).sigmoid_()
+        gates = convolve(joined, shared.gate_weights, padding=self.padding, added=shared.gates).sigmoid_()
         update, reset = gates.chunk(2, 1)
-        joined = torch.cat([reset * hidden, motion], 1)
-        candidate = convolve(joined, shared.candidate_weights, padding=self.padding).add_(shared.candidate).tanh_()
+        if torch.is_grad_enabled():
+            joined = torch.cat([reset * hidden, motion], 1)
+        else:
+            torch.mul(reset, hidden, out=joined[:, : self.hidden])
+        candidate = convolve(joined, shared.candidate_weights, padding=self.padding, added=shared.candidate).tanh_()
         return torch.lerp(hidden, candidate, update)
 
 

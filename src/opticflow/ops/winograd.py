@@ -53,20 +53,46 @@ def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
     return (points @ weight.permute(2, 3, 1, 0).reshape(points.shape[1], -1)).view(-1, inputs, outputs)
 
 
-def winograd_convolution(x: Features, kernel: Kernel, bias: Float[Tensor, " outputs"] | None = None) -> Features:
+def winograd_convolution(
+    x: Features,
+    kernel: Kernel,
+    bias: Float[Tensor, " outputs"] | None = None,
+    *,
+    added: Features | None = None,
+    rectified: bool = False,
+) -> Features:
     """The convolution with 3 x 3 weights of stride 1 with zeros around the frame, on a CPU, in float32 or float64.
+
+    What comes after it costs nearly nothing where no gradient flows.
 
     Args:
         x: fastest with the strides of channels-last, as the answer has.
         kernel: of `winograd_kernel`.
         bias: of the answer's channels.
+        added: to the answer; of its shape.
+        rectified: negative values then become zero.
     """
-    answer: Tensor = _Winograd.apply(x, kernel)  # type: ignore[assignment]
-    return answer if bias is None else answer.add_(bias.view(-1, 1, 1))
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias, added)):
+        answer: Tensor = _Winograd.apply(x, kernel)  # type: ignore[assignment]
+        if bias is not None:
+            answer = answer.add_(bias.view(-1, 1, 1))
+        return finished(answer, added, rectified)
+    from opticflow.ops import winograd_numba as run
+
+    answer, frames, to_fill = _images(x, kernel)
+    finish = run.finishing(to_fill, bias, None if added is None else added.permute(0, 2, 3, 1), rectified)
+    run.convolve(frames, kernel, to_fill, _grid(*x.shape[2:]), finish)
+    return answer
 
 
 def winograd_line_convolution(
-    x: Features, kernel: Kernel, bias: Float[Tensor, " outputs"] | None = None, *, down: bool
+    x: Features,
+    kernel: Kernel,
+    bias: Float[Tensor, " outputs"] | None = None,
+    *,
+    down: bool,
+    added: Features | None = None,
+    rectified: bool = False,
 ) -> Features:
     """The same with five weights in a line; no gradient flows through it.
 
@@ -75,13 +101,32 @@ def winograd_line_convolution(
         kernel: see `winograd_convolution`.
         bias: see `winograd_convolution`.
         down: whether they stand upright (5 x 1).
+        added: see `winograd_convolution`.
+        rectified: see `winograd_convolution`.
     """
     from opticflow.ops import winograd_lines_numba as run
+    from opticflow.ops.winograd_numba import finishing
 
+    answer, frames, to_fill = _images(x, kernel)
+    finish = finishing(to_fill, bias, None if added is None else added.permute(0, 2, 3, 1), rectified)
+    run.convolve(frames, kernel, to_fill, finish, down=down)
+    return answer
+
+
+def finished(answer: Features, added: Features | None, rectified: bool) -> Features:
+    """What comes after a convolution, where the convolution itself does not see to it; may overwrite its answer."""
+    if added is not None:
+        answer = answer.add_(added)
+    if rectified:  # in place only where no gradient flows: autograd copies what it takes for a view
+        answer = F.relu(answer, inplace=not torch.is_grad_enabled())
+    return answer
+
+
+def _images(x: Features, kernel: Kernel) -> tuple[Features, Tensor, Tensor]:
+    """The answer, not yet filled; input and answer with the channels last."""
     size = len(x), kernel.shape[2], *x.shape[2:]
     answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-    run.convolve(x.permute(0, 2, 3, 1).contiguous(), kernel, answer.permute(0, 2, 3, 1), down=down)
-    return answer if bias is None else answer.add_(bias.view(-1, 1, 1))
+    return answer, x.permute(0, 2, 3, 1).contiguous(), answer.permute(0, 2, 3, 1)
 
 
 class _Winograd(torch.autograd.Function):
@@ -92,12 +137,9 @@ class _Winograd(torch.autograd.Function):
         batch, channels, height, width = x.shape
         grid = _grid(height, width)
         tiles = batch * grid[0] * grid[1]
-        frames = x.permute(0, 2, 3, 1).contiguous()
-        size = batch, kernel.shape[2], height, width
-        answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        to_fill = answer.permute(0, 2, 3, 1)
+        answer, frames, to_fill = _images(x, kernel)
         values = x.new_empty(36, tiles, channels) if ctx.needs_input_grad[1] else None
-        run.convolve(frames, kernel, to_fill, grid, values)
+        run.convolve(frames, kernel, to_fill, grid, run.finishing(to_fill, None, None, False), values)
         ctx.size = height, width
         ctx.save_for_backward(values, kernel)
         return answer

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from opticflow.ops.compiled import compiled
 from opticflow.ops.winograd import TILE
-from opticflow.ops.winograd_numba import by_chunks
+from opticflow.ops.winograd_numba import Finish, by_chunks, write_value
 
 PATCH = TILE + 4
 _BLOCK = 64
@@ -102,7 +102,7 @@ def _transform_input(frames, values, rows, columns, down, shift, begin, end):
 
 
 @compiled
-def _transform_output(products, frames, rows, columns, down, start, count):
+def _transform_output(products, frames, bias, added, floor, rows, columns, down, start, count):
     height, width, channels = frames.shape[1:]
     along = 1 - down
     for t in range(count):
@@ -119,19 +119,20 @@ def _transform_output(products, frames, rows, columns, down, start, count):
                 products[6, t, c],
                 products[7, t, c],
             )
-            frames[n, y, x, c] = found[0]
+            write_value(frames, n, y, x, c, found[0], bias, added, floor)
             if inside > 1:
-                frames[n, y + down, x + along, c] = found[1]
+                write_value(frames, n, y + down, x + along, c, found[1], bias, added, floor)
             if inside > 2:
-                frames[n, y + 2 * down, x + 2 * along, c] = found[2]
+                write_value(frames, n, y + 2 * down, x + 2 * along, c, found[2], bias, added, floor)
             if inside > 3:
-                frames[n, y + 3 * down, x + 3 * along, c] = found[3]
+                write_value(frames, n, y + 3 * down, x + 3 * along, c, found[3], bias, added, floor)
 
 
 def convolve(
     frames: Float[Tensor, "batch height width inputs"],
     kernel: Float[Tensor, "8 inputs outputs"],
     answer: Float[Tensor, "batch height width outputs"],
+    finish: Finish,
     *,
     down: bool,
 ) -> None:
@@ -141,6 +142,7 @@ def convolve(
         frames: the input.
         kernel: of `winograd_kernel`.
         answer: written to.
+        finish: of `finishing`.
         down: whether the kernel stands upright.
     """
     batch, height, width, _ = frames.shape
@@ -150,5 +152,5 @@ def convolve(
         batch * grid[0] * grid[1],
         kernel,
         lambda values, shift, begin, end: _transform_input(read, values, *grid, shift, begin, end),
-        lambda products, start, count: _transform_output(products, written, *grid, start, count),
+        lambda products, start, count: _transform_output(products, written, *finish, *grid, start, count),
     )

@@ -182,7 +182,16 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
 
 
 @compiled
-def _transform_output(products, frames, rows, columns, start, begin, end):
+def write_value(frames, n, y, x, c, value, bias, added, floor):
+    """Write a value of the answer, with what comes after the convolution: its pixel is still in the cache."""
+    value += bias[c]
+    if added is not None:
+        value += added[n, y, x, c]
+    frames[n, y, x, c] = floor if value < floor else value
+
+
+@compiled
+def _transform_output(products, frames, bias, added, floor, rows, columns, start, begin, end):
     height, width, channels = frames.shape[1:]
     between = np.empty((TILE, PATCH, _BLOCK), frames.dtype)
     for t in range(begin, end):
@@ -201,13 +210,13 @@ def _transform_output(products, frames, rows, columns, start, begin, end):
                 for i in range(size):
                     c = low + i
                     found = _from_points(*_six(between, k, i))
-                    frames[n, y, left, c] = found[0]
+                    write_value(frames, n, y, left, c, found[0], bias, added, floor)
                     if inside > 1:
-                        frames[n, y, left + 1, c] = found[1]
+                        write_value(frames, n, y, left + 1, c, found[1], bias, added, floor)
                     if inside > 2:
-                        frames[n, y, left + 2, c] = found[2]
+                        write_value(frames, n, y, left + 2, c, found[2], bias, added, floor)
                     if inside > 3:
-                        frames[n, y, left + 3, c] = found[3]
+                        write_value(frames, n, y, left + 3, c, found[3], bias, added, floor)
 
 
 @compiled
@@ -287,11 +296,29 @@ def _workspace(size: int, kind: torch.dtype) -> Tensor:
     return kept[:size]
 
 
+Finish = tuple[np.ndarray, np.ndarray | None, np.floating]
+"""What is added to the channels, what to the whole answer, and the least that a value can then be."""
+
+
+def finishing(
+    answer: Float[Tensor, "batch height width outputs"],
+    bias: Float[Tensor, " outputs"] | None,
+    added: Float[Tensor, "batch height width outputs"] | None,
+    rectified: bool,
+) -> Finish:
+    """For the compiled loops."""
+    array = answer.numpy()
+    floor = array.dtype.type(0 if rectified else -np.inf)
+    of_channels = np.zeros(array.shape[-1], array.dtype) if bias is None else bias.numpy()
+    return of_channels, None if added is None else added.contiguous().numpy(), floor
+
+
 def convolve(
     frames: Float[Tensor, "batch height width inputs"],
     kernel: Float[Tensor, "36 inputs outputs"],
     answer: Float[Tensor, "batch height width outputs"],
     grid: Grid,
+    finish: Finish,
     kept: Float[Tensor, "36 tiles inputs"] | None = None,
 ) -> None:
     """Fill `answer` with the convolution of the frames.
@@ -301,6 +328,7 @@ def convolve(
         kernel: of `winograd_kernel`.
         answer: written to.
         grid: rows and columns of tiles.
+        finish: of `finishing`.
         kept: filled with the values of all tiles at the points, if given.
     """
     read, written = frames.numpy(), answer.numpy()
@@ -308,7 +336,7 @@ def convolve(
         len(frames) * grid[0] * grid[1],
         kernel,
         lambda values, shift, begin, end: _transform_input(read, values, *grid, shift, begin, end),
-        lambda products, start, count: _transform_output(products, written, *grid, start, 0, count),
+        lambda products, start, count: _transform_output(products, written, *finish, *grid, start, 0, count),
         kept,
     )
 
