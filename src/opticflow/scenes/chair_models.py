@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from opticflow.scenes import textures
+from opticflow.scenes import materials, noise, palettes
 from opticflow.scenes.layers import Texture
 from opticflow.scenes.sprites import Finish, Part, loft, render_sprite
 
@@ -34,7 +34,7 @@ def chair_sprite(rng: np.random.Generator, size: int) -> Texture:
 
 def _wood(rng: np.random.Generator) -> Finish:
     tone = np.array([150, 95, 55]) * rng.uniform(0.25, 1.5) + rng.normal(0, 8, 3)
-    grain = textures.fractal(rng, 256, 256, coarsest=32, persistence=0.7, stretch=12)[..., None]
+    grain = noise.fractal(rng, 256, 256, coarsest=32, persistence=0.7, stretch=12)[..., None]
     sheet = tone * (1 + rng.uniform(0.04, 0.16) * grain)
     return Finish(np.clip(sheet, 0, 255).astype(np.uint8), gloss=rng.uniform(0, 0.3))
 
@@ -47,7 +47,7 @@ def _paint(rng: np.random.Generator) -> Finish:
     elif roll < 0.6:
         colour = np.full(3, rng.uniform(120, 250)) + rng.normal(0, 6, 3)
     else:
-        colour = textures.colour(rng)
+        colour = palettes.colour(rng)
     sheet = np.empty((2, 2, 3), np.uint8)
     sheet[:] = np.clip(colour, 0, 255)
     return Finish(sheet, gloss=rng.uniform(0, 0.8))
@@ -56,9 +56,9 @@ def _paint(rng: np.random.Generator) -> Finish:
 def _cloth(rng: np.random.Generator) -> Finish:
     """Fabric and leather: one colour with a weave, sometimes a pattern."""
     if rng.random() < 0.35:
-        return Finish(textures.surface(rng, 256, 256))
-    grain = textures.fractal(rng, 256, 256, coarsest=2 ** rng.uniform(1, 5), persistence=0.9)[..., None]
-    sheet = textures.colour(rng) * (1 + rng.uniform(0.02, 0.12) * grain)
+        return Finish(materials.surface(rng, 256, 256))
+    grain = noise.fractal(rng, 256, 256, coarsest=2 ** rng.uniform(1, 5), persistence=0.9)[..., None]
+    sheet = palettes.colour(rng) * (1 + rng.uniform(0.02, 0.12) * grain)
     return Finish(np.clip(sheet, 0, 255).astype(np.uint8), gloss=rng.uniform(0, 0.3))
 
 

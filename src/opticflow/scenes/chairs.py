@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from opticflow.scenes import textures
+from opticflow.scenes import materials, noise, pictures
 from opticflow.scenes.chair_models import chair_sprite
 from opticflow.scenes.layers import Layer, Texture, render
 from opticflow.scenes.motion import Motion, Spread, placement
@@ -130,7 +130,7 @@ class Chairs:
     def _background(self, rng: np.random.Generator) -> Layer:
         height, width = self.size
         if rng.random() < self.knobs.plain_share:
-            texture = opaque(textures.plain(rng, height, width))
+            texture = opaque(materials.plain(rng, height, width))
         else:
             texture = self._pictures.draw(rng)
         matrix = cut(rng, texture, height, width)
@@ -163,7 +163,7 @@ def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: 
     """Background pictures, twice as wide and high as the frames, or the user's."""
     height, width = size
     if folder is None:
-        return Pool(lambda rng, _: opaque(textures.picture(rng, 2 * height, 2 * width)), count, seed)
+        return Pool(lambda rng, _: opaque(pictures.picture(rng, 2 * height, 2 * width)), count, seed)
     files = picture_files(folder, "backgrounds")
     return Pool(lambda _, number: opaque(load_background(files[number], height, width)), len(files), seed)
 
@@ -196,5 +196,5 @@ def resized(texture: Texture, size: float) -> tuple[Texture, float]:
     if factor >= 1:
         return texture, factor
     small = cv2.resize(texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), textures.SOFTNESS, borderType=cv2.BORDER_CONSTANT)
+    small = cv2.GaussianBlur(small, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT)
     return small, 1.0

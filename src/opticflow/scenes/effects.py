@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from numba import njit
 
-from opticflow.scenes import textures
+from opticflow.scenes import noise, outlines
 from opticflow.scenes.mixed_knobs import Effects, Range
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import FlowArray, Frame
@@ -138,7 +138,7 @@ def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, so
     height, width = frames[0].shape[:2]
     masks = np.zeros((2, height // 2, width // 2), np.float32)
     for _ in range(int(rng.integers(1, 4))):
-        corners = textures.outline(rng, "blob", 32) * (rng.uniform(0.05, 0.4) * width / 2)
+        corners = outlines.outline(rng, "blob", 32) * (rng.uniform(0.05, 0.4) * width / 2)
         centre = rng.uniform(0, 1, 2) * (width / 2, height / 2)
         drift = rng.normal(0, 6, 2)
         for mask, place in zip(masks, (centre, centre + drift), strict=True):
@@ -153,7 +153,7 @@ def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, so
 def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list[Canvas]:
     """Bright haze that thickens towards the top and in clouds; it stays where it is."""
     height, width = frames[0].shape[:2]
-    clouds = textures.fractal(rng, height // 4, width // 4, coarsest=64, persistence=0.5)
+    clouds = noise.fractal(rng, height // 4, width // 4, coarsest=64, persistence=0.5)
     ramp = np.linspace(rng.uniform(0.3, 1.5), rng.uniform(0, 1), height // 4, dtype=np.float32)[:, None]
     veil = np.clip(np.float32(density) * (ramp + np.float32(rng.uniform(0, 0.4)) * clouds), 0, 0.85)
     veil = cv2.resize(veil, (width, height))[..., None]

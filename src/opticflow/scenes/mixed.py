@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from opticflow.scenes import rigid, textures
+from opticflow.scenes import materials, noise, rigid
 from opticflow.scenes.chairs import background_pool, cut, object_pool, resized
 from opticflow.scenes.effects import apply_effects
 from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render
@@ -48,7 +48,7 @@ class Mixed:
         self._pictures = background_pool(knobs.pictures, [seed, 11], size, backgrounds)
         self._chairs = object_pool(knobs.chairs, [seed, 12], objects)
         self._surfaces = Pool(
-            lambda rng, _: rigid.atlas(textures.surface(rng, rigid.ATLAS_SIZE, rigid.ATLAS_SIZE)),
+            lambda rng, _: rigid.atlas(materials.surface(rng, rigid.ATLAS_SIZE, rigid.ATLAS_SIZE)),
             knobs.surfaces,
             [seed, 13],
         )
@@ -102,7 +102,7 @@ class Mixed:
 
     def _backdrop(self, rng: np.random.Generator) -> Texture:
         if rng.random() < self.knobs.plain_share:
-            return opaque(textures.plain(rng, *self.size))
+            return opaque(materials.plain(rng, *self.size))
         return self._pictures.draw(rng)
 
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
@@ -159,7 +159,7 @@ class Mixed:
         stencil = STENCILS[kind](rng, rows, columns)
         colours = self._colours(rng, rows, columns, backdrop)
         texture = np.dstack([cv2.multiply(colours, cv2.merge([stencil] * 3), scale=1 / 255), stencil])
-        return cv2.GaussianBlur(texture, (0, 0), textures.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
+        return cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
 
     def _colours(self, rng: np.random.Generator, rows: int, columns: int, backdrop: Texture) -> np.ndarray:
         """A piece of a material, a picture or the background, lit from one side."""
@@ -200,7 +200,7 @@ class Mixed:
         step = max(rows, columns) / LATTICE_CELLS
         shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1
         coarsest = 2 ** rng.uniform(2, 4)
-        field = np.dstack([textures.fractal(rng, *shape, coarsest=coarsest, persistence=0.25) for _ in range(2)])
+        field = np.dstack([noise.fractal(rng, *shape, coarsest=coarsest, persistence=0.25) for _ in range(2)])
         field = cv2.GaussianBlur(field, (0, 0), 1.5)
         slope = max(np.abs(np.diff(field, axis=0)).max(), np.abs(np.diff(field, axis=1)).max()) / step
         amplitude = min(0.35 * displacement, self.knobs.deformation_slope / (slope + 1e-9))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numba import njit
 
-from opticflow.scenes import textures
+from opticflow.scenes import noise
 from opticflow.scenes.layers import Homography, Layer
 
 Vector = Float64[np.ndarray, "3"]
@@ -119,7 +119,7 @@ def plane_layer(
     along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)
     hiding = np.array([other.normal * (plane.distance / other.distance) for other in before]).reshape(-1, 3)
     _texture_plane(texture, picture, along @ rays, plane.normal @ rays, hiding @ rays)
-    texture = cv2.GaussianBlur(texture, (0, 0), textures.SOFTNESS)
+    texture = cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS)
     second = view.homography(plane.normal, plane.distance) @ shift
     return Layer(texture, shift, second, endless=True, gain=gain)
 

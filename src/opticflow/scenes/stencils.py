@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from opticflow.scenes import textures
+from opticflow.scenes import outlines
 
 Stencil = UInt8[np.ndarray, "rows columns"]
 
@@ -20,7 +20,7 @@ def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
     """A polygon, a blob, a star or an ellipse."""
     stencil = np.zeros((rows, columns), np.uint8)
     kind = ("polygon", "blob", "star")[rng.choice(3, p=[0.35, 0.5, 0.15])]
-    corners = textures.outline(rng, kind, 48)
+    corners = outlines.outline(rng, kind, 48)
     low, high = corners.min(axis=0), corners.max(axis=0)
     room = np.array([columns - 1, rows - 1]) - 2 * _MARGIN
     _fill(stencil, (corners - low) / (high - low) * room + _MARGIN, 255)
@@ -31,7 +31,7 @@ def pierced(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
     """A solid shape with holes."""
     stencil = solid(rng, rows, columns)
     for _ in range(int(rng.integers(1, 7))):
-        corners = textures.outline(rng, "blob", 24) * (rng.uniform(0.05, 0.22) * min(rows, columns))
+        corners = outlines.outline(rng, "blob", 24) * (rng.uniform(0.05, 0.22) * min(rows, columns))
         _fill(stencil, corners + rng.uniform(0.15, 0.85, 2) * (columns, rows), 0)
     return stencil
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from opticflow.errors import DatasetError
 from opticflow.io import read_image
-from opticflow.scenes import textures
+from opticflow.scenes import noise
 from opticflow.scenes.layers import Texture
 from opticflow.shapes import Frame
 
@@ -79,7 +79,7 @@ def load_background(path: Path, height: int, width: int) -> Frame:
     if factor != 1:
         size = (max(width, round(frame.shape[1] * factor)), max(height, round(frame.shape[0] * factor)))
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    return textures.soften(frame)
+    return noise.soften(frame)
 
 
 def load_cutout(path: Path, size: int) -> Texture:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from opticflow.errors import InputError
-from opticflow.scenes import textures
+from opticflow.scenes import materials, pictures
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.stock import Pool, load_background, picture_files
 from opticflow.scenes.things_effects import draw_effects
@@ -45,7 +45,7 @@ class Things:
         self.kind, self.knobs, self.seed, self.size = "things", knobs, seed, (knobs.height, knobs.width)
         self._pictures = _picture_pool(knobs, [seed, 21], backgrounds)
         self._materials = Pool(
-            lambda rng, _: textures.surface(rng, knobs.texture_side, knobs.texture_side),
+            lambda rng, _: materials.surface(rng, knobs.texture_side, knobs.texture_side),
             knobs.material_pool,
             [seed, 22],
         )
@@ -103,7 +103,7 @@ def _picture_pool(knobs: ThingsKnobs, seed: list[int], folder: Path | None) -> P
     """Square pictures, or squares from the user's."""
     side = knobs.texture_side
     if folder is None:
-        return Pool(lambda rng, _: textures.picture(rng, side, side), knobs.picture_pool, seed)
+        return Pool(lambda rng, _: pictures.picture(rng, side, side), knobs.picture_pool, seed)
     files = picture_files(folder, "backgrounds")
     return Pool(lambda _, number: _square(load_background(files[number], side, side), side), len(files), seed)
 

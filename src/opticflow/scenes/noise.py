@@ -1,0 +1,49 @@
+"""Noise with structure of all sizes, and the blur that ends each picture.
+
+All pictures are band-limited (`SOFTNESS`), as a lens does, so that they can be resampled at sub-pixel positions
+without aliasing.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+
+from opticflow.shapes import Frame
+
+SOFTNESS = 0.7
+"""Standard deviation in pixels of the blur that ends each picture. Linear interpolation of a step of 200 grey levels
+so softened is wrong by at most 200 * 0.242 / SOFTNESS^2 / 8 = 12.3 levels."""
+
+Field = Float32[np.ndarray, "height width"]
+
+
+def soften(canvas: Frame, sigma: float = SOFTNESS) -> Frame:
+    """Band-limit a picture so that it can be resampled."""
+    return cv2.GaussianBlur(canvas, (0, 0), sigma)
+
+
+def fractal(
+    rng: np.random.Generator, height: int, width: int, *, coarsest: float, persistence: float, stretch: float = 1.0
+) -> Field:
+    """Noise of several octaves with mean 0 and standard deviation 1.
+
+    Args:
+        coarsest: size in pixels of the largest structure.
+        persistence: strength of each octave relative to the next coarser one; 0.5 is smooth, 1 is sand.
+        stretch: how many times wider than high the structure is.
+    """
+    octaves = max(1, round(np.log2(max(coarsest, 2))))
+    step = 2**octaves
+    rows, columns = -(-height // step) + 2, -(-int(width / stretch) // step) + 2
+    field = rng.standard_normal((rows, columns), dtype=np.float32)
+    amplitude = 1.0
+    for _ in range(octaves):
+        size = (2 * field.shape[1] - 2, 2 * field.shape[0] - 2)
+        field = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
+        amplitude *= persistence
+        if amplitude > 0.01:
+            field += amplitude * 3.4 * (rng.random(field.shape, dtype=np.float32) - 0.5)
+    field = field[: height + 2, : int(width / stretch) + 2]
+    field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+    mean, deviation = cv2.meanStdDev(field)
+    return (field - np.float32(mean[0, 0])) / np.float32(max(deviation[0, 0], 1e-6))
