@@ -27,7 +27,9 @@ def test_no_verb_lists(opticflow_command):
 
 
 def test_list_as_json(opticflow_command):
-    models = json.loads(opticflow_command("models", "list", "--json")[1])["models"]
+    printed = opticflow_command("models", "list", "--json")[1]
+    assert opticflow_command("models", "--json")[1] == printed
+    models = json.loads(printed)["models"]
     assert [model["name"] for model in models] == list(MODELS)
     by_name = {model["name"]: model for model in models}
     assert by_name["RAFT"]["learned"] and not by_name["DIS"]["learned"]

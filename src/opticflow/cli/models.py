@@ -13,7 +13,8 @@ class _ListsByDefault(TyperGroup):
     """Without a verb, lists."""
 
     def parse_args(self, ctx, args):
-        return super().parse_args(ctx, args or ["list"])
+        names_no_verb = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["list", *args] if names_no_verb else args)
 
 
 models = typer.Typer(cls=_ListsByDefault, help="The flow methods and their weights; without a verb, they are listed.")
