@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import torch
 
 from opticflow.errors import InputError
 from opticflow.estimator import speed
@@ -77,3 +78,22 @@ def test_number_formats_are_compared(script):
     assert other["precision"] == "bf16" and 0 < other["difference"]["mean"] < 0.1
     with pytest.raises(InputError, match="int8"):
         script(f"{line} int8")
+
+
+def test_the_shares_of_operations_are_of_the_whole(script):
+    (line,) = script("operations.py FlowNetS --size 64x64 --rounds 1 --json")
+    row = json.loads(line)
+    assert row["seconds"] > 0 and 0.99 < sum(row["shares"].values()) < 1.2
+    products = ("aten::mm", "aten::mkldnn_convolution", "aten::_slow_conv2d_forward")
+    assert sum(row["shares"].get(name, 0) for name in products) > 0.2
+    printed = script("operations.py FlowNetS --size 64x64 --rounds 1 --most 3")
+    assert printed[0].startswith("FlowNetS, 64x64: ") and len(printed) == 4
+
+
+def test_compiled_networks_stand_beside_the_others(script, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    raft, flownet = map(json.loads, script("torch_compile.py RAFT-small FlowNetS --size 64x64 --rounds 1"))
+    assert set(raft["milliseconds"]) == {"as it is", "plain", "compiled"}
+    assert set(flownet["milliseconds"]) == {"as it is", "compiled"}
+    assert compiled[0].correlation.form == "plain"
