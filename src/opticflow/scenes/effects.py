@@ -57,21 +57,21 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
     return replace(pair, first=out[0], second=out[1])
 
 
-def motion_blur(canvas: Canvas, motion: FlowArray) -> Canvas:
-    """Average each pixel along the motion of the surface it shows.
+def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR) -> Canvas:
+    """Average each pixel along the motion of the surface it shows, over streaks that are cut at `longest` pixels.
 
     The streak is centred on the pixel, so that the flow of the middle of the exposure stays true. Where a fast surface
     is near, its motion is taken for the pixels that it sweeps over (after McGuire et al., "A reconstruction filter for
     plausible motion blur", I3D 2012), so that the borders of moving things blur too.
     """
     speed = np.hypot(motion[..., 0], motion[..., 1])
-    reach = int(min(LONGEST_BLUR, speed.max())) // 2
+    reach = int(min(longest, speed.max())) // 2
     out = np.empty_like(canvas)
     swept = motion
     if reach >= 2:
         small = cv2.resize(motion, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
         swept = cv2.resize(_fastest(small, max(1, reach // 4)), motion.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    _average(out, canvas, motion, np.ascontiguousarray(swept), np.float32(LONGEST_BLUR))
+    _average(out, canvas, motion, np.ascontiguousarray(swept), np.float32(longest))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from opticflow.data.augmentation.affine import transform
 from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
+from opticflow.data.augmentation.exposure import MotionBlur
 from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
 from opticflow.data.augmentation.presets import PRESETS, Augmentation
 from opticflow.data.augmentation.spread import Spread
@@ -12,6 +13,7 @@ __all__ = [
     "ColourJitter",
     "Crop",
     "Eraser",
+    "MotionBlur",
     "Noise",
     "Placement",
     "RelativeAffine",

@@ -1,11 +1,12 @@
 """Augmentations by name, each with its source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
+from opticflow.data.augmentation.exposure import MotionBlur
 from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
 from opticflow.data.augmentation.spread import Spread, about, between, factor
 from opticflow.shapes import Sample
@@ -183,6 +184,8 @@ DEFAULT_FAR = _own(
 """Larger pictures, and pans: in crops of 288 x 384, the three worlds then move by 37 to 48 px on average (14 to 25
 before), which is what FlyingThings3D does, and 1 % by more than 160 px."""
 
+DEFAULT_FAR_BLURRED = replace(DEFAULT_FAR, colours=(MotionBlur(0.5), _DENSE_JITTER))
+
 PRESETS: dict[str, Augmentation] = {
     "none": NONE,
     "flownet": FLOWNET,
@@ -195,4 +198,5 @@ PRESETS: dict[str, Augmentation] = {
     "raft-kitti": RAFT_KITTI,
     "default-mix": DEFAULT_MIX,
     "default-far": DEFAULT_FAR,
+    "default-far-blurred": DEFAULT_FAR_BLURRED,
 }

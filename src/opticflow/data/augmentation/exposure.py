@@ -1,0 +1,47 @@
+"""What an open shutter does to frames whose motion is known."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from opticflow.ops.projection import project_forward
+from opticflow.scenes.effects import motion_blur
+from opticflow.shapes import FlowArray, Frame, Sample
+
+CELL = 4
+"""Pixels of the blocks in which motion is carried to the second frame."""
+
+
+@dataclass(frozen=True)
+class MotionBlur:
+    """Streaks along the motion. They are centred, so that the flow stays true for the middle of the exposures.
+
+    Geometry that makes motion faster leaves pictures sharp that no camera would take so.
+    """
+
+    probability: float
+    shutter: tuple[float, float] = (0.1, 0.6)
+    """How long it is open, as a share of the time between the frames: shortest and longest."""
+    longest: float = 96
+    """Pixels; a longer streak is cut."""
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with both frames blurred; where flow is not known nothing moves."""
+        if rng.random() >= self.probability:
+            return sample
+        share = np.float32(rng.uniform(*self.shutter))
+        motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))
+        carried = project_forward(torch.from_numpy(motion).permute(2, 0, 1)[None], cell=CELL)[0]
+        arrived = np.ascontiguousarray(carried.permute(1, 2, 0).numpy())
+        return sample.replace(
+            first=self._blurred(sample.first, motion * share), second=self._blurred(sample.second, arrived * share)
+        )
+
+    def narrowed(self, share: float) -> "MotionBlur":
+        """The same with a share of its shutter's times."""
+        return replace(self, shutter=(share * self.shutter[0], share * self.shutter[1]))
+
+    def _blurred(self, frame: Frame, motion: FlowArray) -> Frame:
+        blurred = motion_blur(frame.astype(np.float32), motion, self.longest)
+        return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
