@@ -27,8 +27,9 @@ def main() -> None:
     errors = axis.twinx()
     before = 0
     for stage in stages:
-        # a resumed run writes some steps again: the last time counts
+        # a resumed run writes some steps again: the last time counts; a stage that was cut may have gone further
         own = {int(row["step"]): row for row in rows if row["stage"] == stage["name"]}
+        own = {step: row for step, row in own.items() if step <= stage["steps"]}
         seen = [before + step * stage["batch"] for step in own]
         losses = [float(row["loss"]) for row in own.values()]
         smooth = [
