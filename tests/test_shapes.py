@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import InputError
-from opticflow.shapes import as_flow, as_frame
+from opticflow.shapes import as_flow, as_frame, flow_array, flow_tensor
 
 RNG = np.random.default_rng(0)
 
@@ -53,3 +53,11 @@ def test_a_mask_may_be_lists():
     np.testing.assert_array_equal(known, [[True, False, True]] * 2)
     with pytest.raises(InputError, match="the mask of flow has"):
         as_flow(flow, [[True] * 3] * 3)
+
+
+def test_flow_goes_inside_and_back():
+    flow = np.random.default_rng(0).standard_normal((5, 7, 2)).astype(np.float32)[:, ::-1]
+    inside = flow_tensor(flow)
+    assert inside.shape == (1, 2, 5, 7)
+    assert inside[0, 1, 2, 3] == flow[2, 3, 1]
+    np.testing.assert_array_equal(flow_array(inside), flow)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 from torch import Tensor
 
@@ -47,6 +48,16 @@ class Sample:
     def replace(self, **changes) -> "Sample":
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def flow_tensor(flow: FlowArray) -> Flow:
+    """From the edge to the inside: one flow as a batch; of the same memory where that is in order."""
+    return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)[None]
+
+
+def flow_array(flow: Flow) -> FlowArray:
+    """From the inside to the edge: the first flow of a batch."""
+    return np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())
 
 
 def as_frame(image: Picture, what: str = "frame") -> Frame:

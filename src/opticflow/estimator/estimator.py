@@ -19,7 +19,7 @@ from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
-from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame
+from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame, flow_array, flow_tensor
 
 
 class Estimator:
@@ -147,7 +147,7 @@ class Estimator:
             cuts = [is_cut(*pair) for pair in pairwise(group)]
             start = None
             if warm_start and previous is not None and not cuts[0]:
-                start = [_numpy(project_forward(_tensor(previous)))]
+                start = [flow_array(project_forward(flow_tensor(previous)))]
             if not reuse or len(cuts) * math.prod(fitting.size) > self._limit(fitting):
                 tail = None
                 forward = self.batch(group[:-1], group[1:], init_flows=start)
@@ -248,7 +248,7 @@ class Estimator:
             stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
             start = fitting.fit_flow(stacked.float())
         flow = fitting.restore(self.network.match(first, second, init_flow=start).float())
-        return [_numpy(one) for one in flow.split(1)]
+        return [flow_array(one) for one in flow.split(1)]
 
 
 def load(
@@ -334,13 +334,5 @@ def _to_unit_range(frames: torch.Tensor) -> Frames:
     return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
-def _tensor(flow: FlowArray) -> torch.Tensor:
-    return torch.from_numpy(flow).permute(2, 0, 1)[None]
-
-
-def _numpy(flow: torch.Tensor) -> FlowArray:
-    return np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())
-
-
 def _occluded(forward: FlowArray, backward: FlowArray) -> MaskArray:
-    return occlusion(_tensor(forward), _tensor(backward))[0].numpy()
+    return occlusion(flow_tensor(forward), flow_tensor(backward))[0].numpy()

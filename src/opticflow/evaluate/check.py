@@ -13,7 +13,7 @@ from opticflow.errors import InputError
 from opticflow.evaluate.conventions import ZERO, Verdict, hypotheses, judge, match_size, misfits
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.warp import leaves_frame, warp
-from opticflow.shapes import FlowArray, Frame
+from opticflow.shapes import Frame, flow_tensor
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
         if not np.isfinite(flow).all(-1).any():
             raise InputError("the flow is known nowhere, so there is nothing to check")
         found.append(misfits(flow, shot.first, shot.second))
-        previous = _measure(shot, _tensor(flow), previous, means)
+        previous = _measure(shot, flow_tensor(flow), previous, means)
     if not found:
         raise InputError("there is no pair to check")
     tried = [h.name for h in hypotheses(height, width) if any(h.name in one for one in found)]
@@ -178,7 +178,7 @@ def _measure(shot: Shot, flow: Tensor, previous: Tensor | None, means: dict[str,
     usable = known & ~leaves_frame(filled)[0]
     if shot.backward is not None:
         backward, _ = match_size(shot.backward, *known.shape)
-        reverse = _tensor(backward).nan_to_num(0.0, 0.0, 0.0)
+        reverse = flow_tensor(backward).nan_to_num(0.0, 0.0, 0.0)
         hidden = occlusion(filled, reverse)[0]
         means["occluded"].add(hidden[known])
         usable &= ~hidden
@@ -193,7 +193,3 @@ def _measure(shot: Shot, flow: Tensor, previous: Tensor | None, means: dict[str,
         change = (warp(flow, start) - previous).square().sum(1).sqrt()[0]
         means["steady"].add(change[change.isfinite() & ~leaves_frame(start)[0]])
     return flow
-
-
-def _tensor(flow: FlowArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)[None]

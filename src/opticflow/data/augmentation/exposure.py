@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from opticflow.ops.projection import project_forward
 from opticflow.scenes.effects import motion_blur
-from opticflow.shapes import FlowArray, Frame, Sample
+from opticflow.shapes import FlowArray, Frame, Sample, flow_array, flow_tensor
 
 CELL = 4
 """Pixels of the blocks in which motion is carried to the second frame."""
@@ -32,8 +31,7 @@ class MotionBlur:
             return sample
         share = np.float32(rng.uniform(*self.shutter))
         motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))
-        carried = project_forward(torch.from_numpy(motion).permute(2, 0, 1)[None], cell=CELL)[0]
-        arrived = np.ascontiguousarray(carried.permute(1, 2, 0).numpy())
+        arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
         return sample.replace(
             first=self._blurred(sample.first, motion * share), second=self._blurred(sample.second, arrived * share)
         )
