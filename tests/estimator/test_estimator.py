@@ -112,6 +112,22 @@ def test_coarse_start_begins_at_the_flow_of_half_the_size():
     assert len(calls) == 1 + 2 + 1, "the second pair starts from the first's flow"
 
 
+def test_coarse_start_begins_at_a_quarter_where_that_is_large_enough():
+    frames = moving(256, 320, 2, dx=24, dy=0)
+    network = build("Horn-Schunck")
+    calls, match = [], network.match
+
+    def watch(first, second, *, init_flow=None):
+        calls.append((first["frames"].shape[-2:], float(init_flow[:, 0].median())))
+        return match(first, second, init_flow=init_flow)
+
+    network.match = watch  # type: ignore[method-assign]
+    flow = Estimator(network, coarse_start=True)(*frames)
+    assert [size for size, _ in calls] == [(64, 80), (128, 160), (256, 320)]
+    assert [start for _, start in calls] == pytest.approx([0, 12, 24], abs=1.5)
+    assert np.median(flow[..., 0]) == pytest.approx(24, abs=0.5)  # what comes in is unknown to the method
+
+
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])
 def test_opencv_methods_start_where_they_are_told(name):
     frames = moving(192, 256, 2, dx=60, dy=0)

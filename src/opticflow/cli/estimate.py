@@ -53,7 +53,8 @@ def estimate(
         typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
     ] = None,
     coarse_start: Annotated[
-        bool, typer.Option("--coarse-start", help="Start from an estimate at half the size, for far motion.")
+        bool,
+        typer.Option("--coarse-start", help="Start from estimates at a quarter and half the size, for far motion."),
     ] = False,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,

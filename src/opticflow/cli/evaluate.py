@@ -27,7 +27,8 @@ def evaluate(
     ] = None,
     padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
     coarse_start: Annotated[
-        bool, typer.Option("--coarse-start", help="Start from an estimate at half the size, for far motion.")
+        bool,
+        typer.Option("--coarse-start", help="Start from estimates at a quarter and half the size, for far motion."),
     ] = False,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.

@@ -34,9 +34,10 @@ class Estimator:
         scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.
         max_memory: what the process may take at its peak, `4GB` or bytes; frames for which that is too little are
             estimated in tiles. Without it frames are always estimated whole.
-        coarse_start: estimate the frames at half their size first and start from there, where no other start is
-            given. Motion that is too far for a network is then found; with 8 in place of 12 iterations RAFT takes no
-            longer than without. Methods that have no use for a start ignore it.
+        coarse_start: estimate the frames at a quarter and then half their size first (a quarter has at least 64 rows
+            and columns) and start from there, where no other start is given. Motion that is too far for a network is
+            then found; with 8 in place of 12 iterations RAFT takes hardly longer than without. Methods that have no
+            use for a start ignore it.
 
     Raises:
         InputError: a device, precision, padding, scale or amount of memory that cannot be used.
