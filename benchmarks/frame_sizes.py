@@ -74,7 +74,9 @@ def draw(rows: list[dict], path: Path) -> None:
         )
         axis.grid(which="both", alpha=0.25)
     axes[0].legend()
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(
+        path, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")) if path.suffix == ".svg" else None
+    )
 
 
 def main() -> None:
