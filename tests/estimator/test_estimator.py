@@ -87,8 +87,8 @@ def test_warm_start_begins_at_the_flow_before():
     assert starts[2] is None, "across a cut nothing is carried over"
 
 
-def test_coarse_start_begins_at_the_flow_of_half_the_size():
-    frames = moving(96, 128, 3, dx=6, dy=0)
+def told_where_to_start():
+    """A network, and a list that grows by the size of the frames and the usual start of each estimate."""
     network = build("Horn-Schunck")
     calls, match = [], network.match
 
@@ -97,6 +97,12 @@ def test_coarse_start_begins_at_the_flow_of_half_the_size():
         return match(first, second, init_flow=init_flow)
 
     network.match = watch  # type: ignore[method-assign]
+    return network, calls
+
+
+def test_coarse_start_begins_at_the_flow_of_half_the_size():
+    frames = moving(96, 128, 3, dx=6, dy=0)
+    network, calls = told_where_to_start()
     estimator = Estimator(network, coarse_start=True)
     forward, backward = estimator(*frames[:2]), estimator(*frames[1::-1])
     assert [size for size, _ in calls] == 2 * [(48, 64), (96, 128)]
@@ -114,14 +120,7 @@ def test_coarse_start_begins_at_the_flow_of_half_the_size():
 
 def test_coarse_start_begins_at_a_quarter_where_that_is_large_enough():
     frames = moving(256, 320, 2, dx=24, dy=0)
-    network = build("Horn-Schunck")
-    calls, match = [], network.match
-
-    def watch(first, second, *, init_flow=None):
-        calls.append((first["frames"].shape[-2:], float(init_flow[:, 0].median())))
-        return match(first, second, init_flow=init_flow)
-
-    network.match = watch  # type: ignore[method-assign]
+    network, calls = told_where_to_start()
     flow = Estimator(network, coarse_start=True)(*frames)
     assert [size for size, _ in calls] == [(64, 80), (128, 160), (256, 320)]
     assert [start for _, start in calls] == pytest.approx([0, 12, 24], abs=1.5)

@@ -38,7 +38,8 @@ def test_a_run_folder_rebuilds_the_network(tmp_path, recipe):
     assert from_checkpoint.network.state_dict().keys() == estimator.network.state_dict().keys()
 
 
-def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, recipe):
+@pytest.mark.parametrize("coarse_starts", [0, 0.5])
+def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, recipe, coarse_starts):
     class Killed(Exception):
         pass
 
@@ -46,7 +47,7 @@ def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, recipe):
         if progress.step == 5:
             raise Killed
 
-    small = recipe(steps=8, validation=(Part("toy"),), validate_every=3)
+    small = recipe(steps=8, validation=(Part("toy"),), validate_every=3, coarse_starts=coarse_starts)
     run(small, tmp_path / "whole", checkpoint_every=3)
     with pytest.raises(Killed):
         run(small, tmp_path / "cut", checkpoint_every=3, report=kill)

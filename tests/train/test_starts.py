@@ -90,28 +90,3 @@ def test_the_loop_hands_the_start_to_the_iterations(tmp_path, recipe, monkeypatc
         )
         losses.append(sum(seen))
     assert losses[1] < 0.5 * losses[0]
-
-
-def test_an_interrupted_run_with_coarse_starts_goes_on_to_the_last_bit(tmp_path, recipe):
-    class Killed(Exception):
-        pass
-
-    def kill(progress):
-        if progress.step == 3:
-            raise Killed
-
-    whole, cut = [], []
-    mixed = recipe(steps=6, coarse_starts=0.5)
-    options = {"precision": "fp32", "device": "cpu", "log_every": 1, "checkpoint_every": 2}
-    train(mixed, tmp_path / "whole", ToySources(), report=lambda progress: whole.append(progress.loss), **options)
-    with pytest.raises(Killed):
-        train(mixed, tmp_path / "cut", ToySources(), report=kill, **options)
-    train(
-        mixed,
-        tmp_path / "cut",
-        ToySources(),
-        resume=True,
-        report=lambda progress: cut.append(progress.loss),
-        **options,
-    )
-    assert cut == whole[2:]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from opticflow.models.layers import Convolution, InstanceNorm
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork
 from opticflow.ops.convolution import convolve, prepared
+from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.lookup import CorrelationLookup, Form, correlation_lookup
 from opticflow.ops.upsampling import convex_upsample, upsample
@@ -30,11 +31,6 @@ Weights = Mapping[nn.Module, Tensor | None]
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
 """As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
-
-
-def _rectified(x: Features) -> Features:
-    """In place only where no gradient flows: autograd copies what it takes for a view."""
-    return F.relu(x, inplace=not torch.is_grad_enabled())
 
 
 def _channels_last(x: Features) -> Features:
@@ -64,9 +60,9 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Features) -> Features:
         y = x
         for layer in self.residual:
-            y = _rectified(layer(y))
+            y = rectified(layer(y))
         shortcut = self.shortcut(x)
-        return _rectified(shortcut + y if torch.is_grad_enabled() else y.add_(shortcut))
+        return rectified(shortcut + y if torch.is_grad_enabled() else y.add_(shortcut))
 
 
 class Encoder(nn.Module):
@@ -89,7 +85,7 @@ class Encoder(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, frames: Frames) -> Features:
-        return self.projection(self.stages(_rectified(self.stem(frames))))
+        return self.projection(self.stages(rectified(self.stem(frames))))
 
 
 class MotionEncoder(nn.Module):

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from opticflow.ops.finishing import finished
 from opticflow.ops.kernels import compiled_for
-from opticflow.ops.winograd import Kernel, finished, winograd_convolution, winograd_kernel, winograd_line_convolution
+from opticflow.ops.winograd import Kernel, winograd_convolution, winograd_kernel, winograd_line_convolution
 
 Features = Float[Tensor, "batch _ _ _"]
 Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from opticflow.ops.finishing import finished
+
 Features = Float[Tensor, "batch _ height width"]
 Kernel = Float[Tensor, "points inputs outputs"]
 """36 of a 3 x 3 kernel, 8 of one of five in a line."""
@@ -80,7 +82,7 @@ def winograd_convolution(
     from opticflow.ops import winograd_numba as run
 
     answer, frames, to_fill = _images(x, kernel)
-    finish = run.finishing(to_fill, bias, None if added is None else added.permute(0, 2, 3, 1), rectified)
+    finish = run.finishing(to_fill, bias, added, rectified)
     run.convolve(frames, kernel, to_fill, _grid(*x.shape[2:]), finish)
     return answer
 
@@ -108,17 +110,8 @@ def winograd_line_convolution(
     from opticflow.ops.winograd_numba import finishing
 
     answer, frames, to_fill = _images(x, kernel)
-    finish = finishing(to_fill, bias, None if added is None else added.permute(0, 2, 3, 1), rectified)
+    finish = finishing(to_fill, bias, added, rectified)
     run.convolve(frames, kernel, to_fill, finish, down=down)
-    return answer
-
-
-def finished(answer: Features, added: Features | None, rectified: bool) -> Features:
-    """What comes after a convolution, where the convolution itself does not see to it; may overwrite its answer."""
-    if added is not None:
-        answer = answer.add_(added)
-    if rectified:  # in place only where no gradient flows: autograd copies what it takes for a view
-        answer = F.relu(answer, inplace=not torch.is_grad_enabled())
     return answer
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from opticflow.ops.compiled import compiled, in_threads
+from opticflow.ops.kernels import channels_last
 from opticflow.ops.winograd import TILE
 
 PATCH = TILE + 2
@@ -303,14 +304,14 @@ Finish = tuple[np.ndarray, np.ndarray | None, np.floating]
 def finishing(
     answer: Float[Tensor, "batch height width outputs"],
     bias: Float[Tensor, " outputs"] | None,
-    added: Float[Tensor, "batch height width outputs"] | None,
+    added: Float[Tensor, "batch outputs height width"] | None,
     rectified: bool,
 ) -> Finish:
     """For the compiled loops."""
     array = answer.numpy()
     floor = array.dtype.type(0 if rectified else -np.inf)
     of_channels = np.zeros(array.shape[-1], array.dtype) if bias is None else bias.numpy()
-    return of_channels, None if added is None else added.contiguous().numpy(), floor
+    return of_channels, None if added is None else channels_last(added).numpy(), floor
 
 
 def convolve(

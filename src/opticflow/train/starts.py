@@ -1,6 +1,6 @@
 """Where the network's iterations start from in training: from zero, or from its own coarse estimate.
 
-`Estimator(coarse_start=True)` starts from the flow of the frames at half their size. A network that has only ever begun
+`Estimator(coarse_start=True)` starts from the flow of smaller frames. A network that has only ever begun
 at zero spoils such a start where it is in doubt; so it meets some in training.
 """
 

@@ -21,6 +21,8 @@ def _made(world: str, share: float, augmentation: str = AUGMENTATION) -> Part:
     return Part(world, augmentation, share, split="TRAIN" if world == "things" else "training")
 
 
+MIDDLE: dict[str, Any] = {"crop": (288, 384), "iterations": 6, "validation_samples": 48}
+"""Of the stages between the small crops and the large ones."""
 ALL_WORLDS = (_made("chairs", 0.25), _made("mixed", 0.45), _made("things", 0.3))
 
 
@@ -79,10 +81,8 @@ DEFAULT = Recipe(
             "quarters of their size, the weights of `wide` lost half as much of a fast scene; crops that hold it",
             data=tuple(replace(part, augmentation=FAR) for part in ALL_WORLDS),
             steps=3_000,
-            crop=(288, 384),
-            iterations=6,
             learning_rate=2.5e-4,
-            validation_samples=48,
+            **MIDDLE,
             start=(Start("wide"),),
         ),
         _stage(
@@ -91,10 +91,8 @@ DEFAULT = Recipe(
             "its share again",
             data=(_made("chairs", 0.3), _made("mixed", 0.4, FAR), _made("things", 0.3, FAR)),
             steps=650,
-            crop=(288, 384),
-            iterations=6,
             learning_rate=1.25e-4,
-            validation_samples=48,
+            **MIDDLE,
             start=(Start("far"),),
         ),
         _stage(
@@ -104,11 +102,9 @@ DEFAULT = Recipe(
             "become better since `wide`, and far motion in less than half of the samples",
             data=(_made("chairs", 0.3), _made("mixed", 0.4, FAR), _made("things", 0.3)),
             steps=2_500,
-            crop=(288, 384),
-            iterations=6,
             coarse_starts=0.5,
             learning_rate=2.5e-4,
-            validation_samples=48,
+            **MIDDLE,
             start=(Start("settle"),),
         ),
         _stage(
@@ -117,12 +113,10 @@ DEFAULT = Recipe(
             "still, and streaked fast things in real pictures were lost",
             data=(_made("chairs", 0.25), _made("mixed", 0.5, BLURRED), _made("things", 0.25)),
             steps=1_500,
-            crop=(288, 384),
-            iterations=6,
             coarse_starts=0.5,
             learning_rate=1.25e-4,
             warm_up=0.02,
-            validation_samples=48,
+            **MIDDLE,
             start=(Start("coarse"),),
         ),
         _stage(
