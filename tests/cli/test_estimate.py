@@ -14,6 +14,7 @@ import pytest
 
 import opticflow
 from clips import write_clip
+from opticflow.weights import DEFAULT_MODEL
 from pictures import moving
 
 FRAMES = moving(48, 64, 6)
@@ -29,14 +30,15 @@ def pictures(tmp_path) -> list[Path]:
 
 @pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz"])
 def test_the_suffix_of_a_pair_chooses_the_format(pictures, tmp_path, opticflow_command, suffix):
-    code, out, _ = opticflow_command("estimate", *pictures, "-o", tmp_path / f"flow{suffix}")
+    code, out, _ = opticflow_command("estimate", *pictures, "-o", tmp_path / f"flow{suffix}", "--model", "DIS")
     assert code == 0 and f"flow{suffix}" in out
     flow = opticflow.read_flow(tmp_path / f"flow{suffix}")
     np.testing.assert_allclose(np.median(flow, (0, 1)), (2, 1), atol=0.1)
 
 
 def test_both_directions_and_half_precision_of_a_pair(pictures, tmp_path, opticflow_command):
-    assert opticflow_command("estimate", *pictures, "-o", tmp_path / "f.npz", "--backward", "--half")[0] == 0
+    switches = ["--backward", "--half", "--model", "DIS"]
+    assert opticflow_command("estimate", *pictures, "-o", tmp_path / "f.npz", *switches)[0] == 0
     back = opticflow.read_flow(tmp_path / "f-backward.npz")
     np.testing.assert_allclose(np.median(back, (0, 1)), (-2, -1), atol=0.1)
     assert np.load(tmp_path / "f.npz")["flow"].dtype == np.float16
@@ -52,7 +54,8 @@ def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
     clip = write_clip(tmp_path / "clip.mp4", FRAMES)
     code, out, err = opticflow_command("estimate", clip, "-o", tmp_path / "out", "--save", "flo,video", "--json")
     summary = json.loads(out)
-    assert (code, err) == (0, "") and summary["pairs"] == 5 and summary["model"] == "DIS"
+    assert (code, err) == (0, "") and summary["pairs"] == 5
+    assert summary["model"] == DEFAULT_MODEL and summary["coarse_start"]
     assert len(list((tmp_path / "out" / "flo").glob("*.flo"))) == 5 and (tmp_path / "out" / "flow.mp4").exists()
     assert opticflow_command("estimate", clip, "-o", tmp_path / "quiet", "--quiet") == (0, "", "")
 
@@ -60,7 +63,8 @@ def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
 def test_features_can_be_made_anew_and_starts_be_warm(tmp_path, opticflow_command):
     clip = write_clip(tmp_path / "clip.mp4", FRAMES)
     for name, switches in {"kept": [], "anew": ["--no-reuse"], "warm": ["--warm-start"]}.items():
-        code, out, _ = opticflow_command("estimate", clip, "-o", tmp_path / name, "--save", "flo", *switches)
+        always = ["-o", tmp_path / name, "--save", "flo", "--model", "DIS"]
+        code, out, _ = opticflow_command("estimate", clip, *always, *switches)
         assert code == 0 and "full colour" not in out
     kept, anew, warm = ((tmp_path / name / "flo" / "000003.flo").read_bytes() for name in ("kept", "anew", "warm"))
     assert kept == anew != warm
@@ -154,7 +158,8 @@ def test_an_interruption_says_how_to_go_on(tmp_path, opticflow_command, monkeypa
 @pytest.mark.slow
 def test_kill_9_and_resume_equal_an_uninterrupted_run(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", moving(160, 240, 70, dx=1, dy=1))
-    command = [sys.executable, "-m", "opticflow", "estimate", str(clip), "--save", "flo,video", "--quiet", "-o"]
+    command = [sys.executable, "-m", "opticflow", "estimate", str(clip), "--model", "DIS"]
+    command += ["--save", "flo,video", "--quiet", "-o"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True)
     process = subprocess.Popen([*command, str(tmp_path / "killed")])
     while len(list((tmp_path / "killed").glob("flo/*.flo"))) < 40:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from opticflow.models import MODELS
+from opticflow.weights import DEFAULT_MODEL
 from vectors import read_vector
 
 
@@ -33,6 +34,8 @@ def test_list_as_json(opticflow_command):
     assert [model["name"] for model in models] == list(MODELS)
     by_name = {model["name"]: model for model in models}
     assert by_name["RAFT"]["learned"] and not by_name["DIS"]["learned"]
+    (default,) = [w["name"] for model in models for w in model["weights"] if w["default"]]
+    assert default == DEFAULT_MODEL
     assert by_name["RAFT-small"]["weights"][0]["error"]["Sintel train clean"] == 1.9901
 
 

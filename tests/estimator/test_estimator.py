@@ -8,6 +8,7 @@ from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.estimator.stream import is_cut
 from opticflow.models import build
+from opticflow.weights import DEFAULT_MODEL, find_records
 from pictures import moving, texture
 
 
@@ -26,7 +27,7 @@ def dis() -> Estimator:
 
 
 def test_estimate_is_load_and_call(frames, dis):
-    flow = opticflow.estimate(frames[0], frames[1])
+    flow = opticflow.estimate(frames[0], frames[1], model="DIS")
     assert flow.dtype == np.float32 and flow.shape == (61, 83, 2)
     np.testing.assert_array_equal(flow, dis(frames[0], frames[1]))
     assert error(flow, (3, -2)) < 0.3
@@ -125,6 +126,20 @@ def test_coarse_start_begins_at_a_quarter_where_that_is_large_enough():
     assert [size for size, _ in calls] == [(64, 80), (128, 160), (256, 320)]
     assert [start for _, start in calls] == pytest.approx([0, 12, 24], abs=1.5)
     assert np.median(flow[..., 0]) == pytest.approx(24, abs=0.5)  # what comes in is unknown to the method
+
+
+def test_the_default_comes_with_the_package_and_knows_how_it_is_best_used():
+    frames = moving(192, 256, 2, dx=9, dy=-4)
+    (record,) = find_records(DEFAULT_MODEL)
+    estimator = opticflow.load()
+    assert record.state == "shipped"
+    assert (estimator.coarse_start, estimator.network.iterations) == (True, record.use["iterations"])
+    flow = opticflow.estimate(*frames)
+    assert error(flow[8:-8, 16:-16], (9, -4)) < 0.5
+    asked = opticflow.load(DEFAULT_MODEL, coarse_start=False)
+    assert (asked.coarse_start, asked.network.iterations) == (False, 12), "what goes with a start goes with it alone"
+    assert opticflow.load(DEFAULT_MODEL, iterations=3).network.iterations == 3
+    assert not opticflow.load(record.path).coarse_start, "a file is used as it is"
 
 
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])

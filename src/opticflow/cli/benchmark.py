@@ -92,7 +92,7 @@ def benchmark_clip(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     iterations: Annotated[
-        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
+        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Runs; the fastest counts.", min=1)] = 2,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
@@ -104,9 +104,9 @@ def benchmark_clip(
 
     Example: `opticflow benchmark clip clip.mp4 --model RAFT-small --save flo`
     """
-    from opticflow.estimator import Estimator
+    from opticflow.estimator import Estimator, load
     from opticflow.estimator.speed import load_or_build
-    from opticflow.models import DEFAULT_MODEL
+    from opticflow.weights import DEFAULT_MODEL
     from opticflow.video import ClipOptions, open_clip, parse_saves
     from opticflow.video.demo import sample_clip
     from opticflow.video.stages import measure_stages
@@ -114,7 +114,8 @@ def benchmark_clip(
     model = model or DEFAULT_MODEL
     options = ClipOptions(saves=parse_saves(save), end=end, batch=batch)
     network, trained = load_or_build(model, iterations)
-    estimator = Estimator(network, device=device, precision=precision)
+    where = {"device": device, "precision": precision}
+    estimator = load(model, iterations=iterations, **where) if trained else Estimator(network, **where)
     with sample_clip() as (sample, _):
         found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)
     print(f"{_called(model, trained)}, {found.pairs} pairs: {found.wall:.2f} s by the clock")

@@ -21,7 +21,7 @@ def demo(
     Example: `opticflow demo`
     """
     import opticflow
-    from opticflow.models import DEFAULT_MODEL
+    from opticflow.weights import DEFAULT_MODEL
     from opticflow.video.demo import run_demo
 
     model = model or DEFAULT_MODEL

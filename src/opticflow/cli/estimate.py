@@ -39,7 +39,7 @@ def estimate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     iterations: Annotated[
-        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
+        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
     ] = None,
     padding: Annotated[
         str, typer.Option(help="Where frames are padded to the network's stride: center or bottom.")
@@ -53,9 +53,12 @@ def estimate(
         typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
     ] = None,
     coarse_start: Annotated[
-        bool,
-        typer.Option("--coarse-start", help="Start from estimates at a quarter and half the size, for far motion."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Start from estimates at a quarter and half the size, for far motion.",
+            show_default="as the weights are best used",
+        ),
+    ] = None,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
@@ -85,7 +88,7 @@ def estimate(
     Example: `opticflow estimate frame1.png frame2.png -o flow.flo`
     """
     import opticflow
-    from opticflow.models import DEFAULT_MODEL
+    from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
     settings: dict[str, Any] = {
@@ -100,6 +103,7 @@ def estimate(
         "coarse_start": coarse_start,
     }
     estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
+    settings["coarse_start"] = estimator.coarse_start
     options = {
         "start": start,
         "end": end,

@@ -23,13 +23,16 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     iterations: Annotated[
-        int | None, typer.Option(min=1, help="Updates of RAFT; the network's own if not given.")
+        int | None, typer.Option(min=1, help="Updates of RAFT; the model's own if not given.")
     ] = None,
     padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
     coarse_start: Annotated[
-        bool,
-        typer.Option("--coarse-start", help="Start from estimates at a quarter and half the size, for far motion."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Start from estimates at a quarter and half the size, for far motion.",
+            show_default="as the weights are best used",
+        ),
+    ] = None,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.
 

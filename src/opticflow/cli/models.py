@@ -28,26 +28,33 @@ def list_models(json: Json = False) -> None:
 
     Example: `opticflow models list`
     """
-    from opticflow.models import DEFAULT_MODEL, MODELS
-    from opticflow.weights import is_learned, records
+    from opticflow.models import MODELS
+    from opticflow.weights import DEFAULT_MODEL, is_learned, records
 
     entries = []
     for name in MODELS:
         own = [
-            {"name": record.name, "state": record.state, "trained_on": record.trained_on, "error": record.error}
+            {
+                "name": record.name,
+                "default": record.name == DEFAULT_MODEL,
+                "state": record.state,
+                "trained_on": record.trained_on,
+                "error": record.error,
+            }
             for record in records()
             if record.network == name
         ]
         learned = is_learned(name)
-        entries.append({"name": name, "default": name == DEFAULT_MODEL, "learned": learned, "weights": own})
+        entries.append({"name": name, "learned": learned, "weights": own})
     if json:
         show_json({"models": entries})
         return
     for entry in entries:
         note = "" if entry["weights"] or not entry["learned"] else "no published weights: give a file"
-        print(f"{entry['name']:<20}{'default' if entry['default'] else note}".rstrip())
+        print(f"{entry['name']:<20}{note}".rstrip())
         for weights in entry["weights"]:
-            print(f"  {weights['name']:<24}{weights['state']:<14}{weights['trained_on']}")
+            state = f"{weights['state']}{', default' if weights['default'] else ''}"
+            print(f"  {weights['name']:<24}{state:<18}{weights['trained_on']}")
 
 
 @models.command()

@@ -16,7 +16,7 @@ from opticflow.estimator.memory import parse_memory, pixels_within
 from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
-from opticflow.models import DEFAULT_MODEL, Encoded, FlowNetwork, VariationalRefinement
+from opticflow.models import Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
 from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame, flow_array, flow_tensor
@@ -253,7 +253,7 @@ class Estimator:
 
 
 def load(
-    name_or_file: str | Path,
+    name_or_file: str | Path = weights.DEFAULT_MODEL,
     *,
     device: str | torch.device = "auto",
     precision: str = "auto",
@@ -262,20 +262,22 @@ def load(
     scale: float = 1.0,
     refine: bool = False,
     max_memory: str | int | None = None,
-    coarse_start: bool = False,
+    coarse_start: bool | None = None,
 ) -> Estimator:
     """An Estimator from a model's name or a checkpoint file.
 
     Args:
         name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
-            (`RAFT-small.synthetic`), or a checkpoint in a layout that `opticflow models import` knows.
+            (`RAFT-small.worlds`), or a checkpoint in a layout that `opticflow models import` knows.
         device: see `Estimator`.
         precision: see `Estimator`.
-        iterations: how often RAFT updates its flow; the default is the network's own.
+        iterations: how often RAFT updates its flow; the default is the network's own, or what goes with the coarse
+            start of its weights.
         padding: see `Estimator`.
         scale: see `Estimator`.
         max_memory: see `Estimator`.
-        coarse_start: see `Estimator`.
+        coarse_start: see `Estimator`; the default is how the weights are best used, with the one that comes with the
+            package for True.
         refine: let variational refinement follow (FlowNet's "+v").
 
     Raises:
@@ -283,6 +285,10 @@ def load(
         WeightsError: a checkpoint that does not fit.
     """
     network = weights.load_network(name_or_file)
+    if coarse_start is None:
+        usual = weights.usual_settings(name_or_file)
+        coarse_start = usual.get("coarse_start", False)
+        iterations = usual.get("iterations") if iterations is None else iterations
     set_iterations(network, iterations, name_or_file)
     if refine:
         network = VariationalRefinement(network)
@@ -293,7 +299,7 @@ def load(
         padding=padding,
         scale=scale,
         max_memory=max_memory,
-        coarse_start=coarse_start,
+        coarse_start=bool(coarse_start),
     )
 
 
@@ -312,7 +318,7 @@ def set_iterations(network: FlowNetwork, iterations: int | None, name: str | Pat
     network.iterations = iterations  # type: ignore[assignment]
 
 
-def estimate(first: Picture, second: Picture, *, model: str | Path = DEFAULT_MODEL, **options) -> FlowArray:
+def estimate(first: Picture, second: Picture, *, model: str | Path = weights.DEFAULT_MODEL, **options) -> FlowArray:
     """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
     return load(model, **options)(first, second)
 

@@ -36,7 +36,6 @@ MODELS: dict[str, Callable[..., FlowNetwork]] = {
     "Farneback": Farneback,
     "DIS": DIS,
 }
-DEFAULT_MODEL = "DIS"
 
 
 def build(name: str, **options: Any) -> FlowNetwork:
@@ -58,7 +57,6 @@ def build(name: str, **options: Any) -> FlowNetwork:
 
 
 __all__ = [
-    "DEFAULT_MODEL",
     "MODELS",
     "Encoded",
     "FlowNetwork",

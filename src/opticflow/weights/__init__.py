@@ -15,6 +15,8 @@ from opticflow.weights.manifest import Record, imported_files, imported_path, re
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
+DEFAULT_MODEL = "RAFT-small.worlds"
+"""What `load`, `estimate` and the commands take where no other is named: it comes with the package."""
 RUN_WEIGHTS = "weights.safetensors"
 """What a folder stands for: the weights of a training run, or a checkpoint of one."""
 
@@ -37,6 +39,17 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
     if tag:
         raise InputError(f"{network} has no weights, so there is no {name_or_file!r}; call it {network!r}")
     return build(network).eval()
+
+
+def usual_settings(name_or_file: str | Path) -> dict[str, Any]:
+    """How estimates are made with weights that are called by name where nothing else is asked for: `use` of their
+    record, {} for all else. Arguments and errors are those of `load_network`, but that weights may be missing.
+    """
+    if as_file(name_or_file) is not None:
+        return {}
+    network, _, tag = str(name_or_file).partition(".")
+    record = _present(find_records(f"{network}.{tag}" if tag else network)) if is_learned(network) else None
+    return dict(record.use) if record else {}
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
@@ -136,15 +149,18 @@ def download_named(name: str, *, progress: Any = None) -> tuple[Record, Path]:
     return record, download(record, progress=progress)
 
 
+def _present(known: list[Record]) -> Record | None:
+    return next((record for record in known if record.present), None)
+
+
 def _weights_here(network: str, tag: str) -> Path:
     """The file of a weight set, or an error that says how to get one."""
     name = f"{network}.{tag}" if tag else network
     known = find_records(name)
-    for record in known:
-        if record.present:
-            if record.file or record.url:
-                verify(record, record.path)
-            return record.path
+    if record := _present(known):
+        if record.file or record.url:
+            verify(record, record.path)
+        return record.path
     if not tag and (imported := imported_files(network)):
         return imported[0]
     cures = [f"`opticflow models download {record.name}`" for record in known if record.url][:1]
@@ -156,6 +172,7 @@ def _weights_here(network: str, tag: str) -> Path:
 
 
 __all__ = [
+    "DEFAULT_MODEL",
     "Checkpoint",
     "Record",
     "as_file",
@@ -167,4 +184,5 @@ __all__ = [
     "load_network",
     "read_checkpoint",
     "records",
+    "usual_settings",
 ]

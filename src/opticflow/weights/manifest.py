@@ -29,6 +29,7 @@ class Record:
     bytes: int | None = None
     error: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    use: dict[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> str:
