@@ -9,6 +9,7 @@ import torch
 
 from opticflow.errors import InputError
 from opticflow.estimator import speed
+from train_toys import ToySources, small_curriculum
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -97,3 +98,17 @@ def test_compiled_networks_stand_beside_the_others(script, monkeypatch):
     assert set(raft["milliseconds"]) == {"as it is", "plain", "compiled"}
     assert set(flownet["milliseconds"]) == {"as it is", "compiled"}
     assert compiled[0].correlation.form == "plain"
+
+
+def test_a_curriculum_is_measured_stage_by_stage(script, monkeypatch):
+    monkeypatch.setattr("opticflow.train.recipes.find_recipe", lambda name: small_curriculum(1))
+    monkeypatch.setattr("opticflow.train.sources.RecipeSources", lambda *_, **__: ToySources())
+    line = "curriculum.py -o run --steps 10 --batch 1 --crop 64x64"
+    rows = list(map(json.loads, script(line)))
+    by_stage = {row["stage"]: row for row in rows}
+    assert [row["stage"] for row in rows] == [stage.name for stage in small_curriculum(1).stages]
+    assert all(row["begins"] > 0 and row["ends"] > 0 for row in rows)
+    held = {name: row["frozen_unchanged"] for name, row in by_stage.items() if row["frozen_unchanged"]}
+    assert set(held) == {"CS-chairs", "CS-things", "CSS-chairs", "CSS-things", "fusion-chairs", "fusion-things"}
+    assert held["CS-things"] < held["CSS-things"] < held["fusion-things"]
+    assert list(map(json.loads, script(line))) == rows, "what is trained is not trained again"

@@ -1,7 +1,7 @@
 """Tiny worlds to train on: textures that move as a whole; and small stages."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from opticflow.data.streams import Batch
 from opticflow.shapes import Sample
-from opticflow.train.recipe import Part, Stage
+from opticflow.train.recipe import Part, Recipe, Stage
+from opticflow.train.recipes import RECIPES
 
 
 def small_stage(**changes) -> Stage:
@@ -29,6 +30,24 @@ def small_stage(**changes) -> Stage:
         "options": {"iterations": 3},
     }
     return Stage(**{**numbers, **changes})
+
+
+def small_curriculum(steps: int) -> Recipe:
+    """The stages of FlowNet2 with very thin networks, without augmentation, on toys."""
+    full = RECIPES["FlowNet2-thin"].changed(batch=1, crop=(64, 64))
+    thin = [
+        replace(
+            stage,
+            options={"width": 1 / 32},
+            steps=steps,
+            halve_at=(),
+            data=(Part("toy"),),
+            validation=(Part("toy"),),
+            validate_every=steps,
+        )
+        for stage in full.stages
+    ]
+    return replace(full, stages=tuple(thin))
 
 
 def toy_sample(number: int, size: tuple[int, int] = (64, 64), largest: float = 4.0) -> Sample:
@@ -87,6 +106,9 @@ class ToySources:
                 batch.first.fill_(float("nan"))
             yield batch
             position += stage.batch
+
+    def settings(self) -> dict[str, str]:
+        return {"data": "toys"}
 
     def validation(self, stage: Stage) -> list[Sample]:
         return [toy_sample(10**9 + number, stage.crop) for number in range(3)]

@@ -1,7 +1,5 @@
 """Networks made of others: what is taken over, what must not change."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -9,30 +7,9 @@ from opticflow.errors import InputError, TrainingError
 from opticflow.train import curriculum
 from opticflow.train.checkpoint import Run
 from opticflow.train.loop import train
-from opticflow.train.recipe import Part, Recipe, Start
-from opticflow.train.recipes import RECIPES
+from opticflow.train.recipe import Recipe, Start
 from opticflow.weights import read_checkpoint
-from train_toys import ToySources, small_stage
-
-THIN = {"width": 1 / 32}
-
-
-def small_curriculum(steps):
-    """The stages of FlowNet2 with very thin networks, without augmentation, on toys."""
-    full = RECIPES["FlowNet2-thin"].changed(batch=1, crop=(64, 64))
-    thin = [
-        dataclasses.replace(
-            stage,
-            options=THIN,
-            steps=steps,
-            halve_at=(),
-            data=(Part("toy"),),
-            validation=(Part("toy"),),
-            validate_every=steps,
-        )
-        for stage in full.stages
-    ]
-    return dataclasses.replace(full, stages=tuple(thin))
+from train_toys import ToySources, small_curriculum, small_stage
 
 
 def weights(folder, stage):

@@ -47,7 +47,8 @@ def test_stages_have_their_own_names_and_start_from_earlier_ones(stage):
 
 def test_a_budget_is_shared_in_proportion_and_shrinks_the_schedule(stage):
     halving = stage(name="long", steps=800, schedule="halving", halve_at=(400, 600, 700), validate_every=100)
-    recipe = Recipe("r", "", (stage(steps=200), halving)).changed(steps=100, batch=6, crop=(72, 80))
+    recipe = Recipe("r", "", (stage(steps=200), halving)).changed(steps=100, batch=6, crop=(72, 80), rate=3)
+    assert [one.learning_rate for one in recipe.stages] == [3 * stage().learning_rate] * 2
     assert [one.steps for one in recipe.stages] == [20, 80]
     assert recipe.stages[1].halve_at == (40, 60, 70) and recipe.stages[1].validate_every == 80
     assert {(one.batch, one.crop) for one in recipe.stages} == {(6, (72, 80))}

@@ -20,7 +20,8 @@ def test_all_orders_have_the_same_budget_and_the_papers_schedules():
 
 @pytest.mark.slow
 def test_the_study_runs_resumes_and_writes_its_table(tmp_path):
-    numbers = {"steps": 2, "batch": 1, "crop": (64, 64), "validation_samples": 1, "device": "cpu", "precision": "fp32"}
+    budget = {"steps": 2, "batch": 1, "crop": (64, 64), "rate": 2.0, "validation_samples": 1}
+    numbers = {**budget, "device": "cpu", "precision": "fp32"}
     table = study(tmp_path / "study", Folders(), **numbers)
     assert (tmp_path / "study" / "study.md").read_text() == table
     errors = json.loads((tmp_path / "study" / "study.json").read_text())["error_px"]

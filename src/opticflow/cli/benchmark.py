@@ -106,15 +106,15 @@ def benchmark_clip(
     """
     from opticflow.estimator import Estimator, load
     from opticflow.estimator.speed import load_or_build
-    from opticflow.weights import DEFAULT_MODEL
     from opticflow.video import ClipOptions, open_clip, parse_saves
     from opticflow.video.demo import sample_clip
     from opticflow.video.stages import measure_stages
+    from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
     options = ClipOptions(saves=parse_saves(save), end=end, batch=batch)
     network, trained = load_or_build(model, iterations)
-    where = {"device": device, "precision": precision}
+    where: dict[str, Any] = {"device": device, "precision": precision}
     estimator = load(model, iterations=iterations, **where) if trained else Estimator(network, **where)
     with sample_clip() as (sample, _):
         found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)

@@ -21,8 +21,8 @@ def demo(
     Example: `opticflow demo`
     """
     import opticflow
-    from opticflow.weights import DEFAULT_MODEL
     from opticflow.video.demo import run_demo
+    from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
     estimator = opticflow.load(model)

@@ -35,6 +35,10 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="Another network for the same schedule.", show_default="the recipe's")
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Times the recipe's learning rates; a small budget can bear more.", show_default="1"),
+    ] = None,
     validation: Annotated[
         int | None,
         typer.Option(min=0, help="Samples that the error is measured on.", show_default="the recipe's"),
@@ -67,7 +71,7 @@ def train(
     require()
     output = output or Path("runs") / recipe
     size = tuple(reversed(parse_size(crop))) if crop else None
-    budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model}
+    budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model, "rate": rate}
     budget["validation_samples"] = validation
     options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
     options["checkpoint_every"] = checkpoint_every

@@ -162,6 +162,7 @@ class Recipe:
         batch: int | None = None,
         crop: tuple[int, int] | None = None,
         model: str | None = None,
+        rate: float | None = None,
         validation_samples: int | None = None,
     ) -> "Recipe":
         """The recipe for another budget, or another network.
@@ -171,6 +172,7 @@ class Recipe:
             batch: samples in an update, in every stage.
             crop: height and width, in every stage.
             model: a key of `models.MODELS` in place of the recipe's, if that has only one.
+            rate: what all learning rates are multiplied with.
             validation_samples: in every stage; 0 measures nothing.
 
         Raises:
@@ -186,6 +188,8 @@ class Recipe:
             stages = [replace(stage, batch=batch) for stage in stages]
         if crop is not None:
             stages = [replace(stage, crop=crop) for stage in stages]
+        if rate is not None:
+            stages = [replace(stage, learning_rate=stage.learning_rate * rate) for stage in stages]
         if validation_samples is not None:
             stages = [replace(stage, validation_samples=validation_samples) for stage in stages]
         if model is not None:

@@ -60,6 +60,7 @@ def study(
     batch: int | None = None,
     crop: tuple[int, int] | None = None,
     model: str | None = None,
+    rate: float | None = None,
     validation_samples: int | None = None,
     seed: int = 0,
     workers: int = 0,
@@ -78,6 +79,7 @@ def study(
         batch: samples in an update.
         crop: height and width.
         model: a key of `models.MODELS`.
+        rate: what the learning rates of S_long and S_fine are multiplied with; 1 by default.
         validation_samples: of each column; SAMPLES by default.
         seed: of weights and samples.
         workers: processes that prepare samples.
@@ -93,7 +95,7 @@ def study(
     steps, batch, crop, model = steps or STEPS, batch or BATCH, crop or CROP, model or MODEL
     measured = {**MEASURED, **({"pairs": Part("pairs")} if "pairs" in folders.named else {})}
     rows: dict[str, dict[str, float]] = {}
-    recipes = orders(steps, batch, crop, model)
+    recipes = [recipe.changed(rate=rate) for recipe in orders(steps, batch, crop, model)]
     for recipe in recipes:
         sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=folder / recipe.name / "pool")
         run = train(
@@ -119,7 +121,8 @@ def study(
             )[0]
             for name, part in measured.items()
         }
-    budget = f"{model}, {steps:,} steps of {batch}, crop {crop[1]}x{crop[0]}, seed {seed}"
+    budget = f"{model}, {steps:,} steps of {batch}, crop {crop[1]}x{crop[0]}, "
+    budget += f"learning rates times {rate or 1:g}, seed {seed}"
     table = _table(budget, rows)
     write_bytes(folder / "study.md", table.encode())
     write_bytes(folder / "study.json", json.dumps({"budget": budget, "error_px": rows}, indent=2).encode())
