@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 import opticflow
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.estimator.stream import is_cut
-from opticflow.models import build
+from opticflow.models import VariationalRefinement, build
 from opticflow.weights import DEFAULT_MODEL, find_records
 from pictures import moving, texture
 
@@ -119,6 +120,17 @@ def test_coarse_start_begins_at_the_flow_of_half_the_size():
     assert len(calls) == 1 + 2 + 1, "the second pair starts from the first's flow"
 
 
+def test_coarse_starts_are_not_refined(monkeypatch):
+    frames = moving(96, 128, 2, dx=6, dy=0)
+    refined, refine = [], VariationalRefinement._refine
+    monkeypatch.setattr(
+        VariationalRefinement, "_refine", lambda self, a, b, flow: refined.append(a.shape) or refine(self, a, b, flow)
+    )
+    network, calls = told_where_to_start()
+    Estimator(VariationalRefinement(network), coarse_start=True)(*frames)
+    assert [size for size, _ in calls] == [(48, 64), (96, 128)] and refined == [(96, 128)]
+
+
 def test_coarse_start_begins_at_a_quarter_where_that_is_large_enough():
     frames = moving(256, 320, 2, dx=24, dy=0)
     network, calls = told_where_to_start()
@@ -133,13 +145,15 @@ def test_the_default_comes_with_the_package_and_knows_how_it_is_best_used():
     (record,) = find_records(DEFAULT_MODEL)
     estimator = opticflow.load()
     assert record.state == "shipped"
-    assert (estimator.coarse_start, estimator.network.iterations) == (True, record.use["iterations"])
+    assert {key: estimator.settings[key] for key in record.use} == record.use
+    assert estimator.coarse_start and estimator.settings["refine"]
     flow = opticflow.estimate(*frames)
     assert error(flow[8:-8, 16:-16], (9, -4)) < 0.5
-    asked = opticflow.load(DEFAULT_MODEL, coarse_start=False)
-    assert (asked.coarse_start, asked.network.iterations) == (False, 12), "what goes with a start goes with it alone"
-    assert opticflow.load(DEFAULT_MODEL, iterations=3).network.iterations == 3
-    assert not opticflow.load(record.path).coarse_start, "a file is used as it is"
+    asked = opticflow.load(DEFAULT_MODEL, coarse_start=False, refine=False).settings
+    assert (asked["coarse_start"], asked["iterations"]) == (False, 12), "what goes with a start goes with it alone"
+    assert not asked["refine"] and opticflow.load(DEFAULT_MODEL, iterations=3).settings["iterations"] == 3
+    of_file = opticflow.load(record.path).settings
+    assert not of_file["coarse_start"] and not of_file["refine"], "a file is used as it is"
 
 
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])
@@ -160,6 +174,15 @@ def test_refinement_makes_a_method_better(frames):
     plain = opticflow.load("Farneback")(frames[0], frames[1])
     refined = opticflow.load("Farneback", refine=True)(frames[0], frames[1])
     assert error(refined, (3, -2)) < error(plain, (3, -2))
+
+
+def test_each_pass_of_refinement_makes_a_rough_start_better(frames):
+    rough = build("Farneback")
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.4, (1, 2, 61, 83)) + np.array([3, -2])[:, None, None]
+    rough.match = lambda *_, **__: torch.from_numpy(noise).float()  # type: ignore[method-assign]
+    errors = [error(Estimator(VariationalRefinement(rough, n))(*frames[:2]), (3, -2)) for n in (1, 2, 5)]
+    assert errors[0] > errors[1] > errors[2]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5), (129, 127)])

@@ -4,8 +4,15 @@ import pytest
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.memory import LIBRARIES, bytes_per_pixel, memory_needed, parse_memory, pixels_within
-from opticflow.models import build
+from opticflow.estimator.memory import (
+    LIBRARIES,
+    REFINEMENT,
+    bytes_per_pixel,
+    memory_needed,
+    parse_memory,
+    pixels_within,
+)
+from opticflow.models import VariationalRefinement, build
 from opticflow.models.network import FlowNetwork
 
 
@@ -42,6 +49,12 @@ def test_raft_is_linear_in_pixels_and_keeps_its_settings():
     network = build("RAFT-small", iterations=5)
     assert 100 < bytes_per_pixel(network) < 1000
     assert (network.iterations, network.correlation.form) == (5, "auto")
+
+
+def test_refinement_comes_after_the_network_and_needs_its_own():
+    light, heavy = build("DIS"), build("RAFT")
+    assert bytes_per_pixel(VariationalRefinement(light)) == REFINEMENT > bytes_per_pixel(light)
+    assert bytes_per_pixel(VariationalRefinement(heavy)) == bytes_per_pixel(heavy)
 
 
 def test_the_need_and_the_pixels_within_it_are_each_other_s_inverse():

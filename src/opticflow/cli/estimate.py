@@ -47,7 +47,12 @@ def estimate(
     scale: Annotated[
         float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
     ] = 1.0,
-    refine: Annotated[bool, typer.Option("--refine", help='Variational refinement after the estimate ("+v").')] = False,
+    refine: Annotated[
+        bool | None,
+        typer.Option(
+            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
+        ),
+    ] = None,
     max_memory: Annotated[
         str | None,
         typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
@@ -103,7 +108,7 @@ def estimate(
         "coarse_start": coarse_start,
     }
     estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
-    settings["coarse_start"] = estimator.coarse_start
+    settings |= {name: estimator.settings[name] for name in ("iterations", "coarse_start", "refine")}
     options = {
         "start": start,
         "end": end,

@@ -33,6 +33,12 @@ def evaluate(
             show_default="as the weights are best used",
         ),
     ] = None,
+    refine: Annotated[
+        bool | None,
+        typer.Option(
+            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
+        ),
+    ] = None,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.
 
@@ -63,7 +69,7 @@ def evaluate(
     data = open_dataset(dataset, root, split)
     data = data[:limit] if limit else data
     settings: dict[str, Any] = {"device": device, "precision": precision, "iterations": iterations, "padding": padding}
-    settings["coarse_start"] = coarse_start
+    settings |= {"coarse_start": coarse_start, "refine": refine}
     contenders = [Contender.of(name, load(name, **settings)) for name in names]
     with show_progress("evaluating", unit="pairs") as show:
         report = run(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from opticflow.estimator.precision import Format, choose_device, choose_precisio
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import Encoded, FlowNetwork, VariationalRefinement
+from opticflow.models.refinement import without_refinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.projection import project_forward
 from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame, flow_array, flow_tensor
@@ -66,6 +68,20 @@ class Estimator:
         self._limits: dict[tuple[int, int], int] = {}
         self.max_memory = None if max_memory is None else parse_memory(max_memory)
         self.network = network.to(self.device).eval()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the flow depends on beside the weights, by the names of the arguments of `load`."""
+        network = without_refinement(self.network)
+        return {
+            "device": str(self.device),
+            "precision": self.precision,
+            "padding": self.padding,
+            "scale": self.scale,
+            "iterations": getattr(network, "iterations", None),
+            "coarse_start": self.coarse_start,
+            "refine": network is not self.network,
+        }
 
     def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
         """The flow from `first` to `second`.
@@ -220,35 +236,47 @@ class Estimator:
         )
 
     def _whole(
-        self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[Picture] | None
+        self,
+        firsts: Sequence[Frame],
+        seconds: Sequence[Frame],
+        init_flows: Sequence[Picture] | None,
+        network: FlowNetwork | None = None,
     ) -> list[FlowArray]:
-        fitting = self._fitting([*firsts, *seconds])
+        fitting, network = self._fitting([*firsts, *seconds]), network or self.network
         starts = self._coarse(firsts, seconds) if init_flows is None else init_flows
         with inference(self.precision, self.device):
-            return self._match(self._encode(firsts, fitting), self._encode(seconds, fitting), fitting, starts)
+            first, second = self._encode(firsts, fitting, network), self._encode(seconds, fitting, network)
+            return self._match(first, second, fitting, starts, network)
 
     def _coarse(self, firsts: Sequence[Frame], seconds: Sequence[Frame]) -> list[FlowArray] | None:
         """Where to start, should that be estimated."""
         if not self.coarse_start:
             return None
 
+        network = without_refinement(self.network)  # details are lost when the flow is enlarged
+
         def small(first: Frame, second: Frame, start: FlowArray) -> FlowArray:
-            return self._whole([first], [second], [start])[0]
+            return self._whole([first], [second], [start], network)[0]
 
         return [coarse_flow(small, *pair) for pair in zip(firsts, seconds, strict=True)]
 
-    def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:
+    def _encode(self, frames: Sequence[Frame], fitting: Fitting, network: FlowNetwork | None = None) -> Encoded:
         tensor = torch.from_numpy(np.stack(frames)).to(self.device, non_blocking=True)
-        return self.network.encode(fitting.fit(_to_unit_range(tensor)))
+        return (network or self.network).encode(fitting.fit(_to_unit_range(tensor)))
 
     def _match(
-        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[Picture] | None
+        self,
+        first: Encoded,
+        second: Encoded,
+        fitting: Fitting,
+        init_flows: Sequence[Picture] | None,
+        network: FlowNetwork | None = None,
     ) -> list[FlowArray]:
         start = None
         if init_flows is not None:
             stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
             start = fitting.fit_flow(stacked.float())
-        flow = fitting.restore(self.network.match(first, second, init_flow=start).float())
+        flow = fitting.restore((network or self.network).match(first, second, init_flow=start).float())
         return [flow_array(one) for one in flow.split(1)]
 
 
@@ -260,7 +288,7 @@ def load(
     iterations: int | None = None,
     padding: str = "center",
     scale: float = 1.0,
-    refine: bool = False,
+    refine: bool | None = None,
     max_memory: str | int | None = None,
     coarse_start: bool | None = None,
 ) -> Estimator:
@@ -276,21 +304,21 @@ def load(
         padding: see `Estimator`.
         scale: see `Estimator`.
         max_memory: see `Estimator`.
-        coarse_start: see `Estimator`; the default is how the weights are best used, with the one that comes with the
-            package for True.
-        refine: let variational refinement follow (FlowNet's "+v").
+        coarse_start: see `Estimator`; the default is how the weights are best used: True for those that come with the
+            package, False for others.
+        refine: let variational refinement follow (FlowNet's "+v"); the default is how the weights are best used.
 
     Raises:
         InputError: an unknown name, with the near ones; iterations for a method that has none.
         WeightsError: a checkpoint that does not fit.
     """
     network = weights.load_network(name_or_file)
+    usual = weights.usual_settings(name_or_file)
     if coarse_start is None:
-        usual = weights.usual_settings(name_or_file)
         coarse_start = usual.get("coarse_start", False)
         iterations = usual.get("iterations") if iterations is None else iterations
     set_iterations(network, iterations, name_or_file)
-    if refine:
+    if usual.get("refine", False) if refine is None else refine:
         network = VariationalRefinement(network)
     return Estimator(
         network,

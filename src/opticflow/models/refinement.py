@@ -1,11 +1,15 @@
 """Variational refinement after any method."""
 
 import cv2
+import numpy as np
 import torch
 
 from opticflow.models.classical import grey_bytes
 from opticflow.models.network import Encoded, FlowNetwork
 from opticflow.shapes import Flow, Frames
+
+PASSES = 5
+"""FlowNet's number of iterations at full resolution."""
 
 
 class VariationalRefinement(FlowNetwork):
@@ -13,11 +17,15 @@ class VariationalRefinement(FlowNetwork):
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
     as OpenCV minimises it: on the CPU, at full resolution, on grey frames.
+
+    Args:
+        network: the method.
+        passes: how often the second frame is warped by the flow so far, and the flow improved.
     """
 
-    def __init__(self, network: FlowNetwork):
+    def __init__(self, network: FlowNetwork, passes: int = PASSES):
         super().__init__()
-        self.network = network
+        self.network, self.passes = network, passes
         self.stride, self.min_size, self.fitting = network.stride, max(4, network.min_size), network.fitting
 
     def encode(self, frames: Frames) -> Encoded:
@@ -26,8 +34,17 @@ class VariationalRefinement(FlowNetwork):
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         flow = self.network.match(first, second, init_flow=init_flow).float()
         greys = (encoded["refinement_grey"].cpu().numpy() for encoded in (first, second))
-        refined = []
-        for one, grey_first, grey_second in zip(flow.permute(0, 2, 3, 1).cpu().numpy(), *greys, strict=True):
-            start = one.copy()
-            refined.append(torch.from_numpy(cv2.VariationalRefinement.create().calc(grey_first, grey_second, start)))
+        flows = flow.permute(0, 2, 3, 1).cpu().numpy()
+        refined = [torch.from_numpy(self._refine(*one)) for one in zip(*greys, flows, strict=True)]
         return torch.stack(refined).permute(0, 3, 1, 2).to(flow.device)
+
+    def _refine(self, first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.ndarray:
+        flow, method = np.ascontiguousarray(start), cv2.VariationalRefinement.create()
+        for _ in range(self.passes):
+            flow = method.calc(first, second, flow.copy())
+        return flow
+
+
+def without_refinement(network: FlowNetwork) -> FlowNetwork:
+    """The method itself."""
+    return network.network if isinstance(network, VariationalRefinement) else network
