@@ -1,4 +1,4 @@
-"""Put the weights of a training run into the package, in half precision, and print their record for the manifest.
+"""Put the last weights of a training run into the package, in half precision, and print their record for the manifest.
 
 python scripts/ship_weights.py runs/default worlds
 """
@@ -22,17 +22,18 @@ def main() -> None:
     arguments = parser.parse_args()
 
     run = json.loads((arguments.run / "run.json").read_text())
-    found = replace(read_checkpoint(arguments.run / "weights.safetensors"), tag=arguments.tag, licence="Apache-2.0")
-    halves = {name: t.half() if t.is_floating_point() else t for name, t in found.tensors.items()}
-    file = HERE / f"{found.name}.safetensors"
-    replace(found, tensors=halves).save(file)
-
-    stages, samples = [], 0
+    stages, samples, last = [], 0, arguments.run
     for stage in run["recipe"]["stages"]:
         steps = [int(path.name[5:]) for path in (arguments.run / "stages" / stage["name"]).glob("step-*")]
         if steps:
             stages.append(f"{stage['name']} {max(steps)}")
             samples += max(steps) * stage["batch"]
+            last = arguments.run / "stages" / stage["name"] / f"step-{max(steps):08d}"
+    found = replace(read_checkpoint(last / "weights.safetensors"), tag=arguments.tag, licence="Apache-2.0")
+    halves = {name: t.half() if t.is_floating_point() else t for name, t in found.tensors.items()}
+    file = HERE / f"{found.name}.safetensors"
+    replace(found, tensors=halves).save(file)
+
     commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
     print("[[weights]]")
     print(f'name = "{found.name}"')

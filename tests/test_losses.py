@@ -183,6 +183,18 @@ def test_mixture_loss_with_equal_scales_is_an_l1_loss():
     assert float(wide) == pytest.approx(float(bounded), rel=1e-5)
 
 
+def test_weights_are_known_by_name():
+    predictions = [torch.randn(1, 2, 2**i, 2**i) for i in range(1, 6)]
+    flow, valid = torch.randn(1, 2, 32, 32), torch.ones(1, 32, 32, dtype=torch.bool)
+    named, given = (
+        multiscale_loss(predictions, flow, valid, weights=w)
+        for w in ("flownet2-pytorch", (0.02, 0.04, 0.08, 0.16, 0.32))
+    )
+    assert named == given
+    with pytest.raises(InputError, match="known are caffe, flownet-pytorch"):
+        multiscale_loss(predictions, flow, valid, weights="cafe")
+
+
 def test_another_number_of_weights_is_refused():
     flow, valid = random_truth()
     with pytest.raises(InputError, match="gives 4 flows and there are 5 weights"):

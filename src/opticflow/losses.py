@@ -34,6 +34,7 @@ WEIGHTINGS: dict[str, tuple[float, ...]] = {
     "flownet2-pytorch": FLOWNET2_PYTORCH_WEIGHTS,
     "fusion": FUSION_WEIGHTS,
 }
+"""By the project that has them."""
 
 LARGE_UNIT = 20.0
 """FlowNetS and FlowNetC were trained on flow / 20, so that targets are near one (solver files of FlowNet 2.0)."""
@@ -124,7 +125,7 @@ def multiscale_loss(
     flow: Flow,
     valid: Mask,
     *,
-    weights: Sequence[float] = CAFFE_WEIGHTS,
+    weights: Sequence[float] | str = CAFFE_WEIGHTS,
     reduction: Reduction = "batch",
     unit: float = LARGE_UNIT,
     exponent: float = 1.0,
@@ -136,7 +137,7 @@ def multiscale_loss(
         predictions: in pixels of the frames whatever their own size, the coarsest first.
         flow: the truth at the frames' size, in pixels.
         valid: where it is known.
-        weights: one for each prediction.
+        weights: one for each prediction, or a key of WEIGHTINGS.
         reduction: of each scale, see `masked_mean`.
         unit: pixels for one unit of the error. The papers compare flow / 20 (or flow * 20 for FlowNet2-SD). With the
             exponent 1 this is a factor on the loss, which Adam cancels but for the share of weight decay; with another
@@ -145,8 +146,12 @@ def multiscale_loss(
         epsilon: added before the power, in units; 0.01 for FlowNet2-CSS-ft-sd.
 
     Raises:
-        InputError: the number of weights is not that of the predictions.
+        InputError: the number of weights is not that of the predictions, or there are none of that name.
     """
+    if isinstance(weights, str):
+        if weights not in WEIGHTINGS:
+            raise InputError(f"there are no weights {weights!r} for scales; known are {', '.join(WEIGHTINGS)}")
+        weights = WEIGHTINGS[weights]
     if len(weights) != len(predictions):
         raise InputError(
             f"the network gives {len(predictions)} flows and there are {len(weights)} weights; give as many"
@@ -233,3 +238,5 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "mixture-of-laplacians": mixture_of_laplacians_loss,
 }
 """Name -> function of (predictions, flow, valid) and its own numbers."""
+WANTED = {"multiscale": "scales", "sequence": "iterations", "mixture-of-laplacians": "mixtures"}
+"""What predictions each loss is for: `LearnedNetwork.estimates`."""

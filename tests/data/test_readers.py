@@ -231,7 +231,26 @@ def test_things_have_no_flow_beyond_a_scene(write_files):
     assert (sample.first[0, 0, 0], sample.second[0, 0, 0], sample.flow[0, 0, 0]) == (7, 6, -7)
     both = things.flying_things(root, cameras=("left", "right"), directions=("into_future", "into_past"))
     assert len(both) == 8
+    (root / "optical_flow/TEST/A/0000/into_past/left/OpticalFlowIntoPast_0008_L.pfm").unlink()
+    with pytest.raises(DatasetError, match=r"into_past/0008 is not complete: .*IntoPast_0008_L\.pfm is missing"):
+        things.flying_things(root, directions=("into_past",))
     assert len(things.flying_things(root, leave_out=frozenset({forward.pairs[0].name}))) == 1
+
+
+def test_things_for_training_are_all_that_there_is(write_files):
+    files = {name.replace("TEST", "TRAIN"): content for name, content in things_files().items()}
+    assert len(open_dataset("things-clean", write_files(files), "TRAIN")) == 8
+    assert len(open_dataset("things-clean", write_files(files), "TRAIN", cameras=("left",))) == 4
+    few = {f"few/{name}": files[name] for name in files if "right" not in name and "into_past" not in name}
+    assert len(open_dataset("things-clean", write_files(few) / "few", "TRAIN")) == 2
+
+
+@pytest.mark.parametrize("place", ["", "frames_finalpass/"])
+def test_things_leave_out_what_their_authors_did(write_files, place):
+    root = write_files(things_files() | {f"{place}all_unused_files.txt": "TEST/A/0000/left/0008.png\nTRAIN/x.png\n"})
+    dataset = open_dataset("things-final", root)
+    assert [pair.name[-4:] for pair in dataset.pairs] == ["0006"]
+    assert any("all_unused_files.txt" in what for what in dataset.left_out)
 
 
 def test_sintel_passes_and_masks(write_files):

@@ -149,6 +149,7 @@ def test_the_default_comes_with_the_package_and_knows_how_it_is_best_used():
     assert estimator.coarse_start and estimator.settings["refine"]
     flow = opticflow.estimate(*frames)
     assert error(flow[8:-8, 16:-16], (9, -4)) < 0.5
+    assert opticflow.load(DEFAULT_MODEL, coarse_start=True).settings == estimator.settings
     asked = opticflow.load(DEFAULT_MODEL, coarse_start=False, refine=False).settings
     assert (asked["coarse_start"], asked["iterations"]) == (False, 12), "what goes with a start goes with it alone"
     assert not asked["refine"] and opticflow.load(DEFAULT_MODEL, iterations=3).settings["iterations"] == 3

@@ -100,3 +100,20 @@ def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(InputError, match="DIS has no weights to train"):
         stage = small_stage(model="DIS", options={})
         curriculum.begin(stage, run_of(tmp_path, stage))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "multiscale"}, "for scales; this network gives iterations: take the loss sequence"),
+        ({"loss": "mixture-of-laplacians"}, "for mixtures; this network gives iterations"),
+        ({"options": {"mixture": True}}, "gives mixtures: take the loss mixture-of-laplacians"),
+        ({"model": "FlowNet2-s", "options": {}}, "gives scales: take the loss multiscale"),
+        ({"crop": (64, 100)}, "the crop of only is 100x64; RAFT-small wants multiples of 8"),
+        ({"crop": (8, 64)}, "at least 16"),
+    ],
+)
+def test_a_loss_and_a_crop_fit_the_network(tmp_path, changes, message):
+    stage = small_stage(**changes)
+    with pytest.raises(InputError, match=message):
+        curriculum.begin(stage, run_of(tmp_path, stage))

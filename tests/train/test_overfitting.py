@@ -46,6 +46,13 @@ def test_raft_small_learns_most_of_a_pair_in_a_few_steps(tmp_path):
     assert after < before / 4
 
 
+def test_a_mixture_of_laplacians_is_learnt_too(tmp_path):
+    numbers = {**RECURRENT, "steps": 100, "loss": "mixture-of-laplacians"}
+    numbers["options"] = {**numbers["options"], "mixture": True}
+    before, after = errors(tmp_path, "fp32", batch=1, **numbers)
+    assert after < before / 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("model", ["FlowNetS", "FlowNetC", "RAFT", "RAFT-small"])

@@ -24,6 +24,7 @@ from opticflow.train.recipe import Part, Recipe, Start
         ({"warm_up": 1.0}, "warm-up"),
         ({"halve_at": (5, 3)}, "rising"),
         ({"iterations": 0}, "iterations"),
+        ({"loss": "L7"}, "known are multiscale, sequence, mixture-of-laplacians"),
     ],
 )
 def test_a_stage_refuses_numbers_that_cannot_be(stage, changes, message):
@@ -50,6 +51,7 @@ def test_a_budget_is_shared_in_proportion_and_shrinks_the_schedule(stage):
     recipe = Recipe("r", "", (stage(steps=200), halving)).changed(steps=100, batch=6, crop=(72, 80), rate=3)
     assert [one.learning_rate for one in recipe.stages] == [3 * stage().learning_rate] * 2
     assert [one.steps for one in recipe.stages] == [20, 80]
+    assert [one.augmentation_pace for one in recipe.stages] == [10, 10]
     assert recipe.stages[1].halve_at == (40, 60, 70) and recipe.stages[1].validate_every == 80
     assert {(one.batch, one.crop) for one in recipe.stages} == {(6, (72, 80))}
     assert recipe.steps == 100

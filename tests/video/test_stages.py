@@ -8,7 +8,7 @@ import torch
 import opticflow
 from clips import write_clip
 from opticflow.estimator import Estimator
-from opticflow.models import FlowNetwork, build
+from opticflow.models import FlowNetwork, VariationalRefinement, build
 from opticflow.video import ClipOptions, open_clip, stages
 from opticflow.video.stages import Stopwatch, measure_stages
 from pictures import moving
@@ -54,6 +54,18 @@ def test_the_stages_follow_each_other(tmp_path, options, pairs, encoded):
     assert found.other >= 0, "nothing is counted twice"
     assert found.outside == pytest.approx(1 - found.network / found.wall, abs=0.01)
     assert estimator.network is network
+
+
+def test_coarse_starts_are_counted_and_the_refinement_is_once(tmp_path, monkeypatch):
+    """As `opticflow estimate` runs the default model."""
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", moving(256, 256, 3)))
+    sizes, refine = [], VariationalRefinement._refine
+    monkeypatch.setattr(VariationalRefinement, "_refine", lambda *a: sizes.append(a[1].shape) or refine(*a))
+    estimator = Estimator(VariationalRefinement(Slow()), coarse_start=True)
+    found = measure_stages(clip, estimator, ClipOptions(saves=("flo",)))
+    assert set(sizes) == {(256, 256)}
+    levels = 3  # a quarter, half and the whole
+    assert found.network >= 2 * (levels * 0.03 + 2 * 0.01 * levels) - 0.01
 
 
 def test_a_clip_that_cannot_be_measured_is_refused(tmp_path):

@@ -82,7 +82,7 @@ def info(
                 print(
                     f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}"
                 )
-                for title in ("training", "error"):
+                for title in ("training", "error", "use"):
                     if record[title]:
                         print(f"{'':<18}{title}: {', '.join(f'{key} {value}' for key, value in record[title].items())}")
         elif key == "bytes":

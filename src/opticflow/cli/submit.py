@@ -17,8 +17,23 @@ def submit(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs, to try it out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    iterations: Annotated[int | None, typer.Option(min=1, help="Updates of RAFT; its own number if not given.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Updates of RAFT; the model's own if not given.")
+    ] = None,
     padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
+    coarse_start: Annotated[
+        bool | None,
+        typer.Option(
+            help="Start from estimates at a quarter and half the size, for far motion.",
+            show_default="as the weights are best used",
+        ),
+    ] = None,
+    refine: Annotated[
+        bool | None,
+        typer.Option(
+            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
+        ),
+    ] = None,
 ) -> None:
     """Write the results that a benchmark's server takes, and check their number, size and range.
 
@@ -39,6 +54,8 @@ def submit(
             precision=precision,  # type: ignore[arg-type]
             iterations=iterations,
             padding=padding,  # type: ignore[arg-type]
+            coarse_start=coarse_start,
+            refine=refine,
         )
         count = min(total, limit or total)
         with show_progress("estimating", unit="pairs") as show:

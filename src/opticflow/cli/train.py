@@ -78,8 +78,11 @@ def train(
     folders = Folders.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
     if recipe == STUDY:
+        from opticflow.errors import InputError
         from opticflow.train.study import study
 
+        if stages:
+            raise InputError(f"{STUDY} has no stages to choose from; leave --stages out")
         table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
         if not quiet and _leads():
             print(table)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from opticflow.data import chairs, kitti, middlebury, pairs, sintel, spring, things
 from opticflow.data.dataset import Choices, FlowDataset, Pair
@@ -38,13 +39,14 @@ DATASETS: dict[str, Reader] = {
 }
 
 
-def open_dataset(name: str, root: str | Path, split: str | None = None) -> FlowDataset:
+def open_dataset(name: str, root: str | Path, split: str | None = None, **options: Any) -> FlowDataset:
     """A data set by its name.
 
     Args:
         name: a key of `DATASETS`.
         root: where it lies.
         split: one of its splits; the first of them if not given.
+        options: of its reader, such as `cameras` of FlyingThings3D.
 
     Raises:
         DatasetError: no such name, no such split, or `root` is not laid out as the data set is.
@@ -54,7 +56,7 @@ def open_dataset(name: str, root: str | Path, split: str | None = None) -> FlowD
         hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(DATASETS)}"
         raise DatasetError(f"there is no data set {name!r}; {hint}")
     reader = DATASETS[name]
-    return reader.open(root, split or reader.splits[0])
+    return reader.open(root, split or reader.splits[0], **options)
 
 
 __all__ = ["DATASETS", "Choices", "Finding", "FlowDataset", "Pair", "Reader", "open_dataset", "validate"]

@@ -71,6 +71,10 @@ class TrainingStream:
     world_size: int = 1
     prefetch: int = 4
     """Batches that each worker prepares ahead."""
+    begun: float = 0.0
+    """The step at which the augmentations' schedule stands at the first sample."""
+    pace: float = 1.0
+    """Steps of that schedule for each batch of all processes."""
     _interleaving: Interleaving = field(init=False, repr=False)
     _shuffles: list[Shuffle | None] = field(init=False, repr=False)
 
@@ -98,7 +102,8 @@ class TrainingStream:
             sample = source.samples[index]
             name = f"{source.name} {sample.name or index}"
             rng = np.random.default_rng([self.seed, 0, number])
-            varied = source.augmentation.apply(sample, rng, self.crop, seen=number)
+            after = self.begun + self.pace * (number // (self.batch_size * self.world_size))
+            varied = source.augmentation.apply(sample, rng, self.crop, after=after)
             if not np.isfinite(varied.flow).all():
                 raise DatasetError("its flow is NaN or infinite at pixels that count as known")
             return varied.replace(name=name)

@@ -7,19 +7,24 @@ optical_flow/TRAIN/A/0000/into_past/left/OpticalFlowIntoPast_0006_L.pfm
 ```
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from opticflow.data.dataset import FlowDataset, Pair
-from opticflow.data.layout import check_split, locate
+from opticflow.data.layout import check_split, locate, need
 
 SPLITS = ("TEST", "TRAIN")
+CAMERAS: tuple[Literal["left", "right"], ...] = ("left", "right")
+DIRECTIONS: tuple[Literal["into_future", "into_past"], ...] = ("into_future", "into_past")
 LEFT_OUT = {
     "into_future of the last frame of a scene": "it leads to a frame that does not exist",
     "into_past of the first frame of a scene": "it leads to a frame that does not exist",
 }
-"""What is never used, with the reason (flownet2, issue 210). The authors also left out extreme samples, but never
-published their list (issue 109), so that none is left out here; pass your own by name as `leave_out`."""
+"""What is never used, with the reason (flownet2, issue 210)."""
+UNUSED = "all_unused_files.txt"
+"""The authors' list of frames with extreme motion, if it lies beside the frames: a line is TRAIN/A/0000/left/0006.png.
+A separate download, from resources/datasets/SceneFlow/assets/ of lmb.informatik.uni-freiburg.de."""
 
 
 def flying_things(
@@ -27,8 +32,8 @@ def flying_things(
     split: str = "TEST",
     *,
     render: Literal["clean", "final"] = "clean",
-    cameras: tuple[str, ...] = ("left",),
-    directions: tuple[Literal["into_future", "into_past"], ...] = ("into_future",),
+    cameras: Sequence[Literal["left", "right"]] | None = None,
+    directions: Sequence[Literal["into_future", "into_past"]] | None = None,
     leave_out: frozenset[str] = frozenset(),
 ) -> FlowDataset:
     """FlyingThings3D, the whole data set.
@@ -37,15 +42,27 @@ def flying_things(
         root: the folder of `frames_cleanpass`, `frames_finalpass` and `optical_flow`.
         split: `TEST` or `TRAIN`.
         render: which pass.
-        cameras: `left`, `right` or both.
-        directions: `into_future`, `into_past` or both.
+        cameras: if not given, what there is of both in TRAIN, as FlowNet 2.0 trained, and the left one in TEST.
+        directions: of time; if not given, what there is of both in TRAIN, and `into_future` in TEST.
         leave_out: names of pairs that are not used, such as `TRAIN/A/0000/left/into_future/0006`.
+
+    Pairs with a frame of the authors' list of unused files are left out where that list is at hand.
+
+    Raises:
+        DatasetError: another layout, or a flow file is missing between two frames.
     """
     name = f"FlyingThings3D {render}"
     check_split(name, split, SPLITS)
     places = (".", "FlyingThings3D", "flyingthings3d")
-    folder = locate(root, name, places, f"frames_{render}pass/{split}/*/*/{cameras[0]}")
-    folder = locate(folder, name, (".",), f"optical_flow/{split}/*/*/{directions[0]}/{cameras[0]}")
+    wanted = cameras or CAMERAS[:1]
+    folder = locate(root, name, places, f"frames_{render}pass/{split}/*/*/{wanted[0]}")
+    folder = locate(folder, name, (".",), f"optical_flow/{split}/*/*/{(directions or DIRECTIONS)[0]}/{wanted[0]}")
+    there = folder / "optical_flow" / split
+    if cameras is None:
+        cameras = [c for c in CAMERAS if split == "TRAIN" and any(there.glob(f"*/*/*/{c}"))] or CAMERAS[:1]
+    if directions is None:
+        directions = [d for d in DIRECTIONS if split == "TRAIN" and any(there.glob(f"*/*/{d}"))] or DIRECTIONS[:1]
+    unused = _unused(folder, render)
     pairs = []
     for scene in sorted((folder / f"frames_{render}pass" / split).glob("*/*")):
         part = "/".join(scene.parts[-2:])
@@ -57,6 +74,18 @@ def flying_things(
                     title = f"{split}/{part}/{camera}/{direction}/{number:04d}"
                     flow = folder / "optical_flow" / split / part / direction / camera
                     flow /= f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
-                    if number + step in frames and title not in leave_out and flow.is_file():
-                        pairs.append(Pair(title, f"{split}/{part[0]}", frames[number], frames[number + step], flow))
-    return FlowDataset(f"{name} {split}", pairs, "FlyingChairs", left_out=LEFT_OUT)
+                    if number + step not in frames or title in leave_out:
+                        continue
+                    first, second = frames[number], frames[number + step]
+                    if unused.isdisjoint(f"{split}/{part}/{camera}/{frame.name}" for frame in (first, second)):
+                        pairs.append(Pair(title, f"{split}/{part[0]}", first, second, need(flow, name, title)))
+    listed = {f"pairs with one of {len(unused)} frames in {UNUSED}": "the authors used none of them"} if unused else {}
+    return FlowDataset(f"{name} {split}", pairs, "FlyingChairs", left_out={**LEFT_OUT, **listed})
+
+
+def _unused(folder: Path, render: str) -> frozenset[str]:
+    """The frames in the authors' list, if it is at hand."""
+    for path in (folder / UNUSED, folder / f"frames_{render}pass" / UNUSED):
+        if path.is_file():
+            return frozenset(path.read_text().split())
+    return frozenset()

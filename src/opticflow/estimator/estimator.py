@@ -68,10 +68,11 @@ class Estimator:
         self._limits: dict[tuple[int, int], int] = {}
         self.max_memory = None if max_memory is None else parse_memory(max_memory)
         self.network = network.to(self.device).eval()
+        self.coarse_network = without_refinement(self.network)  # details are lost when its flow is enlarged
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the flow depends on beside the weights, by the names of the arguments of `load`."""
+        """What the flow depends on beside the weights and `max_memory`, by the names of the arguments of `load`."""
         network = without_refinement(self.network)
         return {
             "device": str(self.device),
@@ -253,10 +254,8 @@ class Estimator:
         if not self.coarse_start:
             return None
 
-        network = without_refinement(self.network)  # details are lost when the flow is enlarged
-
         def small(first: Frame, second: Frame, start: FlowArray) -> FlowArray:
-            return self._whole([first], [second], [start], network)[0]
+            return self._whole([first], [second], [start], self.coarse_network)[0]
 
         return [coarse_flow(small, *pair) for pair in zip(firsts, seconds, strict=True)]
 
@@ -299,8 +298,8 @@ def load(
             (`RAFT-small.worlds`), or a checkpoint in a layout that `opticflow models import` knows.
         device: see `Estimator`.
         precision: see `Estimator`.
-        iterations: how often RAFT updates its flow; the default is the network's own, or what goes with the coarse
-            start of its weights.
+        iterations: how often RAFT updates its flow; the default is the network's own, or what goes with a coarse start
+            where the weights are best used with one.
         padding: see `Estimator`.
         scale: see `Estimator`.
         max_memory: see `Estimator`.
@@ -316,7 +315,8 @@ def load(
     usual = weights.usual_settings(name_or_file)
     if coarse_start is None:
         coarse_start = usual.get("coarse_start", False)
-        iterations = usual.get("iterations") if iterations is None else iterations
+    if iterations is None and coarse_start == usual.get("coarse_start", False):
+        iterations = usual.get("iterations")
     set_iterations(network, iterations, name_or_file)
     if usual.get("refine", False) if refine is None else refine:
         network = VariationalRefinement(network)

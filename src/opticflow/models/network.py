@@ -14,6 +14,10 @@ Encoded = dict[str, Tensor]
 
 Estimates = list[Float[Tensor, "batch 2 _ _"]]
 """Flows of several sizes, all in pixels of the frames."""
+Mixtures = list[
+    tuple[Flow, Float[Tensor, "batch components height width"], Float[Tensor, "batch components height width"]]
+]
+"""Flows with the weights and the scales of a mixture of Laplacians around each, both as logarithms."""
 
 
 class FlowNetwork(nn.Module, ABC):
@@ -52,8 +56,12 @@ class FlowNetwork(nn.Module, ABC):
 class LearnedNetwork(FlowNetwork):
     """A method with weights. Training sees every estimate on the way to the flow, inference only the flow."""
 
+    estimates: Literal["scales", "iterations", "mixtures"] = "scales"
+    """What `predictions` are, which decides which loss they can have: flows of several scales; a flow at the frames'
+    size for each iteration; or that with a mixture of Laplacians around it."""
+
     @abstractmethod
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
         """Every estimate that a loss can be put on, the coarsest or earliest first.
 
         All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from opticflow.models.layers import Convolution, InstanceNorm
-from opticflow.models.network import Encoded, Estimates, LearnedNetwork
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.ops.convolution import convolve, prepared
 from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
@@ -265,6 +265,7 @@ class RAFT(LearnedNetwork):
         upsampler: nn.Module,
         hidden: int,
         iterations: int = DEFAULT_ITERATIONS,
+        mixture_head: nn.Module | None = None,
     ) -> None:
         """
         Args:
@@ -275,6 +276,8 @@ class RAFT(LearnedNetwork):
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
             iterations: of the update block; may be set at any time.
+            mixture_head: the hidden state to the weights and scales of two Laplacians around the flow, as SEA-RAFT's
+                loss takes them (Wang, Lipson, Deng, ECCV 2024); used in training alone.
         """
         super().__init__()
         self.feature_encoder = feature_encoder
@@ -284,6 +287,8 @@ class RAFT(LearnedNetwork):
         self.upsampler = upsampler
         self.hidden = hidden
         self.iterations = iterations
+        self.mixture_head = mixture_head
+        self.estimates = "iterations" if mixture_head is None else "mixtures"
 
     def encode(self, frames: Frames) -> Encoded:
         """Features of the frames, and the frames as the context encoder wants them: only a first frame needs it."""
@@ -294,9 +299,17 @@ class RAFT(LearnedNetwork):
         flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
         return self.upsampler(flow, hidden)
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
         estimates = self._iterate(self.encode(first), self.encode(second), init_flow)
-        return [self.upsampler(flow, hidden) for flow, hidden in estimates]
+        if self.mixture_head is None:
+            return [self.upsampler(flow, hidden) for flow, hidden in estimates]
+        mixtures: Mixtures = []
+        for flow, hidden in estimates:
+            weights, scales = self.mixture_head(hidden).float().chunk(2, 1)
+            # the upsampler is made for flow, whose numbers grow with the size
+            full = [self.upsampler(part, hidden) for part in (flow, weights / STRIDE, scales / STRIDE)]
+            mixtures.append((full[0], full[1], full[2]))
+        return mixtures
 
     def _iterate(
         self, first: Encoded, second: Encoded, init_flow: Flow | None
@@ -317,8 +330,20 @@ class RAFT(LearnedNetwork):
             yield flow, hidden
 
 
-def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
-    """RAFT, 5.3 million parameters."""
+def _mixture_head(hidden: int) -> nn.Module:
+    """As SEA-RAFT's head of the flow, which gives both there: two weights and two scales."""
+    return nn.Sequential(
+        Convolution(hidden, 2 * hidden, 3, padding=1), nn.ReLU(), Convolution(2 * hidden, 4, 3, padding=1)
+    )
+
+
+def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -> RAFT:
+    """RAFT, 5.3 million parameters.
+
+    Args:
+        iterations: of the update block.
+        mixture: whether training also sees a mixture of Laplacians around each flow.
+    """
     hidden, context, motion = 128, 128, 128
     correlation = AllPairs(levels=4, radius=4)
     widths, kernels = (64, 96, 128), (3, 3)
@@ -334,11 +359,12 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
         upsampler=ConvexUpsampler(hidden, 256),
         hidden=hidden,
         iterations=iterations,
+        mixture_head=_mixture_head(hidden) if mixture else None,
     )
 
 
-def raft_small(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
-    """RAFT-small, 1.0 million parameters."""
+def raft_small(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -> RAFT:
+    """RAFT-small, 1.0 million parameters. The arguments are those of `raft_large`."""
     hidden, context, motion = 96, 64, 82
     correlation = AllPairs(levels=4, radius=3)
     widths, kernels = (32, 64, 96), (1, 3, 1)
@@ -354,4 +380,5 @@ def raft_small(*, iterations: int = DEFAULT_ITERATIONS) -> RAFT:
         upsampler=BilinearUpsampler(),
         hidden=hidden,
         iterations=iterations,
+        mixture_head=_mixture_head(hidden) if mixture else None,
     )

@@ -9,14 +9,14 @@ from opticflow.models.network import Encoded, FlowNetwork
 from opticflow.shapes import Flow, Frames
 
 PASSES = 5
-"""FlowNet's number of iterations at full resolution."""
+"""FlowNet iterates 20 times from a quarter of the size up, then 5 times at full size, which the start has here."""
 
 
 class VariationalRefinement(FlowNetwork):
-    """A method, followed by a variational one that starts from its flow: the "+v" of FlowNet (section 4.4).
+    """A method, followed by a variational one that starts from its flow: the "+v" of FlowNet (section 3).
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
-    as OpenCV minimises it: on the CPU, at full resolution, on grey frames.
+    as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere.
 
     Args:
         network: the method.

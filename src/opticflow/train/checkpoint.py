@@ -2,7 +2,8 @@
 
     RUN/
       run.json                     recipe with all its numbers, seed, version
-      weights.safetensors          what `opticflow.load(RUN)` takes: the best of the newest stage that was measured
+      weights.safetensors          what `opticflow.load(RUN)` takes: the best of the newest stage, or
+                                   its last where nothing was measured
       log.csv, tensorboard/        the curves
       stages/NAME/step-00001000/   the last checkpoint of a stage: weights.safetensors, training.pt, state.json
       stages/NAME/best.safetensors
@@ -13,6 +14,7 @@ A checkpoint is written beside its place and renamed as one folder: weights and 
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,8 +131,16 @@ class Place:
             raise WeightsError(f"{self.folder} holds no checkpoint yet; run the stage {self.stage.name} first")
         return last / WEIGHTS
 
-    def save(self, network: LearnedNetwork, optimiser: torch.optim.Optimizer, state: State) -> None:
-        """Write a checkpoint, then remove the one before it."""
+    def save(
+        self,
+        network: LearnedNetwork,
+        optimiser: torch.optim.Optimizer,
+        state: State,
+        publish: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Write a checkpoint, then remove the one before it. Its weights are published before it counts: a run that is
+        killed in between makes it again.
+        """
         final = self.folder / f"step-{state.step:08d}"
         beside = self.folder / f".{final.name}.part"
         _remove(beside)
@@ -139,6 +149,8 @@ class Place:
         training = {"optimiser": optimiser.state_dict(), "random": _random_state()}
         torch.save(training, beside / TRAINING)
         (beside / STATE).write_text(json.dumps(vars(state)))
+        if publish:
+            publish(beside / WEIGHTS)
         _remove(final)
         beside.rename(final)
         for path in self.folder.glob("step-*"):

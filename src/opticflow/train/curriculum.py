@@ -5,6 +5,7 @@ import hashlib
 from torch import Tensor, nn
 
 from opticflow.errors import InputError, TrainingError
+from opticflow.losses import WANTED
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.checkpoint import Run
 from opticflow.train.recipe import Stage
@@ -15,12 +16,13 @@ def begin(stage: Stage, run: Run) -> LearnedNetwork:
     """The network of a stage, with the weights of earlier stages in it and what is frozen marked.
 
     Raises:
-        InputError: a model without weights, or a prefix that names nothing.
+        InputError: a model without weights, a loss or a crop that it cannot have, or a prefix that names nothing.
         WeightsError: an earlier stage has not run yet, or its weights do not fit.
     """
     network = build(stage.model, **stage.options)
     if not isinstance(network, LearnedNetwork):
         raise InputError(f"{stage.model} has no weights to train; take one of the networks of `opticflow models list`")
+    _must_fit(stage, network)
     stages = {stage.name: stage for stage in run.recipe.stages}
     for start in stage.start:
         theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
@@ -43,6 +45,21 @@ def begin(stage: Stage, run: Run) -> LearnedNetwork:
         if not frozen(network, (prefix,)):
             raise InputError(f"{stage.name} freezes {prefix!r}, which {stage.model} does not have")
     return network
+
+
+def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
+    if network.estimates != WANTED[stage.loss]:
+        known = " or ".join(loss for loss, wanted in WANTED.items() if wanted == network.estimates)
+        raise InputError(
+            f"{stage.name} trains {stage.model} with the loss {stage.loss}, which is for {WANTED[stage.loss]}; "
+            f"this network gives {network.estimates}: take the loss {known}, or a recipe for such networks"
+        )
+    if any(side % network.stride or side < network.min_size for side in stage.crop):
+        height, width = stage.crop
+        raise InputError(
+            f"the crop of {stage.name} is {width}x{height}; {stage.model} wants multiples of {network.stride}, at "
+            f"least {network.min_size}"
+        )
 
 
 def training_mode(network: nn.Module, stage: Stage) -> None:

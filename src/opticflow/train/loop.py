@@ -165,16 +165,15 @@ def _run_stage(
             )
             row["error"] = window.error = error
             logbook.pictures(done, pictures)
-            state = _keep_best(state, error, place, run, bare)
+            if stage.keeps_best:
+                state = _keep_best(state, error, place, run, bare)
         if logbook:
             logbook.row(done, row)
             report(window.progress(done, row["loss"]))
         if saves:
             curriculum.must_be_unchanged(bare, stage, state.frozen)
             if leads:
-                place.save(bare, optimiser, state)
-                if not held_out:
-                    run.publish(place.weights())
+                place.save(bare, optimiser, state, publish=None if held_out and stage.keeps_best else run.publish)
             fabric.barrier()
     if logbook:
         logbook.close()

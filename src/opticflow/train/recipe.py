@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from opticflow.errors import InputError
+from opticflow.losses import WANTED
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Part:
     """How often it is drawn from, in proportion to the other parts."""
     split: str | None = None
     """Of the data set; if not given its first, which is the one for evaluation where there are two."""
+    cameras: tuple[str, ...] = ()
+    """Of FlyingThings3D, where not all are wanted that there are."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")
@@ -85,6 +88,11 @@ class Stage:
     """Of RAFT, in training; validation takes the network's own number."""
     coarse_starts: float = 0.0
     """Share of the steps that start RAFT's iterations from its estimate of the frames at half their size."""
+    augmentation_begins: int = 0
+    """The step at which the schedule of its augmentation stands at the beginning: those of the stages it goes on
+    from."""
+    augmentation_pace: float = 1.0
+    """Steps of that schedule for each one; more than 1 where the stage was shortened."""
     start: tuple[Start, ...] = ()
     """What of the network begins with weights of earlier stages; the rest begins at random."""
     frozen: tuple[str, ...] = ()
@@ -97,6 +105,9 @@ class Stage:
     """How many samples of it, shared evenly by its parts; 0 measures nothing."""
     validate_every: int = 5000
     """Steps between measurements."""
+    keeps_best: bool = True
+    """Whether the weights with the lowest error are the result; else the last are, as where that error is of samples
+    that the stage is trained on."""
 
     def __post_init__(self):
         name = self.name
@@ -116,6 +127,7 @@ class Stage:
         _check(rising, f"{name} halves its rate at {self.halve_at}; wanted rising steps")
         share = self.coarse_starts
         _check(0 <= share <= 1, f"the share of coarse starts of {name} is {share}; wanted 0 to 1")
+        _check(self.loss in WANTED, f"{name} has the loss {self.loss!r}; known are {', '.join(WANTED)}")
         _check(self.iterations is None or self.iterations >= 1, f"{name} has {self.iterations} iterations; wanted 1")
 
     @property
@@ -124,10 +136,11 @@ class Stage:
         return self.steps * self.batch
 
     def shortened(self, steps: int) -> "Stage":
-        """The same with another number of steps; the schedule is stretched or shrunk with it."""
+        """The same with another number of steps; its schedules are stretched or shrunk with it."""
         halve_at = sorted({max(1, step * steps // self.steps) for step in self.halve_at})
         every = max(1, min(self.validate_every, steps))
-        return replace(self, steps=steps, halve_at=tuple(halve_at), validate_every=every)
+        pace = self.augmentation_pace * self.steps / steps
+        return replace(self, steps=steps, halve_at=tuple(halve_at), validate_every=every, augmentation_pace=pace)
 
 
 @dataclass(frozen=True)

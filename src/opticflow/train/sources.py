@@ -65,14 +65,15 @@ class Folders:
         Raises:
             DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
         """
+        options = {"cameras": part.cameras} if part.cameras else {}
         layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
         if self.named.get(part.dataset) is not None:
-            return open_dataset(layout, str(self.named[part.dataset]), part.split)
+            return open_dataset(layout, str(self.named[part.dataset]), part.split, **options)
         problems = []
         # worlds of our own are not looked for: they lie in the layout of a published set
         for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
             try:
-                return open_dataset(layout, folder, part.split)
+                return open_dataset(layout, folder, part.split, **options)
             except DatasetError as error:
                 problems.append(str(error))
         if not problems and world in WORLDS:
@@ -156,8 +157,8 @@ class RecipeSources:
         number = self.recipe.stages.index(stage)
         seed = self.seed + STAGES_APART * number
         sources = [
-            Source(part.dataset, self._samples(part, stage, seed), PRESETS[part.augmentation], part.share)
-            for part in stage.data
+            Source(part.dataset, self._samples(part, stage, seed + self._twins(stage, part)), preset, part.share)
+            for part, preset in ((part, PRESETS[part.augmentation]) for part in stage.data)
         ]
         stream = TrainingStream(
             sources,
@@ -167,8 +168,15 @@ class RecipeSources:
             workers=self.workers,
             rank=rank,
             world_size=world,
+            begun=stage.augmentation_begins,
+            pace=stage.augmentation_pace,
         )
         return stream.batches(start)
+
+    def _twins(self, stage: Stage, part: Part) -> int:
+        """How many parts before this one are made by the same world: each sees other samples of it."""
+        before = stage.data[: stage.data.index(part)]
+        return sum(isinstance(self.found[part], str) and self.found[one] == self.found[part] for one in before)
 
     def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | Pool:
         found = self.found[part]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from opticflow.errors import InputError
 from opticflow.estimator.precision import choose_device, choose_precision
 from opticflow.io.atomic import write_bytes
 from opticflow.train.loop import Progress, train
@@ -91,7 +92,12 @@ def study(
 
     Returns:
         The table, as Markdown.
+
+    Raises:
+        InputError: no samples to measure on, or what `train` refuses.
     """
+    if validation_samples == 0:
+        raise InputError("the study is a table of errors; wanted at least 1 sample to measure them on")
     steps, batch, crop, model = steps or STEPS, batch or BATCH, crop or CROP, model or MODEL
     measured = {**MEASURED, **({"pairs": Part("pairs")} if "pairs" in folders.named else {})}
     rows: dict[str, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""The error on samples that the training does not see."""
+"""The error on a fixed set of samples."""
 
 from collections.abc import Mapping, Sequence
 

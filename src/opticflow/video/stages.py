@@ -46,10 +46,11 @@ class Stages:
 
 
 class Stopwatch(FlowNetwork):
-    """A method that counts the seconds it takes."""
+    """A method that counts the seconds it takes, by itself or together with another."""
 
-    def __init__(self, network: FlowNetwork):
+    def __init__(self, network: FlowNetwork, *, beside: "Stopwatch | None" = None):
         super().__init__()
+        self._counts = [beside or self]  # a list, so that the other does not become a part of this one
         self.network = network
         self.stride, self.min_size, self.fitting = network.stride, network.min_size, network.fitting
         self.seconds = 0.0
@@ -66,7 +67,7 @@ class Stopwatch(FlowNetwork):
         result = run()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        self.seconds += time.perf_counter() - begun
+        self._counts[0].seconds += time.perf_counter() - begun
         return result
 
 
@@ -84,8 +85,9 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
     Raises:
         See `run_clip`.
     """
-    network = estimator.network
+    network, coarse_network = estimator.network, estimator.coarse_network
     estimator.network = watch = Stopwatch(network)
+    estimator.coarse_network = Stopwatch(coarse_network, beside=watch)
     try:
         _run_alone(clip, estimator, options, pairs=options.batch)
         watch.seconds = 0.0
@@ -93,7 +95,7 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
         alone = watch.seconds
         return min((_run(clip, estimator, watch, options, alone) for _ in range(rounds)), key=lambda found: found.wall)
     finally:
-        estimator.network = network
+        estimator.network, estimator.coarse_network = network, coarse_network
 
 
 def _run_alone(clip: Clip, estimator: Estimator, options: ClipOptions, pairs: int | None = None) -> None:

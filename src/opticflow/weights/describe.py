@@ -9,6 +9,9 @@ from opticflow.models import build
 from opticflow.models.cost import measure
 from opticflow.weights import as_file, find_records, is_learned, read_checkpoint
 
+KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
+"""Of a weight set."""
+
 
 def describe(name_or_file: str, size: str) -> dict[str, Any]:
     """A report, ready for JSON.
@@ -39,10 +42,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
         known = find_records(name_or_file)
         report = {
             "name": name_or_file,
-            "weights": [
-                {key: getattr(record, key) for key in ("name", "state", "trained_on", "licence", "error", "training")}
-                for record in known
-            ],
+            "weights": [{key: getattr(record, key) for key in KEYS} for record in known],
         }
     if is_learned(network):
         cost = measure(partial(build, network, **options), height, width)

@@ -45,24 +45,24 @@ class Augmentation:
     eraser: Eraser | None = None
     """Before the crop."""
     half_life: float | None = None
-    """Samples after which the spread of everything has gone half the way from `begin` to full; none: full always."""
+    """Steps after which the spread of everything has gone half the way from `begin` to full; none: full always."""
     begin: float = 0.5
     """Share of the spread at the start of training."""
 
-    def strength(self, seen: int) -> float:
-        """The share of the spread after a number of samples."""
-        return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (seen / self.half_life)
+    def strength(self, step: float) -> float:
+        """The share of the spread after a number of training steps."""
+        return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (step / self.half_life)
 
-    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, seen: int = 0) -> Sample:
+    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, after: float = 0) -> Sample:
         """A variation of a sample.
 
         Args:
             sample: of any size; frames smaller than the crop are enlarged.
             rng: decides everything.
             crop: height and width of what is returned.
-            seen: samples that training has seen before.
+            after: so many training steps, for the schedule.
         """
-        share = self.strength(seen)
+        share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
             geometry, colours = geometry.narrowed(share), tuple(step.narrowed(share) for step in colours)
@@ -102,7 +102,8 @@ def _raft_sparse(low: float, high: float, *, flips: bool) -> Augmentation:
 NONE = Augmentation("a crop alone", Crop())
 
 FLOWNET = Augmentation(
-    "Dosovitskiy et al., ICCV 2015, section 4.2; the relative transform, without numbers there, is FlowNet 2.0's",
+    "Dosovitskiy et al., ICCV 2015, section 4.3, shifts by shares of each side in place of the width; the relative "
+    "transform, without numbers there, is FlowNet 2.0's",
     RelativeAffine(
         Placement(
             shift_x=between(-0.2, 0.2),
@@ -121,7 +122,7 @@ FLOWNET = Augmentation(
 )
 
 FLOWNET2 = Augmentation(
-    "Ilg et al., CVPR 2017: the Caffe training template, with its schedule of coefficients in samples at batch 8",
+    "Ilg et al., CVPR 2017: the Caffe training template, with its schedule of coefficients",
     RelativeAffine(
         Placement(
             shift_x=between(-0.4, 0.4),
@@ -143,7 +144,7 @@ FLOWNET2 = Augmentation(
         ),
         Noise(between(0, 0.06)),
     ),
-    half_life=50_000 * 8,
+    half_life=50_000,
 )
 
 RAFT_CHAIRS = _raft_dense(-0.1, 1.0)

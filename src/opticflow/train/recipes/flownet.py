@@ -59,6 +59,7 @@ def long(name: str, model: str, **numbers: Any) -> Stage:
 def fine(name: str, model: str, **numbers: Any) -> Stage:
     """A stage by S_fine, on Things3D unless told otherwise. MM goes on to 600k; the official solver stops at 500k."""
     rates = {"steps": 500_000, "learning_rate": 1e-5, "halve_at": (200_000, 300_000, 400_000)}
+    rates |= {"augmentation_begins": 1_200_000}  # it goes on from S_long: step 1.2M to 1.7M
     things = {"data": THINGS, "validation": HELD_OUT_THINGS, "batch": 4, "crop": THINGS_CROP}
     return _stage(name, model, FINE_SOURCE, **{**rates, **things, **numbers})
 

@@ -119,17 +119,5 @@ DEFAULT = Recipe(
             **MIDDLE,
             start=(Start("coarse"),),
         ),
-        _stage(
-            "again",
-            "the same mix once more and for longer, as its errors were still falling: far motion and near, which had "
-            "paid for each other, fall together in a whole cycle",
-            data=(_made("chairs", 0.25), _made("mixed", 0.5, BLURRED), _made("things", 0.25)),
-            steps=3_000,
-            coarse_starts=0.5,
-            learning_rate=2e-4,
-            warm_up=0.02,
-            **MIDDLE,
-            start=(Start("blurred"),),
-        ),
     ),
 )

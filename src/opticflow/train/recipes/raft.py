@@ -6,17 +6,19 @@ from typing import Any
 
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 
+LEFT = ("left",)
+"""The only camera of FlyingThings3D that RAFT was trained on, in both directions of time."""
 CHAIRS = (Part("chairs", "raft-chairs", split="training"),)
 THINGS = (
-    Part("things-clean", "raft-things", split="TRAIN"),
-    Part("things-final", "raft-things", split="TRAIN"),
+    Part("things-clean", "raft-things", split="TRAIN", cameras=LEFT),
+    Part("things-final", "raft-things", split="TRAIN", cameras=LEFT),
 )
 SINTEL = (
     Part("sintel-clean", "raft-sintel", share=100 * 1041),
     Part("sintel-final", "raft-sintel", share=100 * 1041),
     Part("kitti-2015", "raft-sintel-kitti", share=200 * 200),
     Part("hd1k", "raft-sintel-hd1k", share=5 * 1047),
-    Part("things-clean", "raft-things", share=40_302, split="TRAIN"),
+    Part("things-clean", "raft-things", share=40_302, split="TRAIN", cameras=LEFT),
 )
 """Shares are repetitions times pairs; together 293,737 (RAFT issue 61)."""
 KITTI = (Part("kitti-2015", "raft-kitti"),)
@@ -38,7 +40,7 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
 
 def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, int, float]]) -> Recipe:
     """The four stages; steps, batch and learning rate are by stage, the rest is the same in both scripts."""
-    validated = {
+    validated = {  # by the authors: from the third stage on samples that are trained on
         "chairs": (Part("chairs", split="validation"),),
         "things": (Part("sintel-clean"), Part("sintel-final")),
         "sintel": (Part("kitti-2015"),),
@@ -59,6 +61,7 @@ def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, in
                 crop=crops[stage],
                 data=data[stage],
                 validation=validated[stage],
+                keeps_best=not late,
                 weight_decay=1e-5 if late else 1e-4,
                 loss_options={"gamma": 0.85 if late else 0.8, "max_flow": 400.0},
                 start=(Start(before),) if before else (),
