@@ -5,7 +5,8 @@ from itertools import islice
 import pytest
 import torch
 
-from opticflow.data.augmentation import PRESETS
+from opticflow.data.augmentation import PRESETS, Crop
+from opticflow.data.augmentation.presets import Augmentation
 from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from waves import Waves
@@ -68,6 +69,21 @@ def test_sources_are_mixed_by_their_shares_and_epochs_are_whole():
     from_a = [name for name in names if name.startswith("a ")]
     assert 30 < len(from_a) < 50
     assert sorted(from_a[:7]) == [f"a waves/{index}" for index in range(7)]
+
+
+def test_the_augmentation_s_schedule_counts_steps_of_all_processes_together():
+    told = []
+
+    class Watched(Augmentation):
+        def apply(self, sample, rng, crop, *, after: float = 0):
+            told.append(after)
+            return super().apply(sample, rng, crop, after=after)
+
+    sources = [Source("a", Waves(7), Watched("a test", Crop()))]
+    one, shared = stream(sources=sources), stream(sources=sources, batch_size=2, world_size=2, begun=100, pace=10)
+    for number in (0, 3, 4, 11):
+        assert one[number].flow.shape == shared[number].flow.shape
+    assert told == [0, 100, 0, 100, 1, 110, 2, 120]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

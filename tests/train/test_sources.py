@@ -39,6 +39,16 @@ def test_a_world_stands_in_for_what_was_not_given():
     assert RecipeSources(recipe, Folders()).described() == ["things-clean: made by the world things"]
 
 
+def test_parts_of_one_world_see_different_samples():
+    parts = (Part("things-clean"), Part("chairs"), Part("things-final"))
+    stage = small_stage(data=parts, batch=6, crop=(16, 16))
+    sources = RecipeSources(Recipe("r", "", (stage,)), Folders())
+    seeds = []
+    sources._samples = lambda part, stage, seed: seeds.append(seed) or [toy_sample(seed)]  # type: ignore[method-assign]
+    next(sources.batches(stage, 0, rank=0, world=1))
+    assert seeds == [0, 0, 1]
+
+
 def test_what_cannot_be_had_is_named():
     with pytest.raises(DatasetError, match="kitti-2015 was not given; add --data kitti-2015=FOLDER"):
         RecipeSources(Recipe("r", "", (small_stage(data=(Part("kitti-2015"),)),)), Folders())
