@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from opticflow.cli.options import Device, Precision
 from opticflow.cli.progress import show_json
 
 
@@ -28,7 +29,7 @@ def benchmark_networks(
     ] = None,
     size: Annotated[list[str] | None, typer.Option(help="Of the frames, WxH; may be repeated.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="auto, fp32, bf16 or fp16; may be repeated.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    device: Device = "auto",
     rounds: Annotated[int, typer.Option(help="Timed pairs; the fastest counts.", min=1)] = 3,
     plain: Annotated[bool, typer.Option(help="Also time RAFT's plain form, in the same process.")] = True,
     max_memory: Annotated[str | None, typer.Option(help="As for `opticflow estimate`.")] = None,
@@ -89,8 +90,8 @@ def benchmark_clip(
     save: Annotated[str, typer.Option(help="What is written, as for `opticflow estimate`.")] = "flo",
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     iterations: Annotated[
         int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
     ] = None,
@@ -139,8 +140,8 @@ def benchmark_stream(
     model: Annotated[
         str | None, typer.Argument(help="A name, a checkpoint file or a run's folder.", show_default="RAFT-small")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     iterations: Annotated[
         int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
     ] = None,

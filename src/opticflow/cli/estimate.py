@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from opticflow.cli.options import CoarseStart, Device, Precision, Refine
 from opticflow.cli.progress import show_json, show_progress
 
 Sources = Annotated[
@@ -36,8 +37,8 @@ def estimate(
         str | None,
         typer.Option(help="What a folder gets: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     iterations: Annotated[
         int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
     ] = None,
@@ -47,23 +48,12 @@ def estimate(
     scale: Annotated[
         float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
     ] = 1.0,
-    refine: Annotated[
-        bool | None,
-        typer.Option(
-            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
-        ),
-    ] = None,
+    refine: Refine = None,
     max_memory: Annotated[
         str | None,
         typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
     ] = None,
-    coarse_start: Annotated[
-        bool | None,
-        typer.Option(
-            help="Start from estimates at a quarter and half the size, for far motion.",
-            show_default="as the weights are best used",
-        ),
-    ] = None,
+    coarse_start: CoarseStart = None,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,

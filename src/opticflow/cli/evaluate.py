@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
 from opticflow.cli.progress import show_progress
 
 
@@ -20,25 +21,12 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")] = None,
     cases: Annotated[int, typer.Option(min=0, help="Pairs shown on the page, worst first.")] = 20,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="Updates of RAFT; the model's own if not given.")
-    ] = None,
-    padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
-    coarse_start: Annotated[
-        bool | None,
-        typer.Option(
-            help="Start from estimates at a quarter and half the size, for far motion.",
-            show_default="as the weights are best used",
-        ),
-    ] = None,
-    refine: Annotated[
-        bool | None,
-        typer.Option(
-            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
-        ),
-    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    iterations: Iterations = None,
+    padding: Padding = "center",
+    coarse_start: CoarseStart = None,
+    refine: Refine = None,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.
 

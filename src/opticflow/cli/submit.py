@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
 from opticflow.cli.progress import show_progress
 
 
@@ -15,25 +16,12 @@ def submit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the submission goes.")],
     check_only: Annotated[bool, typer.Option("--check", help="Estimate nothing; check what is there.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs, to try it out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="Updates of RAFT; the model's own if not given.")
-    ] = None,
-    padding: Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")] = "center",
-    coarse_start: Annotated[
-        bool | None,
-        typer.Option(
-            help="Start from estimates at a quarter and half the size, for far motion.",
-            show_default="as the weights are best used",
-        ),
-    ] = None,
-    refine: Annotated[
-        bool | None,
-        typer.Option(
-            help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"
-        ),
-    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    iterations: Iterations = None,
+    padding: Padding = "center",
+    coarse_start: CoarseStart = None,
+    refine: Refine = None,
 ) -> None:
     """Write the results that a benchmark's server takes, and check their number, size and range.
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from opticflow.cli.options import Device
+
 STUDY = "study-schedule"
 
 
@@ -47,7 +49,7 @@ def train(
         str | None, typer.Option(help="Only these, with commas between them.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and the samples.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare samples; 0 is none of their own.")] = 0,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps that a killed run loses at most.")] = 1000,

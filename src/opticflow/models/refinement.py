@@ -39,9 +39,9 @@ class VariationalRefinement(FlowNetwork):
         return torch.stack(refined).permute(0, 3, 1, 2).to(flow.device)
 
     def _refine(self, first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.ndarray:
-        flow, method = np.ascontiguousarray(start), cv2.VariationalRefinement.create()
+        flow, method = start.copy(), cv2.VariationalRefinement.create()
         for _ in range(self.passes):
-            flow = method.calc(first, second, flow.copy())
+            flow = method.calc(first, second, flow)
         return flow
 
 
