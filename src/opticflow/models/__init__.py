@@ -11,6 +11,7 @@ from opticflow.models.flownet import flownet_c, flownet_s
 from opticflow.models.flownet2 import THIN, flownet2_c, flownet2_fused, flownet2_s, flownet2_sd, flownet2_stack
 from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork
 from opticflow.models.raft import raft_large, raft_small
+from opticflow.models.raft_pyramid import raft_pyramid
 from opticflow.models.refinement import VariationalRefinement
 
 MODELS: dict[str, Callable[..., FlowNetwork]] = {
@@ -31,6 +32,7 @@ MODELS: dict[str, Callable[..., FlowNetwork]] = {
     "FlowNet2": flownet2_fused,
     "RAFT": raft_large,
     "RAFT-small": raft_small,
+    "RAFT-pyramid": raft_pyramid,
     "Lucas-Kanade": LucasKanade,
     "Horn-Schunck": HornSchunck,
     "Farneback": Farneback,

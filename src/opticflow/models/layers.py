@@ -17,18 +17,29 @@ class Convolution(nn.Conv2d):
 
     form: Literal["auto", "plain"] = "auto"
 
-    def forward(self, input: Features, weight: Tensor | None = None, *, rectified: bool = False) -> Features:
+    def forward(
+        self,
+        input: Features,
+        weight: Tensor | None = None,
+        *,
+        added: Features | None = None,
+        rectified: bool = False,
+    ) -> Features:
         """
         Args:
             input: features.
             weight: what `prepare` has returned, should it have been called.
+            added: to the answer; of its shape.
             rectified: negative values then become zero.
         """
         if self.form == "plain":
             answer = super().forward(input)
+            answer = answer if added is None else answer + added
             return F.relu(answer) if rectified else answer
         weight = self.weight if weight is None else weight
-        return convolve(input, weight, self.bias, self.stride, self.padding, rectified=rectified)  # pyright: ignore
+        return convolve(
+            input, weight, self.bias, self.stride, self.padding, added=added, rectified=rectified  # pyright: ignore
+        )
 
     def prepare(self, like: Features) -> Tensor | None:
         """The weights in a form for several calls with features like these; None where that would save nothing."""

@@ -330,7 +330,7 @@ class RAFT(LearnedNetwork):
             yield flow, hidden
 
 
-def _mixture_head(hidden: int) -> nn.Module:
+def mixture_head(hidden: int) -> nn.Module:
     """As SEA-RAFT's head of the flow, which gives both there: two weights and two scales."""
     return nn.Sequential(
         Convolution(hidden, 2 * hidden, 3, padding=1), nn.ReLU(), Convolution(2 * hidden, 4, 3, padding=1)
@@ -359,7 +359,7 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
         upsampler=ConvexUpsampler(hidden, 256),
         hidden=hidden,
         iterations=iterations,
-        mixture_head=_mixture_head(hidden) if mixture else None,
+        mixture_head=mixture_head(hidden) if mixture else None,
     )
 
 
@@ -380,5 +380,5 @@ def raft_small(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
         upsampler=BilinearUpsampler(),
         hidden=hidden,
         iterations=iterations,
-        mixture_head=_mixture_head(hidden) if mixture else None,
+        mixture_head=mixture_head(hidden) if mixture else None,
     )

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.shapes import Flow
 
 
 def upsample(
@@ -30,17 +29,19 @@ def upsample(
 
 
 def convex_upsample(
-    flow: Flow, mask: Float[Tensor, "batch weights height width"], factor: int = 8
-) -> Float[Tensor, "batch 2 up_height up_width"]:
+    image: Float[Tensor, "batch channels height width"],
+    mask: Float[Tensor, "batch weights height width"],
+    factor: int = 8,
+) -> Float[Tensor, "batch channels up_height up_width"]:
     """Enlarge by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
 
     Args:
-        flow: coarse flow; zero beyond its border.
+        image: coarse flow, or what comes with it; zero beyond its border.
         mask: 9 * factor^2 logits for each coarse pixel: neighbour, then row and column of the fine pixel within it.
         factor: how many times.
     """
-    batch, _, height, width = flow.shape
+    batch, channels, height, width = image.shape
     weights = mask.view(batch, 1, 9, factor, factor, height, width).softmax(2)
-    neighbours = F.unfold(flow, 3, padding=1).view(batch, 2, 9, 1, 1, height, width)
-    fine = (weights * neighbours).sum(2)  # batch, 2, row, column, height, width
-    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, factor * height, factor * width)
+    neighbours = F.unfold(image, 3, padding=1).view(batch, channels, 9, 1, 1, height, width)
+    fine = (weights * neighbours).sum(2)  # batch, channels, row, column, height, width
+    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels, factor * height, factor * width)

@@ -5,19 +5,24 @@
       weights.safetensors          what `opticflow.load(RUN)` takes: the best of the newest stage, or
                                    its last where nothing was measured
       log.csv, tensorboard/        the curves
-      stages/NAME/step-00001000/   the last checkpoint of a stage: weights.safetensors, training.pt, state.json
+      stages/NAME/step-00001000/   the last checkpoint of a stage
+        weights.safetensors        for `opticflow.load`: the average of the weights where the stage keeps one
+        training-1-of-1.safetensors   weights, their average, the optimiser's moments, the state of random numbers
+        state.json
+      stages/NAME/decay-00001200/  likewise, with a budget of time: where the learning rate falls to zero
       stages/NAME/best.safetensors
 
-A checkpoint is written beside its place and renamed as one folder: weights and optimiser always belong together.
+A checkpoint is written beside its place and renamed as one folder: weights and optimiser always belong together. With a
+budget of time, `step-...` is the newest state before the learning rate falls: the next piece of training begins there.
 """
 
 import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +32,12 @@ from opticflow.errors import InputError, WeightsError
 from opticflow.io import make_folder
 from opticflow.io.atomic import write_bytes
 from opticflow.models import LearnedNetwork
+from opticflow.train.averaging import WeightAverage
+from opticflow.train.parts import read_parts, write_parts
 from opticflow.train.recipe import Recipe, Stage
 from opticflow.weights import Checkpoint, read_checkpoint
 
-WEIGHTS, TRAINING, STATE = "weights.safetensors", "training.pt", "state.json"
+WEIGHTS, TRAINING, STATE = "weights.safetensors", "training", "state.json"
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,23 @@ class State:
     """Where a stage stands."""
 
     step: int = 0
-    """How many updates were made; times the batch, the position in the data."""
+    """How many updates were made."""
+    samples: int = 0
+    """How many samples they took: the position in the data."""
     best: float | None = None
     """The lowest error on the validation set, in pixels."""
     frozen: str = ""
     """The hash of the parameters that must not change."""
+    piece: int = 0
+    """Which piece of training this belongs to, counted from 1; 0 with a budget of steps."""
+    seconds: float = 0.0
+    """The budget of that piece for this stage."""
+    used: float = 0.0
+    """Seconds of it that are over."""
+    decays: bool = False
+    """Whether the learning rate is on its way to zero."""
+    finished: bool = False
+    """Whether the piece has come to its end."""
 
 
 @dataclass(frozen=True)
@@ -54,38 +73,64 @@ class Run:
     seed: int
     settings: dict[str, Any] = field(default_factory=dict)
     """What else must be the same for the same result: data folders, precision."""
+    pieces: tuple[float, ...] = ()
+    """The minutes of each piece of training, the present one last; empty with a budget of steps."""
 
     @classmethod
-    def begin(cls, folder: Path, recipe: Recipe, seed: int, settings: dict[str, Any], *, resume: bool) -> "Run":
+    def begin(
+        cls,
+        folder: Path,
+        recipe: Recipe,
+        seed: int,
+        settings: dict[str, Any],
+        *,
+        resume: bool,
+        minutes: float | None = None,
+    ) -> "Run":
         """Make the folder, or find that it is this run's.
+
+        A run with a budget of steps goes on with the same recipe, seed and settings. A piece of training with a budget
+        of time takes over the networks of the pieces before it, and may have another device, batch or crop.
+
+        Args:
+            folder: new or empty, unless `resume`.
+            recipe: what is trained.
+            seed: of weights and samples.
+            settings: what else must be the same.
+            resume: go on with the run in the folder.
+            minutes: of a new piece; None: a budget of steps, or with `resume` the piece that was interrupted.
 
         Raises:
             InputError: it holds a run and `resume` is off, holds another run, or holds other things.
         """
-        run = cls(folder, recipe, seed, settings)
+        run = cls(folder, recipe, seed, settings, () if minutes is None else (minutes,))
         if (folder / "run.json").is_file():
             if not resume:
                 raise InputError(f"{folder} already holds a run; add --resume to go on with it, or give a new folder")
-            run._must_be(json.loads((folder / "run.json").read_text()))
-            return run
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            found = json.loads((folder / "run.json").read_text())
+            run = replace(run, pieces=(*found.get("pieces", ()), *run.pieces))
+            run._must_be(found)
+        elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise InputError(f"{folder} is not empty and holds no run; give a new folder")
         make_folder(folder)
         write_bytes(folder / "run.json", json.dumps(run._record(), indent=2).encode())
         return run
 
     def _record(self) -> dict[str, Any]:
-        return {
+        record = {
             "opticflow": opticflow.__version__,
             "seed": self.seed,
             "settings": self.settings,
             "recipe": self.recipe.to_json(),
         }
+        return {**record, "pieces": self.pieces} if self.pieces else record
 
     def _must_be(self, found: dict[str, Any]) -> None:
         wanted = json.loads(json.dumps(self._record()))
+        if self.pieces:
+            found, wanted = ({"recipe": {"stages": _networks(record)}} for record in (found, wanted))
         for key in ("seed", "settings", "recipe"):
-            if found.get(key) != wanted[key]:
+            if found.get(key) != wanted.get(key):
                 raise InputError(
                     f"{self.folder} holds a run with another {key}: {_difference(found.get(key), wanted[key])}; "
                     "resume with the options it was begun with, or give a new folder"
@@ -116,12 +161,15 @@ class Place:
 
     @property
     def last(self) -> Path | None:
-        """The newest checkpoint's folder."""
-        found = [path for path in self.folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
-        return max(found, key=lambda path: int(path.name[5:]), default=None)
+        """The newest checkpoint's folder; one with a falling learning rate is newer than the one it began from."""
+        return self._newest("decay") or self._newest("step")
+
+    def _newest(self, kind: Literal["step", "decay"]) -> Path | None:
+        found = [path for path in self.folder.glob(f"{kind}-*") if re.fullmatch(rf"{kind}-\d+", path.name)]
+        return max(found, key=_step_of, default=None)
 
     def state(self) -> State:
-        """Of the newest checkpoint."""
+        """What the newest checkpoint says."""
         last = self.last
         return State(**json.loads((last / STATE).read_text())) if last else State()
 
@@ -131,58 +179,118 @@ class Place:
             raise WeightsError(f"{self.folder} holds no checkpoint yet; run the stage {self.stage.name} first")
         return last / WEIGHTS
 
+    def forget_decay(self) -> None:
+        """Remove what came after the learning rate began to fall, so that the newest checkpoint is from before it."""
+        for path in self.folder.glob("decay-*"):
+            _remove(path)
+
     def save(
         self,
         network: LearnedNetwork,
         optimiser: torch.optim.Optimizer,
         state: State,
+        *,
+        average: WeightAverage | None = None,
         publish: Callable[[Path], None] | None = None,
+        largest: int | None = None,
     ) -> None:
-        """Write a checkpoint, then remove the one before it. Its weights are published before it counts: a run that is
-        killed in between makes it again.
+        """Write a checkpoint, then remove the one before it of the same kind. Its weights are published before it
+        counts: a run that is killed in between makes it again.
+
+        Args:
+            network: whose weights are kept.
+            optimiser: of them.
+            state: where the stage stands.
+            average: of the weights; where there is one, it is what is published.
+            publish: takes the file of the weights.
+            largest: bytes of a file of the training's state; None: one file.
         """
-        final = self.folder / f"step-{state.step:08d}"
+        kind = "decay" if state.decays else "step"
+        final = self.folder / f"{kind}-{state.step:08d}"
         beside = self.folder / f".{final.name}.part"
         _remove(beside)
         make_folder(beside)
-        self.save_weights(network, beside / WEIGHTS)
-        training = {"optimiser": optimiser.state_dict(), "random": _random_state()}
-        torch.save(training, beside / TRAINING)
+        self.save_weights(network, beside / WEIGHTS, average)
+        write_parts(_training_state(network, optimiser, average), beside, TRAINING, largest)
         (beside / STATE).write_text(json.dumps(vars(state)))
         if publish:
             publish(beside / WEIGHTS)
         _remove(final)
         beside.rename(final)
-        for path in self.folder.glob("step-*"):
+        for path in self.folder.glob(f"{kind}-*"):
             if path != final:
                 _remove(path)
 
-    def save_weights(self, network: LearnedNetwork, path: Path) -> None:
+    def save_weights(self, network: LearnedNetwork, path: Path, average: WeightAverage | None = None) -> None:
         """Write weights that `opticflow.load` reads."""
         stage = self.stage
         make_folder(path.parent)
-        Checkpoint(stage.model, "opticflow", self.tag, network.state_dict(), options=dict(stage.options)).save(path)
+        tensors = network.state_dict() if average is None else average.tensors
+        Checkpoint(stage.model, "opticflow", self.tag, tensors, options=dict(stage.options)).save(path)
 
-    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def restore(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None = None
+    ) -> None:
         """Bring back weights, optimiser and random state of the newest checkpoint, where there is one."""
         if (last := self.last) is None:
             return
-        network.load_state_dict(read_checkpoint(last / WEIGHTS).tensors)
-        training = torch.load(last / TRAINING, map_location="cpu", weights_only=True)
-        optimiser.load_state_dict(training["optimiser"])
-        _set_random_state(training["random"])
+        tensors = read_parts(last, TRAINING)
+        try:
+            network.load_state_dict(_under("network", tensors))
+        except RuntimeError as error:
+            raise WeightsError(f"{last} holds the weights of another network; give a new folder") from error
+        _restore_optimiser(optimiser, network, tensors)
+        if average is not None:
+            average.restore(_under("average", tensors) or {**network.state_dict(), "": torch.tensor(0)})
+        torch.set_rng_state(tensors["random/cpu"])
+        gpus = _under("random/gpu", tensors)
+        if gpus and len(gpus) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([gpus[str(i)] for i in range(len(gpus))])
 
 
-def _random_state() -> dict[str, Any]:
+def _step_of(folder: Path) -> int:
+    return int(folder.name.rsplit("-", 1)[1])
+
+
+def _networks(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What pieces of one run have in common."""
+    return [{key: stage[key] for key in ("name", "model", "options")} for stage in record["recipe"]["stages"]]
+
+
+def _training_state(
+    network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None
+) -> dict[str, Tensor]:
+    """All tensors that a stage goes on with, by name."""
+    tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        for kind, moment in optimiser.state.get(parameter, {}).items():
+            tensors[f"optimiser/{kind}/{name}"] = moment
+    if average is not None:
+        tensors |= {f"average/{name}": tensor for name, tensor in average.state().items()}
+    tensors["random/cpu"] = torch.get_rng_state()
     gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "gpus": gpus}
+    return tensors | {f"random/gpu/{i}": state for i, state in enumerate(gpus)}
 
 
-def _set_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["cpu"])
-    gpus: list[Tensor] = state["gpus"]
-    if gpus and len(gpus) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(gpus)
+def _restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    parameters = dict(network.named_parameters())
+    moments: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in _under("optimiser", tensors).items():
+        kind, _, owner = name.partition("/")
+        parameter = parameters[owner]
+        if tensor.shape == parameter.shape:
+            # the fused optimiser walks through memory, so moments must lie there as their parameter does
+            tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
+        moments.setdefault(owner, {})[kind] = tensor
+    names = {parameter: name for name, parameter in parameters.items()}
+    order = [names[parameter] for group in optimiser.param_groups for parameter in group["params"]]
+    state = {index: moments[name] for index, name in enumerate(order) if name in moments}
+    # by way of `load_state_dict`, which takes tensors to the device and in the format of their parameters
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}/")}
 
 
 def _remove(folder: Path) -> None:

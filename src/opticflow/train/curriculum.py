@@ -12,8 +12,17 @@ from opticflow.train.recipe import Stage
 from opticflow.weights import read_checkpoint
 
 
-def begin(stage: Stage, run: Run) -> LearnedNetwork:
+UNSHIPPED = "mixture_head."
+"""What a network has in training alone; weights for use do not have it."""
+
+
+def begin(stage: Stage, run: Run, weights: LearnedNetwork | None = None) -> LearnedNetwork:
     """The network of a stage, with the weights of earlier stages in it and what is frozen marked.
+
+    Args:
+        stage: what is trained.
+        run: holds the earlier stages.
+        weights: what a stage that starts from no other begins with; random if not given.
 
     Raises:
         InputError: a model without weights, a loss or a crop that it cannot have, or a prefix that names nothing.
@@ -23,6 +32,8 @@ def begin(stage: Stage, run: Run) -> LearnedNetwork:
     if not isinstance(network, LearnedNetwork):
         raise InputError(f"{stage.model} has no weights to train; take one of the networks of `opticflow models list`")
     _must_fit(stage, network)
+    if weights is not None and not stage.start:
+        _take_over(stage, network, weights)
     stages = {stage.name: stage for stage in run.recipe.stages}
     for start in stage.start:
         theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
@@ -47,6 +58,18 @@ def begin(stage: Stage, run: Run) -> LearnedNetwork:
     return network
 
 
+def _take_over(stage: Stage, network: LearnedNetwork, weights: LearnedNetwork) -> None:
+    ours, theirs = network.state_dict(), weights.state_dict()
+    names = {name for name in ours.keys() | theirs.keys() if not name.startswith(UNSHIPPED)}
+    unfit = sorted(n for n in names if n not in ours or n not in theirs or ours[n].shape != theirs[n].shape)
+    if unfit:
+        raise InputError(
+            f"the weights to begin with are not for {stage.model}: they differ at {unfit[0]} and {len(unfit) - 1} other "
+            "places; give weights of that network, or train theirs with --model"
+        )
+    network.load_state_dict(theirs, strict=False)
+
+
 def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
     if network.estimates != WANTED[stage.loss]:
         known = " or ".join(loss for loss, wanted in WANTED.items() if wanted == network.estimates)
@@ -54,8 +77,9 @@ def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
             f"{stage.name} trains {stage.model} with the loss {stage.loss}, which is for {WANTED[stage.loss]}; "
             f"this network gives {network.estimates}: take the loss {known}, or a recipe for such networks"
         )
-    if any(side % network.stride or side < network.min_size for side in stage.crop):
-        height, width = stage.crop
+    for height, width in stage.crops:
+        if not any(side % network.stride or side < network.min_size for side in (height, width)):
+            continue
         raise InputError(
             f"the crop of {stage.name} is {width}x{height}; {stage.model} wants multiples of {network.stride}, at "
             f"least {network.min_size}"

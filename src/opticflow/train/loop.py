@@ -3,12 +3,13 @@
 train(RECIPES["default"], Path("run"), sources)
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,11 +20,13 @@ from opticflow.losses import LOSSES
 from opticflow.models import LearnedNetwork
 from opticflow.shapes import Sample
 from opticflow.train import curriculum
-from opticflow.train.checkpoint import Place, Run, State
+from opticflow.train.averaging import WeightAverage
+from opticflow.train.budget import Budget, StepBudget, TimeBudget
+from opticflow.train.checkpoint import Run
 from opticflow.train.devices import launch
 from opticflow.train.logbook import Logbook
 from opticflow.train.recipe import Recipe, Stage
-from opticflow.train.schedules import learning_rate, make_optimiser, set_learning_rate
+from opticflow.train.schedules import learning_rate, make_optimiser, plateau_rate, set_learning_rate
 from opticflow.train.starts import coarse_start, starts_coarse
 from opticflow.train.validation import validate
 
@@ -34,8 +37,8 @@ class Progress:
 
     stage: str
     step: int
-    steps: int
-    """Of this stage."""
+    steps: int | None
+    """Of this stage; None with a budget of time."""
     loss: float
     """Mean since the last report."""
     error: float | None
@@ -67,31 +70,46 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     resume: bool = False,
+    minutes: float | None = None,
+    weights: LearnedNetwork | None = None,
     log_every: int = 20,
     checkpoint_every: int = 1000,
+    part_size: int | None = None,
     settings: dict[str, Any] | None = None,
+    clock: Callable[[], float] = time.monotonic,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
     """Run all stages of a recipe, or what is left of them.
 
     Started by torchrun or `fabric run`, every process takes its share of each batch.
 
+    With `minutes` the budget is time, not steps: the learning rate rises, stays level and falls to zero by the clock,
+    and the run ends on time with averaged weights. The state before the rate falls is kept. With `resume` and
+    `minutes`, a new piece of training goes on from it, on another device if need be; with `resume` alone, a piece that
+    was interrupted is brought to its end.
+
     Args:
+        recipe: what is trained.
         folder: of the run; new or empty, unless `resume`.
         sources: where samples come from.
-        seed: of the random weights; together with that of the sources it fixes the result.
+        seed: of the random weights; together with that of the sources it fixes the result of a budget of steps.
         device: auto, cpu, cuda ...
         precision: auto, fp32 or bf16; auto takes bf16 where the device has matrix units for it.
         resume: go on with the run in `folder`.
+        minutes: the budget of time, shared by the stages as their steps are.
+        weights: what the first stage begins with; random if not given.
         log_every: steps between rows of the log and reports.
-        checkpoint_every: steps between checkpoints.
-        settings: kept in run.json; a run is only resumed with the same.
+        checkpoint_every: steps between checkpoints; with a budget of time there is one each minute.
+        part_size: bytes of a file of the training's state, which is then written in parts; None: one file.
+        settings: kept in run.json; a run with a budget of steps is only resumed with the same.
+        clock: seconds, for the budget of time.
         report: called at every row of the log.
 
     Raises:
         InputError: options that cannot be used, or a folder that holds something else.
         TrainingError: a loss that is not finite.
     """
+    started = clock()
     fabric, number_format = launch(device, precision)
     for stage in recipe.stages:
         if stage.batch % fabric.world_size:
@@ -102,89 +120,230 @@ def train(
     noted = {**(settings or {}), "precision": number_format}
     with fabric.rank_zero_first():
         # the others find the folder that the first has made
-        run = Run.begin(folder, recipe, seed, noted, resume=resume or fabric.global_rank > 0)
+        first = fabric.global_rank == 0
+        run = Run.begin(
+            folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None
+        )
+    options = Options(log_every, checkpoint_every, part_size, weights, report)
+    if run.pieces:
+        _by_the_clock(run, sources, fabric, number_format, options, started, clock, new=minutes is not None)
+        return run
     for index, stage in enumerate(recipe.stages):
         if run.place(stage).state().step < stage.steps:
             fabric.seed_everything(seed + index, verbose=False)
-            _run_stage(stage, run, sources, fabric, number_format, log_every, checkpoint_every, report)
+            budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
+            StageRun(stage, run, sources, fabric, number_format, options, budget).run()
     return run
 
 
-def _run_stage(
-    stage: Stage,
+def _by_the_clock(
     run: Run,
     sources: Sources,
     fabric: Any,
     number_format: str,
-    log_every: int,
-    checkpoint_every: int,
-    report: Callable[[Progress], None],
+    options: "Options",
+    started: float,
+    clock: Callable[[], float],
+    *,
+    new: bool,
 ) -> None:
-    loss_function = LOSSES[stage.loss]
-    bare = curriculum.begin(stage, run).to(fabric.device).to(memory_format=torch.channels_last)  # pyright: ignore
-    own_iterations = getattr(bare, "iterations", None)
-    optimiser = make_optimiser(stage, bare)
-    place = run.place(stage)
-    state = place.state()
-    place.restore(bare, optimiser)
-    state = replace(state, frozen=state.frozen or curriculum.fingerprint(bare, stage))
-    curriculum.training_mode(bare, stage)
-    if stage.iterations is not None:
-        bare.iterations = stage.iterations  # type: ignore[assignment]
-    network, optimiser = fabric.setup(bare, optimiser, move_to_device=False)
-    network.mark_forward_method("predictions")
-
-    leads = fabric.global_rank == 0
-    held_out = sources.validation(stage) if leads and stage.validation and stage.validation_samples else []
-    logbook = Logbook(run.folder, stage.name, state.step) if leads else None
-    window = _Window(stage, state.step)
-    batches = sources.batches(stage, state.step * stage.batch, rank=fabric.global_rank, world=fabric.world_size)
-    for step in range(state.step, stage.steps):
-        batch = next(batches)
-        first, second, flow, valid = fabric.to_device((batch.first, batch.second, batch.flow, batch.valid))
-        set_learning_rate(optimiser, learning_rate(stage, step))
-        optimiser.zero_grad(set_to_none=True)
-        start = coarse_start(bare, stage, first, second, fabric) if starts_coarse(stage, step) else None
-        predictions = network.predictions(first, second, init_flow=start)
-        loss = loss_function(predictions, flow, valid, **stage.loss_options)
-        fabric.backward(loss)
-        norm = fabric.clip_gradients(network, optimiser, max_norm=stage.clip or math.inf, error_if_nonfinite=False)
-        optimiser.step()
-        window.add(loss, norm, batch.names)
-
-        done = step + 1
-        ends = done == stage.steps
-        measures, saves = ends or done % stage.validate_every == 0, ends or done % checkpoint_every == 0
-        if not (measures or saves or done % log_every == 0):
+    """A piece of training: all stages in their turn, or what is left of the last one."""
+    stages = [stage.by_the_clock() for stage in run.recipe.stages]
+    places = [run.place(stage) for stage in stages]
+    number, seconds = len(run.pieces), 60 * run.pieces[-1]
+    states = [place.state() for place in places]
+    ended = [state.finished and not (new and stage is stages[-1]) for stage, state in zip(stages, states, strict=True)]
+    if all(ended):
+        raise InputError(f"{run.folder}: the last piece of training has come to its end; add --minutes for another")
+    spent = sum(state.used for state in states if state.piece == number and not new)
+    for index, (stage, place, state) in enumerate(zip(stages, places, states, strict=True)):
+        if ended[index]:
             continue
-        row = window.close(done, fabric)
-        state = replace(state, step=done)
-        if logbook and measures and held_out:
-            error, pictures = validate(
-                bare, held_out, device=fabric.device, precision=number_format, iterations=own_iterations
+        fabric.seed_everything(run.seed + index, verbose=False)
+        if new and state.decays:
+            place.forget_decay()
+            state = place.state()
+        if state.piece == number:  # interrupted
+            budget = TimeBudget(state.seconds, state.used, clock)
+        else:
+            left = sum(later.steps for later, done in zip(stages[index:], ended[index:], strict=True) if not done)
+            over = spent + clock() - started
+            budget = TimeBudget(max(1.0, (seconds - over) * stage.steps / left), 0.0, clock)
+        StageRun(stage, run, sources, fabric, number_format, options, budget, piece=number).run()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What holds for all stages of a run."""
+
+    log_every: int
+    checkpoint_every: int
+    part_size: int | None
+    weights: LearnedNetwork | None
+    report: Callable[[Progress], None]
+
+
+class Due(NamedTuple):
+    """What a budget says after a step."""
+
+    share: float
+    """Of the budget that is over."""
+    measures: bool
+    """Whether the error is measured now."""
+    saves: bool
+    """Whether a checkpoint is written now."""
+
+
+class StageRun:
+    """A stage while it is trained: network, optimiser, average, budget and logbook."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        run: Run,
+        sources: Sources,
+        fabric: Any,
+        number_format: str,
+        options: Options,
+        budget: Budget,
+        *,
+        piece: int = 0,
+    ) -> None:
+        self.stage, self.run_, self.fabric, self.options, self.budget = stage, run, fabric, options, budget
+        self.number_format, self.piece = number_format, piece
+        self.place = run.place(stage)
+        self.loss = LOSSES[stage.loss]
+        self.state = self.place.state()
+        self.goes_on = bool(piece) and self.state.step > 0 and self.state.piece != piece
+        self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
+        self.bare.to(memory_format=torch.channels_last)  # pyright: ignore
+        optimiser = make_optimiser(stage, self.bare)
+        self.average = WeightAverage(self.bare, stage.average) if stage.average else None
+        self.place.restore(self.bare, optimiser, self.average)
+        if piece:
+            self.state = replace(self.state, piece=piece, finished=False)
+        self.state = replace(self.state, frozen=self.state.frozen or curriculum.fingerprint(self.bare, stage))
+        self.own_iterations = getattr(self.bare, "iterations", None)
+        curriculum.training_mode(self.bare, stage)
+        if stage.iterations is not None:
+            self.bare.iterations = stage.iterations  # type: ignore[assignment]
+        self.network, self.optimiser = fabric.setup(self.bare, optimiser, move_to_device=False)
+        self.network.mark_forward_method("predictions")
+        self.leads = fabric.global_rank == 0
+        wanted = self.leads and stage.validation and stage.validation_samples
+        self.held_out = sources.validation(stage) if wanted else []
+        self.logbook = Logbook(run.folder, stage.name, self.state.step) if self.leads else None
+        self.window = _Window(stage, self.state.step)
+        self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
+
+    def run(self) -> None:
+        """Train until the budget is used up."""
+        share = self._due().share
+        while share < 1:
+            rate = self._rate(share)
+            self._step(rate)
+            share, measures, saves = self._due()
+            ends = share >= 1
+            turns = bool(self.piece) and not self.state.decays and share >= 1 - self.stage.decay
+            measures, saves = measures or ends, saves or turns or ends
+            if measures or saves or self.step % self.options.log_every == 0:
+                self._report(rate, measures=measures)
+            if saves and not (ends and self.state.decays):
+                self._save(finished=ends and not self.piece)
+            if turns:  # what was just saved is where the next piece of training goes on
+                self.state = replace(self.state, decays=True)
+            if ends and self.piece:
+                self._save(finished=True)
+        if self.logbook:
+            self.logbook.close()
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        return self.state.step
+
+    def _due(self) -> "Due":
+        """How far the budget is used up and what is to be done; by the clock of the first process."""
+        due = Due(self.budget.share(self.step), self.budget.measures(self.step), self.budget.saves(self.step))
+        return self.fabric.broadcast(due) if self.piece and self.fabric.world_size > 1 else due
+
+    def _rate(self, share: float) -> float:
+        if self.piece:
+            return plateau_rate(self.stage, share, goes_on=self.goes_on)
+        return learning_rate(self.stage, self.step)
+
+    def _step(self, rate: float) -> None:
+        """Take a batch and update the weights."""
+        stage, fabric = self.stage, self.fabric
+        batch = next(self.batches)
+        first, second, flow, valid = fabric.to_device((batch.first, batch.second, batch.flow, batch.valid))
+        set_learning_rate(self.optimiser, rate)
+        self.optimiser.zero_grad(set_to_none=True)
+        start = coarse_start(self.bare, stage, first, second, fabric) if starts_coarse(stage, self.step) else None
+        with fabric.autocast():  # Fabric itself enters it around a marked method only where it wraps the network
+            predictions = self.network.predictions(first, second, init_flow=start)
+        loss = self.loss(predictions, flow, valid, **stage.loss_options)
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(
+            self.network, self.optimiser, max_norm=stage.clip or math.inf, error_if_nonfinite=False
+        )
+        self.optimiser.step()
+        if self.average:
+            self.average.update(self.bare)
+        self.window.add(loss, norm, batch.names)
+        self.state = replace(self.state, step=self.step + 1, samples=self.state.samples + stage.batch)
+
+    def _report(self, rate: float, *, measures: bool) -> None:
+        """Write a row of the log, with the error on held-out samples if it is due."""
+        row = self.window.close(self.step, rate, self.fabric)
+        if self.logbook and measures and self.held_out and self.budget.has_time_to_measure:
+            begun = time.monotonic()
+            with self.average.within(self.bare) if self.average else contextlib.nullcontext():
+                error, pictures = validate(
+                    self.bare,
+                    self.held_out,
+                    device=self.fabric.device,
+                    precision=self.number_format,
+                    iterations=self.own_iterations,
+                )
+            self.budget.note_measuring(time.monotonic() - begun)
+            row["error"] = self.window.error = error
+            self.logbook.pictures(self.step, pictures)
+            if self._publishes_best:
+                self._keep_best(error)
+        if self.logbook:
+            self.logbook.row(self.step, row)
+            self.options.report(self.window.progress(self.step, row["loss"], self.budget))
+
+    @property
+    def _publishes_best(self) -> bool:
+        """Whether the weights with the lowest error are the result, and not the last."""
+        return bool(self.held_out) and self.stage.keeps_best and not self.piece
+
+    def _keep_best(self, error: float) -> None:
+        best = self.state.best
+        if math.isfinite(error) and (best is None or error < best):
+            self.place.save_weights(self.bare, self.place.best, self.average)
+            self.run_.publish(self.place.best)
+            self.state = replace(self.state, best=error)
+
+    def _save(self, *, finished: bool = False) -> None:
+        begun = time.monotonic()
+        curriculum.must_be_unchanged(self.bare, self.stage, self.state.frozen)
+        if isinstance(self.budget, TimeBudget):
+            seconds, used = self.budget.seconds, min(self.budget.elapsed(), self.budget.seconds)
+            self.state = replace(self.state, seconds=seconds, used=used, finished=finished)
+        if self.leads:
+            self.place.save(
+                self.bare,
+                self.optimiser,
+                self.state,
+                average=self.average,
+                publish=None if self._publishes_best else self.run_.publish,
+                largest=self.options.part_size,
             )
-            row["error"] = window.error = error
-            logbook.pictures(done, pictures)
-            if stage.keeps_best:
-                state = _keep_best(state, error, place, run, bare)
-        if logbook:
-            logbook.row(done, row)
-            report(window.progress(done, row["loss"]))
-        if saves:
-            curriculum.must_be_unchanged(bare, stage, state.frozen)
-            if leads:
-                place.save(bare, optimiser, state, publish=None if held_out and stage.keeps_best else run.publish)
-            fabric.barrier()
-    if logbook:
-        logbook.close()
-
-
-def _keep_best(state: State, error: float, place: Place, run: Run, network: LearnedNetwork) -> State:
-    if not math.isfinite(error) or (state.best is not None and error >= state.best):
-        return state
-    place.save_weights(network, place.best)
-    run.publish(place.best)
-    return replace(state, best=error)
+        self.fabric.barrier()
+        self.budget.note_saving(time.monotonic() - begun)
 
 
 class _Window:
@@ -203,7 +362,7 @@ class _Window:
         self.figures.append(torch.stack((loss.detach().float(), norm.detach().float())))
         self.names.append(names)
 
-    def close(self, step: int, fabric: Any) -> dict[str, float]:
+    def close(self, step: int, rate: float, fabric: Any) -> dict[str, float]:
         """Mean loss and gradient over steps and processes, and the last learning rate.
 
         Raises:
@@ -229,10 +388,10 @@ class _Window:
             )
         self.figures, self.names = [], []
         loss, norm = everyone.mean((0, 1)).tolist()
-        return {"loss": loss, "gradient": norm, "rate": learning_rate(self.stage, step - 1)}
+        return {"loss": loss, "gradient": norm, "rate": rate}
 
-    def progress(self, step: int, loss: float) -> Progress:
-        seconds = time.monotonic() - self.begun
-        rate = (step - self.first) / seconds
-        left = (self.stage.steps - step) / rate
-        return Progress(self.stage.name, step, self.stage.steps, loss, self.error, rate * self.stage.batch, left)
+    def progress(self, step: int, loss: float, budget: Budget) -> Progress:
+        rate = (step - self.first) / (time.monotonic() - self.begun)
+        steps = self.stage.steps if isinstance(budget, StepBudget) else None
+        left = budget.seconds_left(step, rate)
+        return Progress(self.stage.name, step, steps, loss, self.error, rate * self.stage.batch, left)

@@ -8,6 +8,14 @@ from opticflow.errors import InputError
 from opticflow.losses import WANTED
 
 
+SCHEDULES = ("one-cycle", "plateau", "halving")
+"""Of the learning rate."""
+WARM_UP_BY_THE_CLOCK = 0.03
+"""Share of a budget of time in which the rate rises."""
+AVERAGE = 0.999
+"""The usual decay of an average of weights: it looks back over a thousand steps."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One of the data sets that a stage draws its samples from."""
@@ -77,15 +85,25 @@ class Stage:
     decay_biases: bool = True
     """Whether the weight decay also holds for biases and the parameters of norms."""
     schedule: str = "one-cycle"
-    """Of the learning rate: one-cycle, up and down in lines; or halving, at given steps."""
+    """Of the learning rate: one-cycle, up and down in lines; plateau, up, level and down to zero; or halving, at given
+    steps."""
     warm_up: float = 0.05
-    """Share of the one-cycle's steps in which the rate rises."""
+    """Share of the one-cycle's or the plateau's steps in which the rate rises."""
+    decay: float = 0.25
+    """Share of the plateau's steps in which the rate falls."""
     halve_at: tuple[int, ...] = ()
     """Steps after which the rate is halved."""
+    average: float | None = None
+    """The decay of the exponential moving average of the weights, which is then what is measured and published; none:
+    the weights themselves are."""
     clip: float | None = None
     """The largest norm of the whole gradient."""
     iterations: int | None = None
     """Of RAFT, in training; validation takes the network's own number."""
+    wide_crop: tuple[int, int] | None = None
+    """Height and width of the crops of some steps: wide ones show the motion of a camera that drives."""
+    wide_share: float = 0.2
+    """Share of the steps that have them."""
     coarse_starts: float = 0.0
     """Share of the steps that start RAFT's iterations from its estimate of the frames at half their size."""
     augmentation_begins: int = 0
@@ -120,9 +138,11 @@ class Stage:
         _check(self.weight_decay >= 0, f"the weight decay of {name} is {self.weight_decay}; wanted 0 or more")
         _check(self.clip is None or self.clip > 0, f"{name} clips gradients at {self.clip}; wanted more than 0")
         _check(self.optimiser in ("adam", "adamw"), f"{name} has the optimiser {self.optimiser!r}; known: adam, adamw")
-        known = self.schedule in ("one-cycle", "halving")
-        _check(known, f"{name} has the schedule {self.schedule!r}; known are one-cycle, halving")
+        known = self.schedule in SCHEDULES
+        _check(known, f"{name} has the schedule {self.schedule!r}; known are {', '.join(SCHEDULES)}")
         _check(0 < self.warm_up < 1, f"the warm-up of {name} is {self.warm_up}; wanted a share between 0 and 1")
+        _check(0 < self.decay < 1, f"the decay of {name} is {self.decay}; wanted a share between 0 and 1")
+        _check(0 < (self.average or 0.5) < 1, f"the average of {name} is {self.average}; wanted between 0 and 1")
         rising = list(self.halve_at) == sorted(set(self.halve_at)) and all(step > 0 for step in self.halve_at)
         _check(rising, f"{name} halves its rate at {self.halve_at}; wanted rising steps")
         share = self.coarse_starts
@@ -134,6 +154,16 @@ class Stage:
     def samples(self) -> int:
         """How many it sees in all."""
         return self.steps * self.batch
+
+    @property
+    def crops(self) -> list[tuple[int, int]]:
+        """Every size of crop that it has."""
+        return [self.crop, self.wide_crop] if self.wide_crop else [self.crop]
+
+    def by_the_clock(self) -> "Stage":
+        """The same for a budget of time: whatever the schedule, the rate rises, stays level, so that the next piece of
+        training can go on there, and falls to zero; and the average of the weights is what is published."""
+        return replace(self, schedule="plateau", warm_up=WARM_UP_BY_THE_CLOCK, average=self.average or AVERAGE)
 
     def shortened(self, steps: int) -> "Stage":
         """The same with another number of steps; its schedules are stretched or shrunk with it."""
@@ -200,7 +230,7 @@ class Recipe:
         if batch is not None:
             stages = [replace(stage, batch=batch) for stage in stages]
         if crop is not None:
-            stages = [replace(stage, crop=crop) for stage in stages]
+            stages = [replace(stage, crop=crop, wide_crop=None) for stage in stages]
         if rate is not None:
             stages = [replace(stage, learning_rate=stage.learning_rate * rate) for stage in stages]
         if validation_samples is not None:

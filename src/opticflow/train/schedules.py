@@ -25,11 +25,25 @@ def learning_rate(stage: Stage, step: int) -> float:
     """
     if stage.schedule == "halving":
         return stage.learning_rate * 0.5 ** sum(step >= milestone for milestone in stage.halve_at)
+    if stage.schedule == "plateau":
+        return plateau_rate(stage, step / stage.steps)
     total = stage.steps + SPARE_STEPS
     peak, last = stage.warm_up * total - 1, total - 1
     if step <= peak:
         return stage.learning_rate * _between(START_FACTOR, 1.0, step / peak)
     return stage.learning_rate * _between(1.0, END_FACTOR, (step - peak) / (last - peak))
+
+
+def plateau_rate(stage: Stage, share: float, *, goes_on: bool = False) -> float:
+    """The rate of an update by a schedule that rises, stays level and falls to zero, all in lines.
+
+    Args:
+        stage: its schedule.
+        share: of the budget, steps or time, that is over.
+        goes_on: whether it begins on the level, with what an earlier piece of training has reached.
+    """
+    rising = 1.0 if goes_on else _between(START_FACTOR, 1.0, share / stage.warm_up)
+    return stage.learning_rate * max(0.0, min(1.0, rising, (1 - share) / stage.decay))
 
 
 def _between(first: float, second: float, share: float) -> float:

@@ -154,7 +154,7 @@ class RecipeSources:
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
         """Batches for training from sample number `start` on, for one of several processes."""
-        number = self.recipe.stages.index(stage)
+        number = [one.name for one in self.recipe.stages].index(stage.name)
         seed = self.seed + STAGES_APART * number
         sources = [
             Source(part.dataset, self._samples(part, stage, seed + self._twins(stage, part)), preset, part.share)

@@ -1,0 +1,260 @@
+"""RAFT-pyramid: RAFT's iterations on three scales, from 1/32 of the frames' size to 1/8, by plain convolutions.
+
+A network of this project, put together from published parts:
+
+- The pyramid is RAPIDFlow's (Morimitsu et al., "RAPIDFlow: Recurrent Adaptable Pyramids with Iterative Decoding for
+  Efficient Optical Flow Estimation", ICRA 2024): one update block iterates at 1/32, then at 1/16, then at 1/8 of the
+  size, and each scale begins with the flow and the hidden state of the one before. At 1/32 a few iterations carry motion
+  across the whole frame, also to where nothing can be matched.
+- The update block is a chain of 3 x 3 convolutions without gates, as in NeuFlow v2 (Zhang et al., 2024).
+- The context comes from both frames and gives a first flow, as in SEA-RAFT (Wang, Lipson, Deng, ECCV 2024).
+- Correlation, lookup and convex upsampling are RAFT's (Teed and Deng, ECCV 2020), with one level at each scale.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opticflow.models.layers import Convolution, InstanceNorm
+from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
+from opticflow.models.raft import (
+    AllPairs,
+    CoarseFlow,
+    ConvexUpsampler,
+    Features,
+    ResidualBlock,
+    Weights,
+    mixture_head,
+)
+from opticflow.ops.finishing import rectified
+from opticflow.ops.grid import pixel_grid
+from opticflow.ops.upsampling import upsample
+from opticflow.shapes import Flow, Frames
+
+STRIDES = (32, 16, 8)
+"""Pixels of the frames for one pixel of the features, at each scale, in the order in which they are used."""
+DEFAULT_ITERATIONS = 4
+"""At each scale, twelve in all, as RAPIDFlow-12."""
+LARGEST_STATE = 4.0
+"""The hidden state is clamped to [-4, 4] (NeuFlow v2), which keeps iterations without gates from growing."""
+
+
+class PyramidEncoder(nn.Module):
+    """Features at 1/32, 1/16 and 1/8 of the frames' size.
+
+    The blocks that lead from 1/8 to 1/16 and from 1/16 to 1/32 are the same, as in RAPIDFlow.
+    """
+
+    def __init__(self, *, inputs: int, widths: tuple[int, int, int], outputs: int) -> None:
+        """`widths` are the channels after the stem, at 1/4 and from 1/8 on."""
+        super().__init__()
+
+        def block(before: int, after: int, stride: int) -> ResidualBlock:
+            return ResidualBlock(before, after, (3, 3), InstanceNorm, stride)
+
+        self.stem = nn.Sequential(Convolution(inputs, widths[0], 7, stride=4, padding=3), InstanceNorm(widths[0]))
+        self.to_quarter = block(widths[0], widths[1], 1)
+        self.to_eighth = nn.Sequential(block(widths[1], widths[2], 2), block(widths[2], widths[2], 1))
+        self.halve = nn.Sequential(block(widths[2], widths[2], 2), block(widths[2], widths[2], 1))
+        self.projection = Convolution(widths[2], outputs, 1)
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, frames: Features) -> list[Features]:
+        eighth = self.to_eighth(self.to_quarter(rectified(self.stem(frames))))
+        sixteenth = self.halve(eighth)
+        return [self.projection(scale) for scale in (self.halve(sixteenth), sixteenth, eighth)]
+
+
+class PreparedUpdate(NamedTuple):
+    """What the iterations at one scale share."""
+
+    context: Features
+    """The context's share in the first convolution."""
+    weights: Weights
+    """Convolution weights in their fastest form."""
+
+
+class PlainUpdateBlock(nn.Module):
+    """One iteration: a chain of 3 x 3 convolutions, from the correlation around the present target, the hidden state,
+    the context and the present flow, to the next hidden state and a change of the flow.
+
+    The context does not change between iterations, so it has a convolution of its own, computed once by `prepare`. The
+    sum of the two equals one convolution of everything.
+    """
+
+    def __init__(self, *, correlation: int, hidden: int, context: int, widths: Sequence[int]) -> None:
+        """`widths` are the channels between the convolutions."""
+        super().__init__()
+        self.hidden = hidden
+        self.of_context = Convolution(context, widths[0], 3, padding=1, bias=False)
+        self.first = Convolution(correlation + hidden + 2, widths[0], 3, padding=1)
+        self.chain = nn.ModuleList(Convolution(before, after, 3, padding=1) for before, after in pairwise(widths))
+        self.last = Convolution(widths[-1], hidden + 2, 3, padding=1)
+        for layer in (self.of_context, self.first, *self.chain):
+            # eight layers without a norm: PyTorch's own start would make the answer a thousandth of what goes in
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
+
+    def prepare(self, context: Features) -> PreparedUpdate:
+        layers = [layer for layer in (self.first, *self.chain, self.last) if isinstance(layer, Convolution)]
+        return PreparedUpdate(self.of_context(context), {layer: layer.prepare(context) for layer in layers})
+
+    def forward(
+        self, hidden: Features, prepared: PreparedUpdate, looked_up: Features, flow: CoarseFlow
+    ) -> tuple[Features, CoarseFlow]:
+        context, weights = prepared
+        x = torch.cat([looked_up.to(hidden.dtype), hidden, flow.to(hidden.dtype)], 1)  # B x (81 + 64 + 2) x h x w
+        x = self.first(x, weights[self.first], added=context, rectified=True)
+        for layer in self.chain:
+            x = layer(x, weights[layer], rectified=True)
+        hidden, change = self.last(x, weights[self.last]).split([self.hidden, 2], 1)
+        return hidden.clamp(-LARGEST_STATE, LARGEST_STATE), change
+
+
+class StateUpsampler(nn.Module):
+    """The hidden state at the next finer scale: a blend of the one before, enlarged, and the scale's own."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.carry = Convolution(hidden, hidden, 3, padding=1)
+        self.gate = Convolution(2 * hidden, hidden, 1)
+
+    def forward(self, before: Features, own: Features) -> Features:
+        carried = self.carry(upsample(before, 2, mode="bilinear"))
+        gate = self.gate(torch.cat([carried, own], 1)).sigmoid()
+        return torch.lerp(own, carried, gate)
+
+
+class RAFTPyramid(LearnedNetwork):
+    """RAFT's iterations from coarse to fine. Flow of large displacement is found at 1/32, detail at 1/8."""
+
+    stride: int = STRIDES[0]
+    min_size: int = 2 * STRIDES[0]  # features of one pixel cannot be normalised by themselves
+    fitting: Literal["pad", "resize"] = "pad"
+
+    def __init__(
+        self,
+        *,
+        feature_encoder: nn.Module,
+        context_encoder: nn.Module,
+        correlation: nn.Module,
+        first_flow: nn.Module,
+        update_block: nn.Module,
+        state_upsampler: nn.Module,
+        upsampler: nn.Module,
+        hidden: int,
+        iterations: int = DEFAULT_ITERATIONS,
+        mixture_head: nn.Module | None = None,
+    ) -> None:
+        """
+        Args:
+            feature_encoder: frames to the features that are compared, at 1/32, 1/16 and 1/8.
+            context_encoder: both frames, their channels one after the other, to the first hidden state (`hidden`
+                channels) and the context (the rest), at 1/32, 1/16 and 1/8.
+            correlation: the features of two frames to a CorrelationLookup.
+            first_flow: the hidden state at 1/32 to the flow that the iterations start from, in pixels of 1/32.
+            update_block: see PlainUpdateBlock.
+            state_upsampler: see StateUpsampler.
+            upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
+            hidden: channels of the hidden state.
+            iterations: of the update block at each of the three scales; may be set at any time.
+            mixture_head: as RAFT's.
+        """
+        super().__init__()
+        self.feature_encoder = feature_encoder
+        self.context_encoder = context_encoder
+        self.correlation = correlation
+        self.first_flow = first_flow
+        self.update_block = update_block
+        self.state_upsampler = state_upsampler
+        self.upsampler = upsampler
+        self.hidden = hidden
+        self.iterations = iterations
+        self.mixture_head = mixture_head
+        self.estimates = "iterations" if mixture_head is None else "mixtures"
+
+    def encode(self, frames: Frames) -> Encoded:
+        """Frames in [-1, 1], and their features at each scale."""
+        normalised = (2 * frames - 1).contiguous(memory_format=torch.channels_last)
+        features = self.feature_encoder(normalised)
+        return {"frames": normalised} | {f"features/{s}": f for s, f in zip(STRIDES, features, strict=True)}
+
+    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+        _, flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
+        return self.upsampler(flow, hidden)
+
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+        iterations = self._iterate(self.encode(first), self.encode(second), init_flow)
+        if self.mixture_head is None:
+            return [self._enlarged(flow, hidden, stride) for stride, flow, hidden in iterations]
+        mixtures: Mixtures = []
+        for stride, flow, hidden in iterations:
+            # upsamplers are made for flow, whose numbers grow with the size
+            weights_and_scales = self.mixture_head(hidden).float() / stride
+            full = self._enlarged(torch.cat([flow, weights_and_scales], 1), hidden, stride)
+            mixtures.append((full[:, :2], full[:, 2:4], full[:, 4:]))
+        return mixtures
+
+    def _enlarged(self, flow: Tensor, hidden: Features, stride: int) -> Tensor:
+        """Flow at full size, in pixels of full size, from one at 1 / stride."""
+        if stride == STRIDES[-1]:
+            return self.upsampler(flow, hidden)
+        return upsample(stride * flow, stride, mode="bilinear")
+
+    def _iterate(
+        self, first: Encoded, second: Encoded, init_flow: Flow | None
+    ) -> Iterator[tuple[int, CoarseFlow, Features]]:
+        """Stride of the scale, flow at this scale, in its pixels, and the hidden state after each iteration."""
+        contexts = self.context_encoder(torch.cat([first["frames"], second["frames"]], 1))
+        hidden = flow = None
+        for stride, context in zip(STRIDES, contexts, strict=True):
+            own, context = context[:, : self.hidden], context[:, self.hidden :].relu()
+            own = own.clamp(-LARGEST_STATE, LARGEST_STATE)
+            hidden = own if hidden is None else self.state_upsampler(hidden, own)
+            if flow is not None:
+                flow = 2 * upsample(flow, 2, mode="bilinear")
+            elif init_flow is not None:
+                flow = F.avg_pool2d(init_flow.float(), stride) / stride
+            else:
+                flow = self.first_flow(hidden).float()
+                yield stride, flow, hidden
+            correlation = self.correlation(first[f"features/{stride}"], second[f"features/{stride}"])
+            prepared = self.update_block.prepare(context)
+            start = pixel_grid(*flow.shape[-2:], like=flow)
+            for _ in range(self.iterations):
+                flow = flow.detach()  # each iteration learns from its own change alone
+                hidden, change = self.update_block(hidden, prepared, correlation.lookup(start + flow), flow)
+                flow = flow + change.float()
+                yield stride, flow, hidden
+
+
+def raft_pyramid(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -> RAFTPyramid:
+    """RAFT-pyramid, 2.6 million parameters.
+
+    Args:
+        iterations: of the update block at each of the three scales.
+        mixture: whether training also sees a mixture of Laplacians around each flow.
+    """
+    hidden, context, features = 64, 64, 96
+    widths = (64, 64, 96)
+    correlation = AllPairs(levels=1, radius=4)
+    return RAFTPyramid(
+        feature_encoder=PyramidEncoder(inputs=3, widths=widths, outputs=features),
+        context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
+        correlation=correlation,
+        first_flow=nn.Sequential(Convolution(hidden, 128, 3, padding=1), nn.ReLU(), Convolution(128, 2, 3, padding=1)),
+        update_block=PlainUpdateBlock(
+            correlation=correlation.outputs, hidden=hidden, context=context, widths=(128, 96, 96, 96, 96, 96, 96)
+        ),
+        state_upsampler=StateUpsampler(hidden),
+        upsampler=ConvexUpsampler(hidden, 128),
+        hidden=hidden,
+        iterations=iterations,
+        mixture_head=mixture_head(hidden) if mixture else None,
+    )

@@ -1,0 +1,55 @@
+"""The exponential moving average of a network's weights, which is what a run publishes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """An average over training: after each update a share 1 - decay of it becomes the present weights.
+
+    After n updates the decay is at most (1 + n) / (10 + n), so that the average follows the first weights quickly
+    (the warm-up of TensorFlow's ExponentialMovingAverage).
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """
+        Args:
+            network: whose parameters and buffers are averaged, from their present values on.
+            decay: the largest, such as 0.999.
+        """
+        self.decay, self.updates = decay, 0
+        self.tensors = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the weights after an update."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        present = network.state_dict()
+        floating = [name for name, tensor in present.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([self.tensors[name] for name in floating], [present[n] for n in floating], 1 - decay)
+        for name in present.keys() - set(floating):  # counters of batch norms
+            self.tensors[name].copy_(present[name])
+
+    @contextmanager
+    def within(self, network: nn.Module) -> Iterator[None]:
+        """The network has the averaged weights in this block, and its own again afterwards."""
+        own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        network.load_state_dict(self.tensors)
+        try:
+            yield
+        finally:
+            network.load_state_dict(own)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` needs."""
+        return {**self.tensors, "": torch.tensor(self.updates)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on with what `state` has returned."""
+        self.updates = int(state[""])
+        for name, tensor in self.tensors.items():
+            tensor.copy_(state[name])

@@ -1,0 +1,114 @@
+"""How far a stage has come: by its number of steps, or by the clock."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+SAVING = 1.0
+"""Seconds that are kept back at the end of a budget of time for the last checkpoint, until one has been timed."""
+CHECKPOINT_SECONDS = 45.0
+"""Between checkpoints: with the steps until one is written, a run that is killed loses no more than a minute."""
+FEWEST_SECONDS_TO_MEASURE = 1800.0
+"""Shorter budgets of time measure no error: making and estimating the held-out samples would take a tenth of them."""
+MEASUREMENTS = 5
+"""How often the error is measured within a budget of time."""
+
+
+class Budget(ABC):
+    """When a stage saves, measures and ends, and what share of it is over."""
+
+    @abstractmethod
+    def share(self, step: int) -> float:
+        """The share of the budget that is over after so many steps; 1 or more: it has ended."""
+
+    @abstractmethod
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint is due."""
+
+    @abstractmethod
+    def measures(self, step: int) -> bool:
+        """Whether the error on held-out samples is due."""
+
+    @abstractmethod
+    def seconds_left(self, step: int, rate: float) -> float:
+        """An estimate, from the steps per second so far."""
+
+    @property
+    def has_time_to_measure(self) -> bool:
+        """Whether the error is measured at all."""
+        return True
+
+    def note_saving(self, seconds: float) -> None:
+        """Note how long a checkpoint took."""
+
+    def note_measuring(self, seconds: float) -> None:
+        """Note how long a measurement took."""
+
+
+class StepBudget(Budget):
+    """A number of steps."""
+
+    def __init__(self, steps: int, *, save_every: int, measure_every: int) -> None:
+        """
+        Args:
+            steps: of the stage.
+            save_every: steps between checkpoints.
+            measure_every: steps between measurements of the error.
+        """
+        self.steps, self.save_every, self.measure_every = steps, save_every, measure_every
+
+    def share(self, step: int) -> float:
+        return step / self.steps
+
+    def saves(self, step: int) -> bool:
+        return step == self.steps or step % self.save_every == 0
+
+    def measures(self, step: int) -> bool:
+        return step == self.steps or step % self.measure_every == 0
+
+    def seconds_left(self, step: int, rate: float) -> float:
+        return (self.steps - step) / rate
+
+
+class TimeBudget(Budget):
+    """A number of seconds, of which some are kept back for the last checkpoint and the last measurement."""
+
+    def __init__(self, seconds: float, used: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Args:
+            seconds: of the stage within a piece of training.
+            used: seconds that it had already taken when it was interrupted.
+            clock: gives seconds; `time.process_time` compares networks on a machine that has other work, too.
+        """
+        self.seconds, self.clock = seconds, clock
+        self.start = clock() - used
+        self.saving, self.measuring = SAVING, 0.0
+        self.saved_at = self.measured_at = used
+
+    def elapsed(self) -> float:
+        """Seconds of the stage so far."""
+        return self.clock() - self.start
+
+    def share(self, step: int) -> float:
+        return self.elapsed() / max(self.seconds - self.saving - self.measuring, 1e-3)
+
+    def saves(self, step: int) -> bool:
+        return self.elapsed() - self.saved_at >= CHECKPOINT_SECONDS
+
+    def measures(self, step: int) -> bool:
+        return self.has_time_to_measure and self.elapsed() - self.measured_at >= self.seconds / MEASUREMENTS
+
+    def seconds_left(self, step: int, rate: float) -> float:
+        return max(0.0, self.seconds - self.elapsed())
+
+    @property
+    def has_time_to_measure(self) -> bool:
+        return self.seconds >= FEWEST_SECONDS_TO_MEASURE
+
+    def note_saving(self, seconds: float) -> None:
+        self.saving = max(self.saving, 1.5 * seconds)
+        self.saved_at = self.elapsed()
+
+    def note_measuring(self, seconds: float) -> None:
+        self.measuring = 1.2 * seconds
+        self.measured_at = self.elapsed()

@@ -1,0 +1,75 @@
+"""Tensors by name in one safetensors file, or in several that are no larger than asked for."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from opticflow.errors import WeightsError
+
+HEADERS = 200
+"""Bytes that the description of a tensor takes in a file, at most."""
+
+
+def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: int | None = None) -> list[Path]:
+    """Write `stem-1-of-3.safetensors` and so on.
+
+    Args:
+        tensors: by name.
+        folder: there already.
+        stem: how the names of the files begin.
+        largest: bytes of a file; a tensor that is larger is cut. None: one file.
+
+    Returns:
+        The files.
+    """
+    parts: list[dict[str, Tensor]] = [{}]
+    room = limit = math.inf if largest is None else largest - 20_000
+    for name, piece in _pieces(tensors, limit):
+        size = piece.nbytes + HEADERS + len(name)
+        if size > room:
+            parts.append({})
+            room = limit
+        parts[-1][name] = piece
+        room -= size
+    shapes = json.dumps({name: list(tensor.shape) for name, tensor in tensors.items()})
+    paths = [folder / f"{stem}-{i}-of-{len(parts)}.safetensors" for i in range(1, len(parts) + 1)]
+    for number, (path, part) in enumerate(zip(paths, parts, strict=True)):
+        save_file(part, path, {"shapes": shapes} if number == 0 else None)
+    return paths
+
+
+def _pieces(tensors: dict[str, Tensor], limit: float) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in tensors.items():
+        flat = tensor.detach().cpu().contiguous().flatten()
+        length = len(flat) if limit == math.inf else max(1, int(limit - HEADERS - len(name)) // flat.itemsize - 64)
+        for number, piece in enumerate(flat.split(max(length, 1))):
+            yield f"{name}\n{number}", piece.clone()
+
+
+def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
+    """What `write_parts` has written.
+
+    Raises:
+        WeightsError: a part is missing or damaged.
+    """
+    found = sorted(folder.glob(f"{stem}-*-of-*.safetensors"))
+    wanted = int(found[0].stem.rsplit("-", 1)[1]) if found else 1
+    pieces: dict[str, dict[int, Tensor]] = {}
+    shapes: dict[str, list[int]] = {}
+    for number in range(1, wanted + 1):
+        path = folder / f"{stem}-{number}-of-{wanted}.safetensors"
+        try:
+            with safe_open(path, "pt") as file:
+                shapes |= json.loads((file.metadata() or {}).get("shapes", "{}"))
+                for key in file.keys():  # noqa: SIM118 - no mapping
+                    name, _, place = key.partition("\n")
+                    pieces.setdefault(name, {})[int(place)] = file.get_tensor(key)
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"{path}: the state of a training run cannot be read ({error})") from error
+    return {name: torch.cat([pieces[name][i] for i in sorted(pieces[name])]).view(shapes[name]) for name in shapes}
