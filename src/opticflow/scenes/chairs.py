@@ -5,6 +5,7 @@ CVPR 2017, section 3.2. The original generator is not public; the numbers are th
 and the rest is set so that the displacements match those of nine real samples (see docs/worlds.md).
 """
 
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from opticflow.scenes.chair_models import chair_sprite
 from opticflow.scenes.layers import Layer, Texture, render
 from opticflow.scenes.motion import Motion, Spread, placement
 from opticflow.scenes.rendered import RenderedPair
-from opticflow.scenes.stock import Pool, load_background, load_cutout, opaque, picture_files
+from opticflow.scenes.stock import Pool, load_background, load_cutout, load_photograph, opaque, picture_files
 
 SPRITE_SIZE = 400
 """Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""
@@ -101,6 +102,14 @@ class Chairs:
         self._unit = min(size[0] / 384, size[1] / 512)
         self._pictures = background_pool(knobs.pictures, [seed, 1], size, backgrounds)
         self._sprites = object_pool(knobs.sprites, [seed, 2], objects)
+
+    def with_photographs(self, folder: Path) -> "Chairs":
+        """The same world with photographs among its background pictures."""
+        world = copy(self)
+        world._pictures = self._pictures.with_photographs(
+            folder, lambda path: opaque(load_photograph(path, *self.size))
+        )
+        return world
 
     def __getitem__(self, index: int) -> RenderedPair:
         height, width = self.size

@@ -4,6 +4,7 @@ After AutoFlow (Sun et al., CVPR 2021): layers composited back to front, each a 
 its own motion; with non-rigid deformation, thin structures and scenes under camera motion added.
 """
 
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from opticflow.scenes.mixed_knobs import MixedKnobs, Range
 from opticflow.scenes.motion import placement, similarity
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.stencils import STENCILS
-from opticflow.scenes.stock import Pool, opaque
+from opticflow.scenes.stock import Pool, load_photograph, opaque
 
 LATTICE_CELLS = 24
 """Cells along the longer side of a deformation's lattice."""
@@ -52,6 +53,14 @@ class Mixed:
             knobs.surfaces,
             [seed, 13],
         )
+
+    def with_photographs(self, folder: Path) -> "Mixed":
+        """The same world with photographs among the pictures of its backgrounds and shapes."""
+        world = copy(self)
+        world._pictures = self._pictures.with_photographs(
+            folder, lambda path: opaque(load_photograph(path, *self.size))
+        )
+        return world
 
     def __getitem__(self, index: int) -> RenderedPair:
         pair = self._scene(index, self.knobs)

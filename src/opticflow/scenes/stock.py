@@ -4,12 +4,14 @@ An entry depends on the seed and its number alone, never on what was asked for b
 same ones.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from opticflow.errors import DatasetError
 from opticflow.io import read_image
@@ -17,6 +19,12 @@ from opticflow.scenes import noise
 from opticflow.scenes.layers import Texture
 from opticflow.shapes import Frame
 
+PHOTOGRAPH_SHARE = 0.125
+"""Of a world's pictures that are photographs, where a folder of them is given. A hundred free ones lie in packages
+(scripts/photographs.py) where FlyingChairs had 964: enough for a taste of real grain and light, and too few to be more
+than a tenth to a seventh of what is seen."""
+LARGEST_ENLARGEMENT = 1.5
+"""Of a photograph that is smaller than the frames: beyond it, what is left is blur without detail to match."""
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
 
 Entry = TypeVar("Entry")
@@ -52,6 +60,23 @@ class Pool(Generic[Entry]):
         for number in range(self._count):
             _ = self[number]
 
+    def with_photographs(self, folder: Path, load: Callable[[Path], Entry]) -> "Pool[Entry]":
+        """The same pool with photographs in place of `PHOTOGRAPH_SHARE` of its entries, and of one at least.
+
+        The seed decides which photographs of the folder these are; all others are as they were.
+
+        Raises:
+            DatasetError: there is no such folder, or no picture in it.
+        """
+        files = picture_files(folder, "photographs")
+        order = np.random.default_rng([*self._seed, self._count]).permutation(len(files))
+        taken = max(1, round(PHOTOGRAPH_SHARE * self._count))
+
+        def make(rng: np.random.Generator, number: int) -> Entry:
+            return load(files[order[number % len(files)]]) if number < taken else self._make(rng, number)
+
+        return Pool(make, self._count, self._seed)
+
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_made": {}}  # a worker makes its own
 
@@ -72,7 +97,10 @@ def picture_files(folder: Path, what: str) -> list[Path]:
 
 def load_background(path: Path, height: int, width: int) -> Frame:
     """A user's picture, at least so large; a larger one keeps up to twice that size. Softened like the others."""
-    frame = read_image(path)
+    return _fitted(read_image(path), height, width)
+
+
+def _fitted(frame: UInt8[np.ndarray, "_rows _columns 3"], height: int, width: int) -> Frame:
     scale = max(height / frame.shape[0], width / frame.shape[1])
     larger = min(1.0, 2 * scale)
     factor = scale if scale > 1 else larger
@@ -80,6 +108,28 @@ def load_background(path: Path, height: int, width: int) -> Frame:
         size = (max(width, round(frame.shape[1] * factor)), max(height, round(frame.shape[0] * factor)))
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
     return noise.soften(frame)
+
+
+def load_photograph(path: Path, height: int, width: int) -> Frame:
+    """A photograph, at least so large; one that is much smaller goes on mirrored rather than blurred."""
+    frame = read_image(path)
+    scale = max(height / frame.shape[0], width / frame.shape[1])
+    if scale <= LARGEST_ENLARGEMENT:
+        return _fitted(frame, height, width)
+    frame = cv2.resize(frame, None, fx=LARGEST_ENLARGEMENT, fy=LARGEST_ENLARGEMENT, interpolation=cv2.INTER_CUBIC)
+    below, beside = max(0, height - frame.shape[0]), max(0, width - frame.shape[1])
+    return noise.soften(cv2.copyMakeBorder(frame, 0, below, 0, beside, cv2.BORDER_REFLECT_101))
+
+
+def folder_digest(folder: Path, what: str) -> str:
+    """How many pictures a folder holds and a hash of their names and sizes: another folder has another.
+
+    Raises:
+        DatasetError: there is no such folder, or no picture in it.
+    """
+    files = picture_files(folder, what)
+    listed = "\n".join(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files)
+    return f"{len(files)} pictures, {hashlib.sha256(listed.encode()).hexdigest()[:12]}"
 
 
 def load_cutout(path: Path, size: int) -> Texture:

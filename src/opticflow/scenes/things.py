@@ -1,5 +1,6 @@
 """The `things` world: rigid objects fly before a static world, seen by a moving camera (FlyingThings3D's kind)."""
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from jaxtyping import UInt8
 from opticflow.errors import InputError
 from opticflow.scenes import materials, pictures
 from opticflow.scenes.rendered import RenderedPair
-from opticflow.scenes.stock import Pool, load_background, picture_files
+from opticflow.scenes.stock import Pool, load_background, load_photograph, picture_files
 from opticflow.scenes.things_effects import draw_effects
 from opticflow.scenes.things_knobs import ThingsKnobs
 from opticflow.scenes.things_renderer import ThingsRenderer, ThingsSequence
@@ -50,6 +51,15 @@ class Things:
             [seed, 22],
         )
         self._recent: tuple[tuple[int, ThingsKnobs], ThingsRenderer] | None = None
+
+    def with_photographs(self, folder: Path) -> "Things":
+        """The same world with photographs among the pictures of its backdrop, ground and objects."""
+        world, side = copy(self), self.knobs.texture_side
+        world._pictures = self._pictures.with_photographs(
+            folder, lambda path: _square(load_photograph(path, side, side), side)
+        )
+        world._recent = None  # a scene with the other pictures
+        return world
 
     def renderer(self, scene: int) -> ThingsRenderer:
         """What renders scene number `scene` at any time."""

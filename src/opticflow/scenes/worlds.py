@@ -38,6 +38,10 @@ class World(Protocol):
         """Make all pictures and objects now rather than when they are needed."""
         ...
 
+    def with_photographs(self, folder: Path) -> "World":
+        """The same world with a folder's photographs as a share of its pictures."""
+        ...
+
     def clean(self, index: int) -> RenderedPair:
         """The pair without anything that a picture shows but the flow does not: noise, light, blur."""
         ...
@@ -120,11 +124,15 @@ def make_world(
     *,
     backgrounds: Path | None = None,
     objects: Path | None = None,
+    photographs: Path | None = None,
 ) -> World:
     """The world of a name.
 
     Args:
         size: height and width of the frames; the world's own if not given.
+        backgrounds: a folder of pictures in place of all procedural ones.
+        objects: a folder of RGBA cut-outs in place of the chairs.
+        photographs: a folder of pictures beside the procedural ones, `stock.PHOTOGRAPH_SHARE` of all.
 
     Raises:
         InputError: an unknown name, a negative seed or a size out of range.
@@ -137,4 +145,5 @@ def make_world(
     size = size or SIZES[kind]
     if not all(SMALLEST <= side <= LARGEST for side in size):
         raise InputError(f"frames of {size[1]}x{size[0]}; wanted {SMALLEST} to {LARGEST} pixels on each side")
-    return WORLDS[kind](seed, size=size, backgrounds=backgrounds, objects=objects)
+    world = WORLDS[kind](seed, size=size, backgrounds=backgrounds, objects=objects)
+    return world if photographs is None else world.with_photographs(photographs)
