@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import opticflow
+from opticflow.io import write_image
 from train_toys import flying_chairs
 
 
@@ -26,6 +28,21 @@ def test_a_schedule_runs_and_goes_on_with_one_command(command, sets, tmp_path):
     code, _, err = command(*arguments)
     assert code == 2 and "already holds a run; add --resume" in err
     assert command(*arguments, "--resume")[0] == 0
+
+
+def test_a_run_goes_on_with_the_same_photographs_alone(command, sets, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    write_image(tmp_path / "photographs" / "one.png", np.zeros((8, 8, 3), np.uint8))
+    run = tmp_path / "run"
+    arguments = ("train", "S_short", "--model", "FlowNet2-s", "--data", f"chairs={sets}", "-o", run, *QUICK)
+    photographs = ("--photographs", tmp_path / "photographs")
+    code, out, _ = command(*arguments, *photographs)
+    assert code == 0 and "photographs among the pictures of worlds: 1 pictures" in out
+    code, _, err = command(*arguments, "--resume")
+    assert code == 2 and "another settings" in err.replace("\n", " ")
+    assert command(*arguments, *photographs, "--resume")[0] == 0
+    code, _, err = command("train", "study-schedule", *photographs, "-o", tmp_path / "study")
+    assert code == 2 and "leave --photographs out" in err
 
 
 def test_what_is_missing_or_wrong_is_said_in_a_line(command, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import DatasetError, InputError
+from opticflow.io import write_image
 from opticflow.train.recipe import Part, Recipe, Start
 from opticflow.train.sources import Folders, RecipeSources
 from train_toys import flying_chairs, small_stage, toy_sample
@@ -47,6 +48,30 @@ def test_parts_of_one_world_see_different_samples():
     sources._samples = lambda part, stage, seed: seeds.append(seed) or [toy_sample(seed)]  # type: ignore[method-assign]
     next(sources.batches(stage, 0, rank=0, world=1))
     assert seeds == [0, 0, 1]
+
+
+def test_photographs_are_for_training_and_are_noted(tmp_path):
+    for name in ("some", "others"):
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / f"{name}.png", np.full((90, 120, 3), 200, np.uint8))
+    stage = small_stage(data=(Part("chairs"),), validation=(Part("chairs"),))
+    recipe = Recipe("r", "", (stage,))
+    plain, some, others = (
+        RecipeSources(recipe, Folders(), photographs=folder)
+        for folder in (None, tmp_path / "some", tmp_path / "others")
+    )
+    assert plain.settings() == {"data": "chairs: made by the world chairs"}
+    assert some.settings()["data"].startswith("chairs: made by the world chairs; photographs among the pictures")
+    assert len({str(sources.settings()) for sources in (plain, some, others)}) == 3
+
+    def first_picture(world):
+        return world._pictures[0]
+
+    (trained,) = (some._samples(part, stage, 0).make_world() for part in stage.data)  # type: ignore[union-attr]
+    (measured,) = {place[0].source.world for place in some.validation(stage).places}  # type: ignore[attr-defined]
+    assert np.ptp(first_picture(trained)[..., :3]) == 0 and np.ptp(first_picture(measured)[..., :3]) > 50
+    with pytest.raises(DatasetError, match="to take photographs from"):
+        RecipeSources(recipe, Folders(), photographs=tmp_path / "none")
 
 
 def test_what_cannot_be_had_is_named():

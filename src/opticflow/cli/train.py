@@ -22,6 +22,10 @@ def train(
             show_default="the synthetic worlds",
         ),
     ] = None,
+    photographs: Annotated[
+        Path | None,
+        typer.Option(help="A folder of photographs for an eighth of the worlds' pictures.", show_default="none"),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The folder of the run.", show_default="runs/RECIPE")
     ] = None,
@@ -85,6 +89,8 @@ def train(
 
         if stages:
             raise InputError(f"{STUDY} has no stages to choose from; leave --stages out")
+        if photographs:
+            raise InputError(f"{STUDY} compares orders of plain worlds; leave --photographs out")
         table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
         if not quiet and _leads():
             print(table)
@@ -93,7 +99,7 @@ def train(
     if stages:
         chosen = chosen.only(stages.split(","))
     chosen = chosen.changed(**budget)
-    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=output / "pool")
+    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=output / "pool", photographs=photographs)
     if not quiet and _leads():
         print("\n".join(sources.described()))
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)

@@ -12,6 +12,7 @@ from opticflow.data.streams import Batch, Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
+from opticflow.scenes.stock import folder_digest
 from opticflow.scenes.worlds import CHAIRS_SIZE, WORLDS, make_world
 from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
@@ -126,7 +127,16 @@ class Recorded(Sequence[Sample]):
 class RecipeSources:
     """The samples of all stages of a recipe; a `train.Sources`."""
 
-    def __init__(self, recipe: Recipe, folders: Folders, *, seed: int = 0, workers: int = 0, pool: Path | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        folders: Folders,
+        *,
+        seed: int = 0,
+        workers: int = 0,
+        pool: Path | None = None,
+        photographs: Path | None = None,
+    ):
         """
         Args:
             recipe: whose data sets are looked for now, so that none is missed after days.
@@ -134,11 +144,15 @@ class RecipeSources:
             seed: of worlds, order and variations.
             workers: processes that prepare samples.
             pool: where what worlds make is kept, some 3 GB for each; in the memory of each worker if not given.
+            photographs: a folder of pictures that worlds for training take a share of theirs from; those for
+                validation do not, so that errors can be compared.
 
         Raises:
-            DatasetError: a data set for training that is not there and that no world stands in for.
+            DatasetError: a data set for training that is not there and that no world stands in for; or no photograph.
         """
         self.recipe, self.seed, self.workers, self.pool = recipe, seed, workers, pool
+        self.photographs = photographs
+        self.digest = folder_digest(photographs, "photographs") if photographs else None
         self.found: dict[Part, FlowDataset | str] = {}
         """The data set of each part, or the name of its world."""
         self.missing: dict[Part, str] = {}
@@ -183,7 +197,7 @@ class RecipeSources:
         if not isinstance(found, str):
             return found
         folder = self.pool / stage.name / part.dataset if self.pool else None
-        return Pool(partial(make_world, found, seed), seed=seed, folder=folder)
+        return Pool(partial(make_world, found, seed, photographs=self.photographs), seed=seed, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
         """The fixed set on which the error is measured; the same whatever the seed."""
@@ -196,6 +210,8 @@ class RecipeSources:
         for part, found in self.found.items():
             what = f"made by the world {found}" if isinstance(found, str) else f"{len(found)} pairs of {found.name}"
             lines.append(f"{_title(part)}: {what}")
+        if self.digest:
+            lines.append(f"photographs among the pictures of worlds: {self.digest}")
         return list(dict.fromkeys(lines))
 
     def settings(self) -> dict[str, str]:
