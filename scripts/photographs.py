@@ -167,7 +167,10 @@ def _of_zip(archive: Path | io.BytesIO, names: Iterable[str]) -> Iterator[tuple[
 
 
 def _of_debian(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
-    name, data = next((name, data) for name, data in _ar_members(archive) if name.startswith("data.tar"))
+    members = (member for member in _ar_members(archive) if member[0].startswith("data.tar"))
+    name, data = next(members, ("", b""))
+    if not name:
+        raise Unobtainable(f"{archive.name} holds no files")
     if name.endswith(".zst"):  # which tarfile reads from Python 3.14 on
         data = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as file:

@@ -79,6 +79,9 @@ def test_files_come_out_of_wheels_and_of_archives_in_debian_packages(script, tmp
     (tmp_path / "b.deb").write_bytes(b"something else")
     with pytest.raises(script.Unobtainable, match=r"b\.deb is no Debian package"):
         script.unpack(tmp_path / "b.deb", places)
+    (tmp_path / "c.deb").write_bytes(b"!<arch>\n")
+    with pytest.raises(script.Unobtainable, match=r"c\.deb holds no files"):
+        script.unpack(tmp_path / "c.deb", places)
 
 
 def test_pictures_are_written_once_checked_and_credited(script, tmp_path):
