@@ -1,5 +1,6 @@
 """What `import opticflow` offers."""
 
+import os
 import subprocess
 import sys
 
@@ -15,3 +16,18 @@ def test_the_names_are_few_sorted_and_there():
 def test_help_does_not_wait_for_pytorch():
     code = "import sys, opticflow.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_training_and_estimates_do_without_what_only_video_downloads_and_tests_need(tmp_path):
+    """Machines for training are often bare, and have no way to the network."""
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(("av", "beartype", "pooch")))
+import opticflow.cli.train, opticflow.estimator.speed, opticflow.train, opticflow.train.sources
+from opticflow.evaluate.environment import environment
+assert environment()["opticflow"] == opticflow.__version__
+opticflow.load(device="cpu")
+"""
+    environment = {**os.environ, "OPTICFLOW_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -82,4 +82,4 @@ def test_the_kernels_compile_for_a_gpu_that_need_not_be_there(tmp_path):
 
 
 def test_without_a_gpu_triton_is_not_there():
-    assert torch.cuda.is_available() or not kernels._triton_is_there()
+    assert torch.cuda.is_available() or not kernels.triton_is_there()

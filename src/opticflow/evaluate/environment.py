@@ -2,18 +2,20 @@
 
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+import opticflow
+from opticflow.ops.kernels import triton_is_there
+
 
 def environment() -> dict[str, str]:
     """Versions and hardware, in words."""
     found = {
-        "opticflow": version("opticflow"),
+        "opticflow": opticflow.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -24,6 +26,7 @@ def environment() -> dict[str, str]:
     }
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
+        found["kernels"] = "by Triton" if triton_is_there() else "by PyTorch, as Triton does not work here"
     return found
 
 

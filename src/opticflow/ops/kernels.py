@@ -34,11 +34,11 @@ def numba_is_there() -> bool:
 def triton_for(tensor: Tensor) -> bool:
     """Whether a tensor is one for Triton's kernels."""
     on_gpu = tensor.device.type == "cuda"
-    return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and _triton_is_there()
+    return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and triton_is_there()
 
 
 @cache
-def _triton_is_there() -> bool:
+def triton_is_there() -> bool:
     """Whether Triton works: its driver is compiled at the first use, by the C compiler of the machine."""
     try:
         from triton.runtime import driver  # pyright: ignore[reportMissingImports]

@@ -5,8 +5,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import pooch
-
 from opticflow.errors import WeightsError
 from opticflow.io.atomic import make_folder
 from opticflow.weights.manifest import Record
@@ -38,6 +36,8 @@ def download(record: Record, *, progress: Any = None) -> Path:
             f"{record.name} cannot be fetched by a program: get it from {record.page}, "
             "then `opticflow models import FILE`"
         )
+    import pooch  # here, so that a machine that downloads nothing can do without it
+
     make_folder(record.path.parent)
     fetched = _Checked(record, progress)
     store = pooch.create(
@@ -82,8 +82,10 @@ class _Checked:
         self.progress = progress
 
     def __call__(self, url: str, output_file: str, store: Any) -> None:
+        from pooch import HTTPDownloader
+
         options = {"progressbar": self.progress} if self.progress is not None else {}
-        pooch.HTTPDownloader(**options)(url, output_file, store)
+        HTTPDownloader(**options)(url, output_file, store)
         try:
             verify(self.record, Path(output_file))
         except WeightsError as error:

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pooch
-
 HERE = Path(__file__).parent
 
 
@@ -65,7 +63,12 @@ class Record:
 
 def cache_folder() -> Path:
     """Where downloaded weights are kept: `OPTICFLOW_CACHE`, or the platform's folder for caches."""
-    return Path(os.environ.get("OPTICFLOW_CACHE") or pooch.os_cache("opticflow")) / "weights"
+    folder = os.environ.get("OPTICFLOW_CACHE")
+    if not folder:
+        import pooch  # here, so that a machine that downloads nothing can do without it
+
+        folder = pooch.os_cache("opticflow")
+    return Path(folder) / "weights"
 
 
 def imported_path(name: str) -> Path:
