@@ -43,3 +43,12 @@ def test_a_constant_channel_is_zero():
 def test_other_formats(kind):
     x = torch.randn(1, 4, 8, 8).to(kind).requires_grad_()
     assert instance_norm(x).dtype == kind
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu_half_precision_stays_so_and_its_sums_are_single():
+    x = (100 + torch.randn(2, 8, 92, 124)).bfloat16()
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        found = instance_norm(x.cuda())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.cpu().float(), F.instance_norm(x.double()).float(), rtol=2**-8, atol=1e-3)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from opticflow.ops import lookup
 from opticflow.ops.correlation import CorrelationVolume
@@ -154,3 +155,31 @@ def test_the_form_is_chosen(monkeypatch):
     assert isinstance(correlation_lookup(*pair), GatheredCorrelation)
     large = [tensor.new_zeros(1, 1, 160, 160) for tensor in pair]
     assert isinstance(correlation_lookup(*large), OnDemandCorrelation)
+
+
+@pytest.mark.parametrize(
+    ("shape", "free", "wanted"),
+    [
+        ((32, 48, 62), 40e9, "gather"),
+        ((32, 48, 62), 6e9, "on-demand"),
+        ((1, 180, 320), 1e12, "on-demand"),
+    ],
+    ids=["one of 1.1 GB fits six times", "it does not", "more entries than 32 bits count"],
+)
+def test_on_a_gpu_free_memory_decides(monkeypatch, shape, free, wanted):
+    batch, height, width = shape
+    monkeypatch.setattr(lookup, "_free_memory", lambda gpu: free)
+    with FakeTensorMode():
+        pair = [torch.empty(batch, 8, height, width, device="cuda") for _ in range(2)]
+    assert lookup._choose(*pair) == wanted
+
+
+def test_blocks_of_any_size_give_the_same_gradients(monkeypatch):
+    """On a GPU they are larger."""
+    pair = features(2, 8, 6, 7)
+    found = []
+    for size in (1, lookup.BLOCK, lookup.BLOCK_ON_GPU):
+        monkeypatch.setattr(lookup, "BLOCK", size)
+        values = OnDemandCorrelation(*pair, radius=2).lookup(5 * torch.ones(2, 2, 6, 7))
+        found.append(torch.autograd.grad(values.square().sum(), pair))
+    torch.testing.assert_close(found[1:], [found[0]] * 2)

@@ -3,9 +3,10 @@
 import sys
 
 import pytest
+import torch
 
 from opticflow.errors import InputError
-from opticflow.train.devices import launch, require
+from opticflow.train.devices import launch, require, tuned_convolutions
 
 
 @pytest.mark.parametrize("missing", ["tensorboard", "lightning.fabric"])
@@ -23,3 +24,13 @@ def test_half_precision_is_not_offered():
 def test_the_devices_number_format_is_that_which_was_asked_for():
     fabric, number_format = launch("cpu", "bf16")
     assert (fabric.world_size, number_format, str(fabric.device)) == (1, "bf16", "cpu")
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_convolutions_are_tuned_for_a_gpu_and_only_in_training(monkeypatch, before, device):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", before)
+    with pytest.raises(ZeroDivisionError), tuned_convolutions(torch.device(device)):
+        assert torch.backends.cudnn.benchmark == (before or device == "cuda")
+        raise ZeroDivisionError
+    assert torch.backends.cudnn.benchmark == before

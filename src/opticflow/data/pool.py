@@ -20,8 +20,9 @@ from opticflow.data.order import Renewal
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import Sample
 
-SLACK = 64
-"""Items that are kept beyond the window, as workers are not all at the same draw."""
+SLACK = 256
+"""Items that are kept beyond the window, as workers are not all at the same draw: 15 of them with 4 batches of 32
+samples each are 1,900 samples apart, which are 240 items at 8 uses."""
 
 
 @runtime_checkable

@@ -19,6 +19,10 @@ def instance_norm(x: Features) -> Features:
     """Each channel of each image with mean 0 and variance 1: what `nn.InstanceNorm2d` computes without its options."""
     if torch.is_grad_enabled() and x.requires_grad and compiled_for(x):  # forward and backward, three times as fast
         return _InstanceNorm.apply(x)  # type: ignore[no-any-return]
+    if x.is_cuda and torch.is_autocast_enabled("cuda"):
+        # autocast would write fp32, which the next convolution reads and rounds; the sums are in fp32 anyway
+        with torch.autocast("cuda", enabled=False):
+            return F.group_norm(x, x.shape[1], eps=EPSILON)
     return F.group_norm(x, x.shape[1], eps=EPSILON)  # the same, on a CPU several times as fast as F.instance_norm
 
 

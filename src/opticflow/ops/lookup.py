@@ -28,6 +28,11 @@ LookedUp = Float[Tensor, "batch features height width"]
 
 BLOCK = 4_000_000
 """Products whose gradient is held at once, so that it stays in the cache of a CPU."""
+BLOCK_ON_GPU = 64_000_000
+"""The same where the time goes to starting kernels: 256 MB."""
+VOLUMES = 6
+"""How many volumes must fit into a GPU's free memory so that one is made: with its pyramid and the gradients of both
+they are nearly 3, and the network around it wants some as well."""
 
 
 class GatheredCorrelation:
@@ -86,7 +91,8 @@ def correlation_lookup(
         radius: of the window in each level.
         form: `plain`, all pairs at once, each value sampled, memory quadratic in the number of pixels; `gather`, all
             pairs at once, windows blended; `on-demand`, memory linear; `auto`, on-demand on a CPU with Numba;
-            elsewhere gather as long as the volume is no larger than 1 GB.
+            elsewhere gather, as long as the volume is small beside a GPU's free memory, or at most 1 GB on other
+            devices.
     """
     forms = {"plain": CorrelationVolume, "gather": GatheredCorrelation, "on-demand": OnDemandCorrelation}
     chosen = form if form != "auto" else _choose(first, second)
@@ -99,8 +105,16 @@ def _choose(first: Tensor, second: Tensor) -> Form:
     if first.device.type == "cpu" and numba_is_there():
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
-    # by counting what is read and written: neither form has been measured on a GPU yet
-    return "gather" if 4 * pairs <= 2**30 else "on-demand"
+    if first.device.type != "cuda":
+        return "gather" if 4 * pairs <= 2**30 else "on-demand"
+    # pooling counts entries in 32 bits
+    return "gather" if pairs < 2**31 and VOLUMES * 4 * pairs <= _free_memory(first.device) else "on-demand"
+
+
+def _free_memory(gpu: torch.device) -> int:
+    """Bytes, with what PyTorch's allocator holds and does not use."""
+    free, _ = torch.cuda.mem_get_info(gpu)
+    return free + torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
 
 
 class _State(ABC):
@@ -176,7 +190,7 @@ class _OnDemand(_State):
             for i, level in enumerate(self.levels):
                 height, width, channels = level.shape[1:]
                 features, target = level[b].view(-1, channels), of_levels[i][b].view(-1, channels)
-                size = max(1, BLOCK // len(features))
+                size = max(1, (BLOCK if features.device.type == "cpu" else BLOCK_ON_GPU) // len(features))
                 for begin in range(int(own[0]), int(own[-1]) + 1, size):
                     block = slice(begin, min(begin + size, int(own[-1]) + 1))
                     products = self.first.new_zeros(block.stop - begin, height, width)

@@ -1,7 +1,11 @@
 """Devices, number format and processes, by Lightning Fabric."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
+
+import torch
 
 from opticflow.errors import InputError
 from opticflow.estimator.precision import choose_device, choose_precision
@@ -37,6 +41,18 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, str]:
     )
     fabric.launch()
     return fabric, number_format
+
+
+@contextlib.contextmanager
+def tuned_convolutions(device: torch.device) -> Iterator[None]:
+    """A context in which a GPU's convolutions are timed at their first use with each shape, and the fastest algorithm
+    is kept: shapes hardly change in training. Afterwards the setting of the process is what it was before."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def require() -> None:
