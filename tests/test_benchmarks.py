@@ -100,6 +100,19 @@ def test_compiled_networks_stand_beside_the_others(script, monkeypatch):
     assert compiled[0].correlation.form == "plain"
 
 
+@pytest.mark.parametrize("model", ["RAFT-small --iterations 2 --form gather", "FlowNet2-s"])
+def test_a_training_step_is_the_sum_of_its_parts(script, model):
+    line = (
+        f"training_step.py --model {model} --crop 64x64 --batch 2 --steps 2 --warm-up 0 --precision fp32 --device cpu"
+    )
+    (row,) = map(json.loads, script(f"{line} --json --profile profile.txt"))
+    times = row["milliseconds"]
+    assert sum(times[part] for part in ("forward", "backward", "update")) == pytest.approx(times["step"], rel=0.1)
+    assert row["samples_per_second"] == pytest.approx(2e3 / times["step"], rel=0.01) and row["memory"] > 10**8
+    assert "aten::convolution_backward" in Path("profile.txt").read_text()
+    assert script(f"{line} --no-tuned")[0].startswith(f"{row['model']}, 2 x 64x64, fp32, cpu: step ")
+
+
 def test_a_curriculum_is_measured_stage_by_stage(script, monkeypatch):
     monkeypatch.setattr("opticflow.train.recipes.find_recipe", lambda name: small_curriculum(1))
     monkeypatch.setattr("opticflow.train.sources.RecipeSources", lambda *_, **__: ToySources())

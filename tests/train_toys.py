@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from opticflow.data.streams import Batch
+from opticflow.data.batches import Batch
 from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
 from opticflow.train.recipes import RECIPES

@@ -1,12 +1,15 @@
 """The training stream: the same samples however the work is shared and wherever it begins."""
 
+import threading
 from itertools import islice
 
 import pytest
 import torch
 
+from opticflow.data import slots
 from opticflow.data.augmentation import PRESETS, Crop
 from opticflow.data.augmentation.presets import Augmentation
+from opticflow.data.batches import to_device
 from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from waves import Waves
@@ -64,6 +67,30 @@ def test_workers_change_nothing():
     for_two.close()
 
 
+@pytest.mark.parametrize(("free", "ahead"), [(10**9, 2), (180_000, 1), (100_000, 0)])
+def test_raw_batches_are_the_same_in_shared_memory_where_there_is_room(monkeypatch, free, ahead):
+    """A batch takes 46,080 bytes, and two slots are for reading."""
+    monkeypatch.setattr(slots.shutil, "disk_usage", lambda _: type("", (), {"free": free}))
+    assert slots.batches_ahead(2, 1, 4 * 24 * 32) == ahead
+    alone, threads = list(islice(stream().batches(8), 12)), threading.active_count()
+    raw = stream(workers=1, prefetch=2).raw_batches(8)
+    taken = list(islice(raw, 12))
+    assert threading.active_count() > threads
+    raw.close()
+    assert threading.active_count() == threads
+    assert all(equal(one, to_device(other, "cpu")) for one, other in zip(alone, taken, strict=True))
+
+
+def test_without_workers_raw_batches_are_made_when_they_are_asked_for():
+    threads = threading.active_count()
+    alone, taken = (list(islice(batches, 2)) for batches in (stream().batches(), stream().raw_batches()))
+    assert threading.active_count() == threads
+    on_device = [to_device(batch, "cpu") for batch in taken]
+    assert all(map(equal, alone, on_device))
+    assert on_device[0].first.is_contiguous(memory_format=torch.channels_last)
+    assert equal(to_device(alone[0], "cpu"), alone[0])
+
+
 def test_sources_are_mixed_by_their_shares_and_epochs_are_whole():
     names = [stream()[number].name for number in range(60)]
     from_a = [name for name in names if name.startswith("a ")]
@@ -91,6 +118,8 @@ def test_a_bad_sample_is_named(workers):
     bad = [Source("chairs", Waves(3, bad=(0, 1, 2)), PRESETS["none"])]
     with pytest.raises(DatasetError, match=r"^sample 0 of the training, chairs waves/\d: its flow is NaN") as caught:
         next(stream(sources=bad, workers=workers).batches())
+    with pytest.raises(DatasetError, match=str(caught.value)):
+        next(stream(sources=bad, workers=workers).raw_batches())
     assert "\n" not in str(caught.value)
 
 

@@ -201,6 +201,13 @@ def test_a_cut_is_seen_and_motion_and_exposure_are_not():
     assert not is_cut(frame, np.clip(frame * 1.2, 0, 255).astype(np.uint8))
 
 
+def test_a_limit_of_main_memory_is_refused_on_a_gpu(monkeypatch, dis):
+    """Before anything touches it, so that none need be there."""
+    monkeypatch.setattr("opticflow.estimator.estimator.choose_device", torch.device)
+    with pytest.raises(InputError, match=r"would be on cuda:0; leave it out, or take the device cpu"):
+        Estimator(dis.network, device="cuda:0", precision="fp32", max_memory="1GB")
+
+
 def test_bad_input_is_named(frames, dis):
     with pytest.raises(InputError, match="frame 1 is 40x61 and frame 0 is 83x61"):
         dis(frames[0], frames[1][:, :40])

@@ -4,7 +4,9 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
+from opticflow.data.batches import RawBatch, to_device
 from opticflow.errors import DatasetError, InputError
 from opticflow.io import write_image
 from opticflow.train.recipe import Part, Recipe, Start
@@ -117,3 +119,25 @@ def test_an_error_that_cannot_be_measured_stops_nothing(chairs):
     stage = small_stage(data=(Part("chairs", split="training"),), validation=(Part("sintel-clean"),))
     sources = RecipeSources(Recipe("r", "", (stage,)), Folders.parse([str(chairs)]))
     assert sources.described()[0].startswith("sintel-clean: not measured") and not sources.validation(stage)
+
+
+def test_what_is_measured_on_is_made_once_for_all_stages_with_the_same():
+    held_out = {"data": (Part("chairs"),), "validation": (Part("chairs"),), "validation_samples": 2}
+    fewer = {**held_out, "validation_samples": 1}
+    stages = (small_stage(**held_out), small_stage(name="next", **held_out), small_stage(name="last", **fewer))
+    sources = RecipeSources(Recipe("r", "", stages), Folders())
+    sets = [sources.validation(stage) for stage in stages]
+    assert sets[0] is sets[1] and [len(one) for one in sets] == [2, 2, 1]
+    assert sets[0][1] is sets[1][1]
+
+
+def test_batches_for_a_gpu_are_the_same_before_they_are_there(chairs):
+    recipe = Recipe("r", "", (of_chairs(),))
+    plain, raw = (
+        next(RecipeSources(recipe, Folders.parse([str(chairs)]), gpu=gpu).batches(recipe.stages[0], 2, rank=0, world=1))
+        for gpu in (False, True)
+    )
+    assert isinstance(raw, RawBatch) and raw.first.dtype == torch.uint8
+    batch = to_device(raw, "cpu")
+    assert batch.names == plain.names
+    assert torch.equal(batch.first, plain.first) and torch.equal(batch.flow, plain.flow)

@@ -51,7 +51,7 @@ def estimate(
     refine: Refine = None,
     max_memory: Annotated[
         str | None,
-        typer.Option(help="What the process may take, as 4GB: larger frames are estimated in tiles."),
+        typer.Option(help="What the process may take on a CPU, as 4GB: larger frames are estimated in tiles."),
     ] = None,
     coarse_start: CoarseStart = None,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,

@@ -68,6 +68,7 @@ def train(
 
     Example: `opticflow train default --steps 2000 -o run`
     """
+    from opticflow.estimator.precision import choose_device
     from opticflow.train import train as run_recipe
     from opticflow.train.devices import require
     from opticflow.train.recipes import find_recipe
@@ -99,7 +100,10 @@ def train(
     if stages:
         chosen = chosen.only(stages.split(","))
     chosen = chosen.changed(**budget)
-    sources = RecipeSources(chosen, folders, seed=seed, workers=workers, pool=output / "pool", photographs=photographs)
+    gpu = choose_device(device).type == "cuda"
+    sources = RecipeSources(
+        chosen, folders, seed=seed, workers=workers, pool=output / "pool", photographs=photographs, gpu=gpu
+    )
     if not quiet and _leads():
         print("\n".join(sources.described()))
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)

@@ -14,6 +14,14 @@ from opticflow.errors import InputError
 BLOCK = 1024
 """Draws within which every source comes exactly as often as its share says, to within one draw."""
 
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, spread evenly (Weyl's sequence)."""
+
+
+def is_chosen(position: int, share: float) -> bool:
+    """Whether a position is among those that make up a share of all, evenly spread."""
+    return position * GOLDEN % 1 < share
+
 
 @dataclass(frozen=True)
 class Interleaving:

@@ -2,6 +2,11 @@
 
 stream = TrainingStream([Source("chairs", chairs, PRESETS["raft-chairs"])], crop=(368, 496), batch_size=10)
 for batch in stream.batches(start=0): ...
+
+and for a GPU
+
+for batch in stream.raw_batches(start=0):
+    batch = to_device(batch, "cuda")
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,23 +19,15 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from opticflow.data.augmentation import Augmentation
-from opticflow.data.order import Interleaving, Shuffle
+from opticflow.data.batches import Batch, RawBatch, to_device
+from opticflow.data.order import Interleaving, Shuffle, is_chosen
+from opticflow.data.slots import READING, Slots, batches_ahead
 from opticflow.errors import DatasetError, InputError, OpticflowError
-from opticflow.shapes import Flow, Frames, Mask, Sample
+from opticflow.io.prefetch import Prefetch
+from opticflow.shapes import Sample
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples as a network takes them."""
-
-    first: Frames
-    """In [0, 1], with the strides of channels-last."""
-    second: Frames
-    flow: Flow
-    """In pixels; zero where unknown."""
-    valid: Mask
-    names: list[str]
-    """Where each comes from, for messages."""
+READY = 2
+"""Batches that wait in pinned memory for a GPU: one, and one more while a slow one is made."""
 
 
 @runtime_checkable
@@ -75,6 +72,10 @@ class TrainingStream:
     """The step at which the augmentations' schedule stands at the first sample."""
     pace: float = 1.0
     """Steps of that schedule for each batch of all processes."""
+    wide_crop: tuple[int, int] | None = None
+    """Height and width of the crops of some batches."""
+    wide_share: float = 0.2
+    """Share of the batches that have them."""
     _interleaving: Interleaving = field(init=False, repr=False)
     _shuffles: list[Shuffle | None] = field(init=False, repr=False)
 
@@ -103,7 +104,7 @@ class TrainingStream:
             name = f"{source.name} {sample.name or index}"
             rng = np.random.default_rng([self.seed, 0, number])
             after = self.begun + self.pace * (number // (self.batch_size * self.world_size))
-            varied = source.augmentation.apply(sample, rng, self.crop, after=after)
+            varied = source.augmentation.apply(sample, rng, self._crop(number), after=after)
             if not np.isfinite(varied.flow).all():
                 raise DatasetError("its flow is NaN or infinite at pixels that count as known")
             return varied.replace(name=name)
@@ -111,6 +112,11 @@ class TrainingStream:
             raise DatasetError(
                 f"sample {number} of the training, {name}: {error}; leave it out of its data set or repair it"
             ) from error
+
+    def _crop(self, number: int) -> tuple[int, int]:
+        """The crop of a sample, which all of its batch have."""
+        batch = number // (self.batch_size * self.world_size)
+        return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Batches without end.
@@ -122,14 +128,35 @@ class TrainingStream:
             InputError: `start` is not such a number.
             DatasetError: a sample cannot be read or used.
         """
+        return (to_device(batch, "cpu") for batch in self._loaded(start))
+
+    def raw_batches(self, start: int = 0) -> Iterator[RawBatch]:
+        """The same batches for a GPU, to be given to `to_device`: in pinned memory, with some ready.
+
+        Workers write them into shared memory, where there is room for at least one from each; else they come through a
+        pipe, which is several times as slow.
+        """
+        if not self.workers:  # nothing is done in the background
+            yield from map(RawBatch.pinned, self._loaded(start))
+            return
+        pixels = self.batch_size * max(height * width for height, width in (self.crop, self.wide_crop or self.crop))
+        ahead = batches_ahead(self.prefetch, self.workers, pixels * self.world_size)
+        slots = Slots(self.workers * ahead + READING, pixels) if ahead else None
+        with Prefetch(map(RawBatch.pinned, self._loaded(start, slots, ahead)), READY) as batches:
+            yield from batches
+
+    def _loaded(self, start: int, slots: Slots | None = None, ahead: int = 0) -> Iterator[RawBatch]:
         if start < 0 or start % self.world_size:
             raise InputError(f"the training begins at sample {start}; wanted a multiple of {self.world_size} processes")
+        numbers: Any = _Numbers(start + self.rank, self.world_size, self.batch_size)
+        what: dict[str, Any] = {"dataset": _Numbered(self), "batch_sampler": numbers, "collate_fn": _stacked}
+        if slots:
+            turns: Any = slots.turns(numbers)
+            what = {"dataset": _Slotted(self, slots), "sampler": turns, "batch_size": None, "collate_fn": _unchanged}
         loader = DataLoader(
-            _Numbered(self),
-            batch_sampler=_Numbers(start + self.rank, self.world_size, self.batch_size),
+            **what,
             num_workers=self.workers,
-            collate_fn=_stacked,
-            prefetch_factor=self.prefetch if self.workers else None,
+            prefetch_factor=(ahead or self.prefetch) if self.workers else None,
             worker_init_fn=_begin_worker,
             multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
         )
@@ -144,8 +171,11 @@ class TrainingStream:
                 ) from error
             if isinstance(stacked, DatasetError):
                 raise stacked
-            *arrays, names = stacked
-            yield _batch(*arrays, names=names)
+            if slots:
+                yield slots.read(*stacked)
+            else:
+                first, second, flow, valid = map(torch.from_numpy, stacked[:-1])
+                yield RawBatch(first, second, flow, valid, stacked[-1])
 
 
 def _shuffle(samples: Samples, seed: int) -> Shuffle | None:
@@ -166,6 +196,24 @@ class _Numbered(Dataset):
             return DatasetError(str(error))
 
 
+class _Slotted(Dataset):
+    """Whole batches of the stream, each written into its slot."""
+
+    def __init__(self, stream: TrainingStream, slots: Slots) -> None:
+        self.numbered, self.slots = _Numbered(stream), slots
+
+    def __getitem__(self, turn: tuple[int, list[int]]) -> tuple[int, tuple[int, ...], list[str]] | DatasetError:
+        slot, numbers = turn
+        samples = []
+        for number in numbers:
+            sample = self.numbered[number]
+            if isinstance(sample, DatasetError):
+                return sample
+            samples.append(sample)
+        shape = self.slots.write(slot, samples)
+        return slot, shape, [sample.name for sample in samples]
+
+
 class _Numbers:
     """Lists of sample numbers without end."""
 
@@ -183,6 +231,10 @@ def _begin_worker(_: int) -> None:
     cv2.setNumThreads(1)  # the workers are the parallelism
 
 
+def _unchanged(answer: Any) -> Any:
+    return answer
+
+
 def _stacked(samples: list[Sample | DatasetError]) -> Any:
     """Frames stay in 8 bits until they are with the network's process. Arrays and not tensors: a tensor needs shared
     memory, of which containers have little, and a worker that ends while it sends one may abort in C++."""
@@ -192,9 +244,3 @@ def _stacked(samples: list[Sample | DatasetError]) -> Any:
     whole = [sample for sample in samples if isinstance(sample, Sample)]
     arrays = (np.stack([getattr(sample, name) for sample in whole]) for name in ("first", "second", "flow", "valid"))
     return *arrays, [sample.name for sample in whole]
-
-
-def _batch(*arrays: np.ndarray, names: list[str]) -> Batch:
-    first, second, flow, valid = (torch.from_numpy(array) for array in arrays)
-    first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
-    return Batch(first, second, flow.permute(0, 3, 1, 2).contiguous(), valid, names)

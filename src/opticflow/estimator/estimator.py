@@ -35,7 +35,8 @@ class Estimator:
             vertical padding below (what RAFT's authors do for KITTI).
         scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.
         max_memory: what the process may take at its peak, `4GB` or bytes; frames for which that is too little are
-            estimated in tiles. Without it frames are always estimated whole.
+            estimated in tiles. Without it frames are always estimated whole. On a CPU alone: what a GPU's memory holds
+            is not counted.
         coarse_start: estimate the frames at a quarter and then half their size first (a quarter has at least 64 rows
             and columns) and start from there, where no other start is given. Motion that is too far for a network is
             then found; with 8 in place of 12 iterations RAFT takes hardly longer than without. Methods that have no
@@ -67,6 +68,11 @@ class Estimator:
         self.coarse_start = coarse_start
         self._limits: dict[tuple[int, int], int] = {}
         self.max_memory = None if max_memory is None else parse_memory(max_memory)
+        if max_memory is not None and self.device.type != "cpu":
+            raise InputError(
+                f"max_memory counts main memory, and the network would be on {self.device}; leave it out, or take the "
+                "device cpu"
+            )
         self.network = network.to(self.device).eval()
         self.coarse_network = without_refinement(self.network)  # details are lost when its flow is enlarged
 

@@ -123,14 +123,14 @@ def _measure(
     frames = _frames(height, width)
     fast = _timer(estimator, frames)
     first = fast()
-    memory = _peak(estimator.device)
+    memory = peak_memory(estimator.device)
     plain, plain_memory = None, None
     times: list[float] = []
     plain_times: list[float] = []
     if compare and isinstance(network, RAFT) and _fits(height, width, estimator.device):
         plain = _timer(Estimator(plain_twin(network), device=device, precision="fp32"), frames)
         plain()
-        plain_memory = _peak(estimator.device)
+        plain_memory = peak_memory(estimator.device)
     for _ in range(rounds):
         times.append(fast())
         if plain:
@@ -174,7 +174,8 @@ def _timer(estimator: Estimator, frames: tuple[np.ndarray, np.ndarray]) -> Calla
     return run
 
 
-def _peak(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the peak of the tensors on a GPU since the last call, elsewhere of this process since it began."""
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -38,7 +38,13 @@ class Convolution(nn.Conv2d):
             return F.relu(answer) if rectified else answer
         weight = self.weight if weight is None else weight
         return convolve(
-            input, weight, self.bias, self.stride, self.padding, added=added, rectified=rectified  # pyright: ignore
+            input,
+            weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            added=added,
+            rectified=rectified,  # pyright: ignore
         )
 
     def prepare(self, like: Features) -> Tensor | None:

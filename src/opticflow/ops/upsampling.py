@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-
 def upsample(
     image: Float[Tensor, "batch channels height width"],
     factor: int,

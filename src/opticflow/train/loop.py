@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from opticflow.data.streams import Batch
+from opticflow.data.batches import Batch, RawBatch, to_device
 from opticflow.errors import InputError, TrainingError
 from opticflow.losses import LOSSES
 from opticflow.models import LearnedNetwork
@@ -23,7 +23,8 @@ from opticflow.train import curriculum
 from opticflow.train.averaging import WeightAverage
 from opticflow.train.budget import Budget, StepBudget, TimeBudget
 from opticflow.train.checkpoint import Run
-from opticflow.train.devices import launch
+from opticflow.train.devices import launch, tuned_convolutions
+from opticflow.train.gradients import update
 from opticflow.train.logbook import Logbook
 from opticflow.train.recipe import Recipe, Stage
 from opticflow.train.schedules import learning_rate, make_optimiser, plateau_rate, set_learning_rate
@@ -52,7 +53,7 @@ class Progress:
 class Sources(Protocol):
     """Where samples come from. The same stage, seed and position give the same batches."""
 
-    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
+    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Batches for training from sample number `start` on, for one of several processes."""
         ...
 
@@ -107,7 +108,8 @@ def train(
 
     Raises:
         InputError: options that cannot be used, or a folder that holds something else.
-        TrainingError: a loss that is not finite.
+        TrainingError: a loss or gradient that is not finite; with a budget of time, half of the last steps were so. The
+            others are passed over then, and counted in the log.
     """
     started = clock()
     fabric, number_format = launch(device, precision)
@@ -121,9 +123,7 @@ def train(
     with fabric.rank_zero_first():
         # the others find the folder that the first has made
         first = fabric.global_rank == 0
-        run = Run.begin(
-            folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None
-        )
+        run = Run.begin(folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None)
     options = Options(log_every, checkpoint_every, part_size, weights, report)
     if run.pieces:
         _by_the_clock(run, sources, fabric, number_format, options, started, clock, new=minutes is not None)
@@ -132,7 +132,8 @@ def train(
         if run.place(stage).state().step < stage.steps:
             fabric.seed_everything(seed + index, verbose=False)
             budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
-            StageRun(stage, run, sources, fabric, number_format, options, budget).run()
+            with tuned_convolutions(fabric.device):
+                StageRun(stage, run, sources, fabric, number_format, options, budget).run()
     return run
 
 
@@ -169,7 +170,8 @@ def _by_the_clock(
             left = sum(later.steps for later, done in zip(stages[index:], ended[index:], strict=True) if not done)
             over = spent + clock() - started
             budget = TimeBudget(max(1.0, (seconds - over) * stage.steps / left), 0.0, clock)
-        StageRun(stage, run, sources, fabric, number_format, options, budget, piece=number).run()
+        with tuned_convolutions(fabric.device):
+            StageRun(stage, run, sources, fabric, number_format, options, budget, piece=number).run()
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class StageRun:
         wanted = self.leads and stage.validation and stage.validation_samples
         self.held_out = sources.validation(stage) if wanted else []
         self.logbook = Logbook(run.folder, stage.name, self.state.step) if self.leads else None
-        self.window = _Window(stage, self.state.step)
+        self.window = _Window(stage, self.state.step, skips=bool(piece))
         self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
 
     def run(self) -> None:
@@ -275,19 +277,16 @@ class StageRun:
     def _step(self, rate: float) -> None:
         """Take a batch and update the weights."""
         stage, fabric = self.stage, self.fabric
-        batch = next(self.batches)
-        first, second, flow, valid = fabric.to_device((batch.first, batch.second, batch.flow, batch.valid))
+        batch = to_device(next(self.batches), fabric.device)
+        first, second = batch.first, batch.second
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         start = coarse_start(self.bare, stage, first, second, fabric) if starts_coarse(stage, self.step) else None
         with fabric.autocast():  # Fabric itself enters it around a marked method only where it wraps the network
             predictions = self.network.predictions(first, second, init_flow=start)
-        loss = self.loss(predictions, flow, valid, **stage.loss_options)
+        loss = self.loss(predictions, batch.flow, batch.valid, **stage.loss_options)
         fabric.backward(loss)
-        norm = fabric.clip_gradients(
-            self.network, self.optimiser, max_norm=stage.clip or math.inf, error_if_nonfinite=False
-        )
-        self.optimiser.step()
+        norm, _ = update(fabric, self.network, self.optimiser, stage.clip)
         if self.average:
             self.average.update(self.bare)
         self.window.add(loss, norm, batch.names)
@@ -351,8 +350,9 @@ class _Window:
     steps of a GPU are queued without waiting.
     """
 
-    def __init__(self, stage: Stage, step: int) -> None:
-        self.stage, self.first = stage, step
+    def __init__(self, stage: Stage, step: int, *, skips: bool) -> None:
+        """`skips` says whether some steps whose loss or gradient is not finite are passed over."""
+        self.stage, self.first, self.skips = stage, step, skips
         self.begun = time.monotonic()
         self.figures: list[Tensor] = []
         self.names: list[Sequence[str]] = []
@@ -371,7 +371,11 @@ class _Window:
         figures = torch.stack(self.figures).double()
         everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
         finite = everyone.isfinite()
-        if not finite.all():
+        left_out = int((~finite.all(2).all(0)).sum())
+        if self.skips and 2 * left_out <= len(figures):
+            # `update` has left these steps out: what one bad sample costs is its batch
+            everyone = everyone[:, finite.all(2).all(0)]
+        elif left_out:
             which = int((~finite.all(2).all(0)).nonzero()[0])
             losses = everyone[:, which, 0]
             names = [self.names[which]]
@@ -388,7 +392,7 @@ class _Window:
             )
         self.figures, self.names = [], []
         loss, norm = everyone.mean((0, 1)).tolist()
-        return {"loss": loss, "gradient": norm, "rate": rate}
+        return {"loss": loss, "gradient": norm, "rate": rate, "skipped": left_out}
 
     def progress(self, step: int, loss: float, budget: Budget) -> Progress:
         rate = (step - self.first) / (time.monotonic() - self.begun)

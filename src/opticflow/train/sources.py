@@ -7,8 +7,9 @@ from pathlib import Path
 
 from opticflow.data import DATASETS, FlowDataset, open_dataset
 from opticflow.data.augmentation import PRESETS
+from opticflow.data.batches import Batch, RawBatch
 from opticflow.data.pool import Pool
-from opticflow.data.streams import Batch, Source, TrainingStream
+from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
@@ -136,6 +137,7 @@ class RecipeSources:
         workers: int = 0,
         pool: Path | None = None,
         photographs: Path | None = None,
+        gpu: bool = False,
     ):
         """
         Args:
@@ -146,17 +148,19 @@ class RecipeSources:
             pool: where what worlds make is kept, some 3 GB for each; in the memory of each worker if not given.
             photographs: a folder of pictures that worlds for training take a share of theirs from; those for
                 validation do not, so that errors can be compared.
+            gpu: whether the network is on one, for which batches come in a form that is quick to bring there.
 
         Raises:
             DatasetError: a data set for training that is not there and that no world stands in for; or no photograph.
         """
-        self.recipe, self.seed, self.workers, self.pool = recipe, seed, workers, pool
         self.photographs = photographs
         self.digest = folder_digest(photographs, "photographs") if photographs else None
+        self.recipe, self.seed, self.workers, self.pool, self.gpu = recipe, seed, workers, pool, gpu
         self.found: dict[Part, FlowDataset | str] = {}
         """The data set of each part, or the name of its world."""
         self.missing: dict[Part, str] = {}
         """Why nothing is measured on a part for validation."""
+        self._recorded: dict[tuple[tuple[Part, ...], int], Recorded] = {}
         for stage in recipe.stages:
             for part in stage.data:
                 self.found[part] = folders.find(part)
@@ -166,7 +170,7 @@ class RecipeSources:
                 except DatasetError as error:
                     self.missing[part] = str(error)
 
-    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch]:
+    def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Batches for training from sample number `start` on, for one of several processes."""
         number = [one.name for one in self.recipe.stages].index(stage.name)
         seed = self.seed + STAGES_APART * number
@@ -184,8 +188,10 @@ class RecipeSources:
             world_size=world,
             begun=stage.augmentation_begins,
             pace=stage.augmentation_pace,
+            wide_crop=stage.wide_crop,
+            wide_share=stage.wide_share,
         )
-        return stream.batches(start)
+        return stream.raw_batches(start) if self.gpu else stream.batches(start)
 
     def _twins(self, stage: Stage, part: Part) -> int:
         """How many parts before this one are made by the same world: each sees other samples of it."""
@@ -200,9 +206,14 @@ class RecipeSources:
         return Pool(partial(make_world, found, seed, photographs=self.photographs), seed=seed, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
-        """The fixed set on which the error is measured; the same whatever the seed."""
-        parts = [self.found[part] for part in stage.validation if part in self.found]
-        return Recorded([Worlds(p, HELD_OUT) if isinstance(p, str) else p for p in parts], stage.validation_samples)
+        """The fixed set on which the error is measured; the same whatever the seed, and made once for all stages that
+        measure on the same."""
+        what = stage.validation, stage.validation_samples
+        if what not in self._recorded:
+            parts = [self.found[part] for part in stage.validation if part in self.found]
+            sources = [Worlds(found, HELD_OUT) if isinstance(found, str) else found for found in parts]
+            self._recorded[what] = Recorded(sources, stage.validation_samples)
+        return self._recorded[what]
 
     def described(self) -> list[str]:
         """What is taken for each data set, in lines."""

@@ -9,19 +9,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from opticflow.data.order import is_chosen
 from opticflow.models import LearnedNetwork
 from opticflow.ops.resizing import resize_flow
 from opticflow.shapes import Flow, Frames
 from opticflow.train import curriculum
 from opticflow.train.recipe import Stage
 
-GOLDEN = (5**0.5 - 1) / 2
-"""Its multiples, modulo 1, spread evenly (Weyl's sequence): no random number that a resumed run would have to know."""
-
 
 def starts_coarse(stage: Stage, step: int) -> bool:
     """Whether the iterations of this step start from a coarse estimate."""
-    return step * GOLDEN % 1 < stage.coarse_starts
+    return is_chosen(step, stage.coarse_starts)
 
 
 def coarse_start(network: LearnedNetwork, stage: Stage, first: Frames, second: Frames, fabric: Any) -> Flow:

@@ -101,9 +101,11 @@ def study(
     steps, batch, crop, model = steps or STEPS, batch or BATCH, crop or CROP, model or MODEL
     measured = {**MEASURED, **({"pairs": Part("pairs")} if "pairs" in folders.named else {})}
     rows: dict[str, dict[str, float]] = {}
+    chosen = choose_device(device)
     recipes = [recipe.changed(rate=rate) for recipe in orders(steps, batch, crop, model)]
     for recipe in recipes:
-        sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=folder / recipe.name / "pool")
+        pool = folder / recipe.name / "pool"
+        sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=pool, gpu=chosen.type == "cuda")
         run = train(
             recipe,
             folder / recipe.name,
@@ -117,7 +119,6 @@ def study(
             report=lambda progress, name=recipe.title: report(replace(progress, stage=name)),
         )
         network = read_checkpoint(run.place(recipe.stages[-1]).weights()).build()
-        chosen = choose_device(device)
         rows[recipe.title] = {
             name: validate(
                 network,  # type: ignore[arg-type]

@@ -23,10 +23,10 @@ import numpy as np
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from opticflow.io.prefetch import Behind, Prefetch
 from opticflow.shapes import Frame
 from opticflow.video.clip import Clip, ClipFrame
 from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
-from opticflow.video.prefetch import Behind, Prefetch
 from opticflow.video.recorder import Recorder
 from opticflow.video.state import RunState, add_stamp
 from opticflow.visualize import robust_max_flow

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from opticflow.video.prefetch import Behind, Prefetch
+from opticflow.io.prefetch import Behind, Prefetch
 
 
 def test_prefetch_keeps_the_order_and_raises_in_place():

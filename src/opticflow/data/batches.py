@@ -1,0 +1,53 @@
+"""Batches: as workers make them, and as a network takes them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float32, UInt8
+from torch import Tensor
+
+from opticflow.shapes import Flow, Frames, Mask
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as a network takes them."""
+
+    first: Frames
+    """In [0, 1], with the strides of channels-last."""
+    second: Frames
+    flow: Flow
+    """In pixels; zero where unknown."""
+    valid: Mask
+    names: list[str]
+    """Where each comes from, for messages."""
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Samples as workers make them: 15 bytes a pixel in place of 33, and the layout of arrays."""
+
+    first: UInt8[Tensor, "batch height width 3"]
+    second: UInt8[Tensor, "batch height width 3"]
+    flow: Float32[Tensor, "batch height width 2"]
+    """In pixels; zero where unknown."""
+    valid: Bool[Tensor, "batch height width"]
+    names: list[str]
+    """Where each comes from, for messages."""
+
+    def pinned(self) -> "RawBatch":
+        """A copy; where there is a GPU, in memory that it fetches from by itself."""
+        copy = Tensor.pin_memory if torch.cuda.is_available() else Tensor.clone
+        return RawBatch(copy(self.first), copy(self.second), copy(self.flow), copy(self.valid), self.names)
+
+
+def to_device(batch: Batch | RawBatch, device: torch.device | str) -> Batch:
+    """A batch as a network takes it, on a device. From pinned memory the copy is only queued, and the program goes on;
+    bytes become floats on the device, so that fewer bytes travel."""
+    tensors = (batch.first, batch.second, batch.flow, batch.valid)
+    first, second, flow, valid = (tensor.to(device, non_blocking=True) for tensor in tensors)
+    if isinstance(batch, RawBatch):
+        # the frames keep the strides that they have: those of channels-last
+        first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
+        flow = flow.permute(0, 3, 1, 2).contiguous()
+    return Batch(first, second, flow, valid, batch.names)
