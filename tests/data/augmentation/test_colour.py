@@ -35,7 +35,7 @@ def fixed(*numbers):
     ],
 )
 def test_jitter_is_that_of_pillow(numbers, enhance, amount):
-    got = ColourJitter(0.4, 0.4, 0.4, 0.1)._jittered(SAMPLE.first, fixed(*numbers))
+    got = ColourJitter(0.4, 0.4, 0.4, 0.1).draw_one(fixed(*numbers)).apply(SAMPLE.first)
     expected = np.asarray(enhance(Image.fromarray(SAMPLE.first)).enhance(amount))
     assert np.abs(got.astype(int) - expected).max() <= 2
     assert np.abs(got.astype(int) - SAMPLE.first).mean() > 5
@@ -43,7 +43,7 @@ def test_jitter_is_that_of_pillow(numbers, enhance, amount):
 
 def test_hue_turns_by_the_share_of_the_circle():
     picture = np.full((1, 1, 3), (200, 100, 50), np.uint8)
-    got = ColourJitter(0, 0, 0, 0.5)._jittered(picture, fixed(1, 1, 1, 0.25))
+    got = ColourJitter(0, 0, 0, 0.5).draw_one(fixed(1, 1, 1, 0.25)).apply(picture)
     hue, saturation, value = colorsys.rgb_to_hsv(*(picture[0, 0] / 255))
     expected = np.array(colorsys.hsv_to_rgb(hue + 0.25, saturation, value)) * 255
     assert np.abs(got[0, 0] - expected).max() < 4

@@ -4,11 +4,12 @@ from opticflow.data.augmentation.affine import transform
 from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
 from opticflow.data.augmentation.exposure import MotionBlur
 from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
-from opticflow.data.augmentation.presets import PRESETS, Augmentation
+from opticflow.data.augmentation.presets import PRESETS, SENSOR_NOISE, Augmentation, Variation
 from opticflow.data.augmentation.spread import Spread
 
 __all__ = [
     "PRESETS",
+    "SENSOR_NOISE",
     "Augmentation",
     "ColourJitter",
     "Crop",
@@ -21,5 +22,6 @@ __all__ = [
     "Spread",
     "Tone",
     "Toning",
+    "Variation",
     "transform",
 ]

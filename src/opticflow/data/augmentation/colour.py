@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
+from opticflow.data.augmentation.steps import Step
 from opticflow.shapes import Frame, Sample
 
 LEVELS = np.arange(256, dtype=np.float32) / 255
@@ -49,19 +50,32 @@ def toned(frame: Frame, values: np.ndarray) -> Frame:
 
 
 @dataclass(frozen=True)
-class Toning:
+class Tones:
+    """What a `Toning` has drawn."""
+
+    first: np.ndarray
+    """As `Tone.draw` gives it, of the first frame."""
+    second: np.ndarray
+
+    def apply(self, sample: Sample) -> Sample:
+        """The sample with other colours."""
+        return sample.replace(first=toned(sample.first, self.first), second=toned(sample.second, self.second))
+
+
+@dataclass(frozen=True)
+class Toning(Step):
     """FlowNet's colour augmentation."""
 
     both: Tone = Tone()
     second: Tone = Tone()
     """On top of it for the second frame: factors multiply, brightness adds up."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with other colours."""
+    def draw(self, rng: np.random.Generator) -> Tones:
+        """The tones of both frames."""
         values, more = self.both.draw(rng), self.second.draw(rng)
         joined = values * more
         joined[4] = values[4] + more[4]
-        return sample.replace(first=toned(sample.first, values), second=toned(sample.second, joined))
+        return Tones(values, joined)
 
     def narrowed(self, share: float) -> "Toning":
         """The same with a share of each spread."""
@@ -69,22 +83,35 @@ class Toning:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Grain:
+    """What a `Noise` has drawn."""
+
+    deviation: float
+    """In grey levels."""
+    seeds: tuple[int, int]
+    """Of the noise of the first frame and the second."""
+
+    def apply(self, sample: Sample) -> Sample:
+        """The sample with noise."""
+        noise = np.empty(sample.first.shape, dtype=np.float32)
+
+        def noisy(frame: Frame, seed: int) -> Frame:
+            cv2.setRNGSeed(seed)  # OpenCV's generator is six times as fast as NumPy's
+            return cv2.add(frame, cv2.randn(noise, np.zeros(1), np.array([self.deviation])), dtype=cv2.CV_8U)
+
+        return sample.replace(first=noisy(sample.first, self.seeds[0]), second=noisy(sample.second, self.seeds[1]))
+
+
+@dataclass(frozen=True)
+class Noise(Step):
     """Gaussian noise, independent in both frames, of one deviation for both."""
 
     deviation: Spread
     """Of values in [0, 1]."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with noise."""
-        deviation = 255 * self.deviation.draw(rng)
-        noise = np.empty(sample.first.shape, dtype=np.float32)
-
-        def noisy(frame: Frame) -> Frame:
-            cv2.setRNGSeed(int(rng.integers(2**31)))  # OpenCV's generator is six times as fast as NumPy's
-            return cv2.add(frame, cv2.randn(noise, np.zeros(1), np.array([deviation])), dtype=cv2.CV_8U)
-
-        return sample.replace(first=noisy(sample.first), second=noisy(sample.second))
+    def draw(self, rng: np.random.Generator) -> Grain:
+        """The deviation, and what decides the noise."""
+        return Grain(255 * self.deviation.draw(rng), (int(rng.integers(2**31)), int(rng.integers(2**31))))
 
     def narrowed(self, share: float) -> "Noise":
         """The same with a share of its spread."""
@@ -92,7 +119,54 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class ColourJitter:
+class Colouring:
+    """What a `ColourJitter` has drawn for one picture."""
+
+    brightness: float
+    """Factors."""
+    contrast: float
+    saturation: float
+    turn: int
+    """Of the hue, in 256ths of the circle."""
+    order: tuple[int, ...]
+    """In which brightness (0), contrast (1), saturation (2) and hue (3) are changed."""
+
+    def apply(self, picture: Frame) -> Frame:
+        """The picture with other colours."""
+        for change in self.order:
+            match change:
+                case 0:
+                    picture = cv2.convertScaleAbs(picture, alpha=self.brightness)
+                case 1:
+                    picture = cv2.LUT(picture, _about(_mean_grey(picture), self.contrast))
+                case 2:
+                    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+                    picture = cv2.addWeighted(picture, self.saturation, grey, 1 - self.saturation, 0)
+                case 3 if self.turn != 0:
+                    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
+                    hsv[..., 0] += np.uint8(self.turn % 256)  # wraps around, as hues do
+                    picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+        return picture
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """What a `ColourJitter` has drawn for both frames."""
+
+    first: Colouring
+    second: Colouring | None
+    """None where both frames are changed as one picture."""
+
+    def apply(self, sample: Sample) -> Sample:
+        """The sample with other colours."""
+        if self.second is not None:
+            return sample.replace(first=self.first.apply(sample.first), second=self.second.apply(sample.second))
+        first, second = np.split(self.first.apply(np.concatenate([sample.first, sample.second])), 2)
+        return sample.replace(first=first, second=second)
+
+
+@dataclass(frozen=True)
+class ColourJitter(Step):
     """RAFT's photometric augmentation: torchvision's ColorJitter, on both frames at once or on each by itself.
 
     Brightness, contrast, saturation and hue change in random order, in 8 bits as there. The mean grey that contrast is
@@ -108,32 +182,18 @@ class ColourJitter:
     asymmetric: float = 0.0
     """Probability that each frame is changed by itself."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with other colours."""
-        if rng.random() < self.asymmetric:
-            return sample.replace(first=self._jittered(sample.first, rng), second=self._jittered(sample.second, rng))
-        first, second = np.split(self._jittered(np.concatenate([sample.first, sample.second]), rng), 2)
-        return sample.replace(first=first, second=second)
+    def draw(self, rng: np.random.Generator) -> Jitter:
+        """The changes of both frames."""
+        apart = rng.random() < self.asymmetric
+        return Jitter(self.draw_one(rng), self.draw_one(rng) if apart else None)
 
-    def _jittered(self, picture: Frame, rng: np.random.Generator) -> Frame:
+    def draw_one(self, rng: np.random.Generator) -> Colouring:
+        """The changes of one picture."""
         brightness, contrast, saturation = (
             rng.uniform(max(0.0, 1 - reach), 1 + reach) for reach in (self.brightness, self.contrast, self.saturation)
         )
         turn = round(256 * rng.uniform(-self.hue, self.hue))
-        for change in rng.permutation(4):
-            match int(change):
-                case 0:
-                    picture = cv2.convertScaleAbs(picture, alpha=brightness)
-                case 1:
-                    picture = cv2.LUT(picture, _about(_mean_grey(picture), contrast))
-                case 2:
-                    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-                    picture = cv2.addWeighted(picture, saturation, grey, 1 - saturation, 0)
-                case 3 if turn != 0:
-                    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
-                    hsv[..., 0] += np.uint8(turn % 256)  # wraps around, as hues do
-                    picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
-        return picture
+        return Colouring(brightness, contrast, saturation, turn, tuple(map(int, rng.permutation(4))))
 
     def narrowed(self, share: float) -> "ColourJitter":
         """The same with a share of its reach."""
@@ -150,6 +210,22 @@ def _about(middle: float, contrast: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Boxes:
+    """What an `Eraser` has drawn."""
+
+    boxes: tuple[tuple[int, int, int, int], ...]
+    """Top, left, bottom and right of each; a box ends before the last two, which may lie outside the frame."""
+
+    def apply(self, sample: Sample) -> Sample:
+        """The sample with boxes in its second frame."""
+        second = sample.second.copy()
+        colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)
+        for top, left, bottom, right in self.boxes:
+            second[top:bottom, left:right] = colour
+        return sample.replace(second=second)
+
+
+@dataclass(frozen=True)
 class Eraser:
     """RAFT's occlusion augmentation: boxes of the second frame filled with its mean colour."""
 
@@ -159,18 +235,22 @@ class Eraser:
     sides: tuple[int, int] = (50, 100)
     """Shortest and longest, in pixels."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with boxes in its second frame."""
+    def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> Boxes | None:
+        """Boxes in a frame of a size (height, width); mostly none."""
         if rng.random() >= self.probability:
-            return sample
-        height, width = sample.valid.shape
-        second = sample.second.copy()
-        colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)
+            return None
+        height, width = size
+        boxes = []
         for _ in range(int(rng.integers(self.boxes[0], self.boxes[1] + 1))):
             x, y = int(rng.integers(width)), int(rng.integers(height))
-            columns, rows = rng.integers(self.sides[0], self.sides[1], 2)
-            second[y : y + rows, x : x + columns] = colour
-        return sample.replace(second=second)
+            columns, rows = rng.integers(self.sides[0], self.sides[1], 2).tolist()
+            boxes.append((y, x, y + rows, x + columns))
+        return Boxes(tuple(boxes))
+
+    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with boxes in its second frame."""
+        boxes = self.draw(rng, sample.valid.shape)
+        return sample if boxes is None else boxes.apply(sample)
 
     def narrowed(self, share: float) -> "Eraser":
         """The same, less often."""

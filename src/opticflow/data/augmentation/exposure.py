@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from opticflow.data.augmentation.steps import Step
 from opticflow.ops.projection import project_forward
 from opticflow.scenes.effects import motion_blur
 from opticflow.shapes import FlowArray, Frame, Sample, flow_array, flow_tensor
@@ -13,7 +14,27 @@ CELL = 4
 
 
 @dataclass(frozen=True)
-class MotionBlur:
+class Streaks:
+    """What a `MotionBlur` has drawn."""
+
+    shutter: float
+    """How long it is open, as a share of the time between the frames."""
+    longest: float
+    """Pixels."""
+
+    def apply(self, sample: Sample) -> Sample:
+        """The sample with both frames blurred; where flow is not known nothing moves."""
+        motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))
+        arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
+        return sample.replace(first=self._blurred(sample.first, motion), second=self._blurred(sample.second, arrived))
+
+    def _blurred(self, frame: Frame, motion: FlowArray) -> Frame:
+        blurred = motion_blur(frame.astype(np.float32), motion * np.float32(self.shutter), self.longest)
+        return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class MotionBlur(Step):
     """Streaks along the motion. They are centred, so that the flow stays true for the middle of the exposures.
 
     Geometry that makes motion faster leaves pictures sharp that no camera would take so.
@@ -25,21 +46,12 @@ class MotionBlur:
     longest: float = 96
     """Pixels; a longer streak is cut."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with both frames blurred; where flow is not known nothing moves."""
+    def draw(self, rng: np.random.Generator) -> Streaks | None:
+        """The shutter's time; none where the frames stay sharp."""
         if rng.random() >= self.probability:
-            return sample
-        share = np.float32(rng.uniform(*self.shutter))
-        motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))
-        arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
-        return sample.replace(
-            first=self._blurred(sample.first, motion * share), second=self._blurred(sample.second, arrived * share)
-        )
+            return None
+        return Streaks(rng.uniform(*self.shutter), self.longest)
 
     def narrowed(self, share: float) -> "MotionBlur":
         """The same with a share of its shutter's times."""
         return replace(self, shutter=(share * self.shutter[0], share * self.shutter[1]))
-
-    def _blurred(self, frame: Frame, motion: FlowArray) -> Frame:
-        blurred = motion_blur(frame.astype(np.float32), motion, self.longest)
-        return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)

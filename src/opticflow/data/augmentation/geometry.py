@@ -1,5 +1,6 @@
 """Where the new frames of a sample lie in the old ones: RAFT's and FlowNet's ways to draw it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -39,14 +40,30 @@ def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int
     return resized((scale, scale), (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))))
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A crop at a random place and nothing else."""
+class Geometry(ABC):
+    """Distribution of where the frames of a crop lie in those of a sample."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """The maps from the crop (height, width) into the first frame and the second, of a size (height, width)."""
+
+    @abstractmethod
+    def narrowed(self, share: float) -> "Geometry":
+        """The same with a share of its spread."""
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
         """The sample in a crop (height, width)."""
-        place = random_crop(rng, sample.valid.shape, crop)
-        return transform(sample, place, place, crop)
+        return transform(sample, *self.draw(rng, sample.valid.shape, crop), crop)
+
+
+@dataclass(frozen=True)
+class Crop(Geometry):
+    """A crop at a random place and nothing else."""
+
+    def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """The same map for both frames."""
+        place = random_crop(rng, size, crop)
+        return place, place
 
     def narrowed(self, share: float) -> "Crop":
         """The same: there is nothing to narrow."""
@@ -54,7 +71,7 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class ScaleAndCrop:
+class ScaleAndCrop(Geometry):
     """RAFT's spatial augmentation: both frames scaled, stretched, mirrored and cropped alike
     (`core/utils/augmentor.py`)."""
 
@@ -73,9 +90,8 @@ class ScaleAndCrop:
     """Pixels (y, x) by which the crop is drawn too far out before it is pushed back in, so that borders come often;
     below and on both sides (RAFT's, for sparse truth)."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
-        """The sample in a crop (height, width)."""
-        size = sample.valid.shape
+    def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """The same map for both frames."""
         scales = rng.random() < self.probability
         least = ROUNDING * max(
             (wanted + self.clearance * scales) / side for wanted, side in zip(crop, size, strict=True)
@@ -89,7 +105,7 @@ class ScaleAndCrop:
         y = min(int(rng.integers(rooms[0] + 1 + below)), rooms[0])
         x = min(max(int(rng.integers(-beside, rooms[1] + 1 + beside)), 0), rooms[1])
         place = resized(scale, (y, x)) @ flipped(rng, crop, self.flip_left_right, self.flip_up_down)
-        return transform(sample, place, place, crop)
+        return place, place
 
     def narrowed(self, share: float) -> "ScaleAndCrop":
         """The same with a share of its range of scales."""
@@ -135,7 +151,7 @@ def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> 
 
 
 @dataclass(frozen=True)
-class RelativeAffine:
+class RelativeAffine(Geometry):
     """FlowNet's geometric augmentation: both frames placed alike, then the second moved a little against the first,
     which adds to the flow.
 
@@ -151,9 +167,8 @@ class RelativeAffine:
     flip_left_right: float = 0.0
     flip_up_down: float = 0.0
 
-    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
-        """The sample in a crop (height, width)."""
-        size = sample.valid.shape
+    def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """The maps of both frames."""
         mirror = flipped(rng, crop, self.flip_left_right, self.flip_up_down)
         base = _drawn(self.both, np.zeros(5), rng, size, crop)
         if base is None:
@@ -163,7 +178,7 @@ class RelativeAffine:
             if rng.random() < self.relative_probability:
                 moved = _drawn(self.second, base, rng, size, crop)
             first, second = (placed(values, size, crop) for values in (base, base if moved is None else moved))
-        return transform(sample, first @ mirror, second @ mirror, crop)
+        return first @ mirror, second @ mirror
 
     def narrowed(self, share: float) -> "RelativeAffine":
         """The same with a share of each spread."""

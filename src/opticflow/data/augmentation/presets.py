@@ -1,33 +1,41 @@
 """Augmentations by name, each with its source."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning
+from opticflow.data.augmentation.affine import Matrix, transform
+from opticflow.data.augmentation.colour import Boxes, ColourJitter, Eraser, Noise, Tone, Toning
 from opticflow.data.augmentation.exposure import MotionBlur
-from opticflow.data.augmentation.geometry import Crop, Placement, RelativeAffine, ScaleAndCrop
+from opticflow.data.augmentation.geometry import Crop, Geometry, Placement, RelativeAffine, ScaleAndCrop
 from opticflow.data.augmentation.spread import Spread, about, between, factor
+from opticflow.data.augmentation.steps import Change, Step
 from opticflow.shapes import Sample
 
 
-@runtime_checkable
-class Step(Protocol):
-    """A change of the pictures."""
+@dataclass(frozen=True)
+class Variation:
+    """What an `Augmentation` has drawn for one sample."""
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample: ...
+    boxes: Boxes | None
+    """Erased before the crop."""
+    first: Matrix
+    """From the crop into the first frame."""
+    second: Matrix
+    """From the crop into the second frame."""
+    crop: tuple[int, int]
+    """Height and width."""
+    changes: tuple[Change, ...]
+    """Of the crop's pictures, in this order."""
 
-    def narrowed(self, share: float) -> "Step": ...
-
-
-@runtime_checkable
-class Geometry(Protocol):
-    """A change of where the frames lie; yields a crop."""
-
-    def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample: ...
-
-    def narrowed(self, share: float) -> "Geometry": ...
+    def apply(self, sample: Sample) -> Sample:
+        """The sample, varied."""
+        if self.boxes is not None:
+            sample = self.boxes.apply(sample)
+        sample = transform(sample, self.first, self.second, self.crop)
+        for change in self.changes:
+            sample = change.apply(sample)
+        return sample
 
 
 @dataclass(frozen=True)
@@ -62,17 +70,25 @@ class Augmentation:
             crop: height and width of what is returned.
             after: so many training steps, for the schedule.
         """
+        return self.draw(rng, sample.valid.shape, crop, after=after).apply(sample)
+
+    def draw(
+        self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int], *, after: float = 0
+    ) -> Variation:
+        """A variation of samples of a size (height, width); arguments as for `apply`."""
         share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
             geometry, colours = geometry.narrowed(share), tuple(step.narrowed(share) for step in colours)
-        if self.eraser is not None:
-            sample = self.eraser.apply(sample, rng)
-        sample = geometry.apply(sample, rng, crop)
-        for step in colours:
-            sample = step.apply(sample, rng)
-        return sample
+        boxes = None if self.eraser is None else self.eraser.draw(rng, size)
+        first, second = geometry.draw(rng, size, crop)
+        drawn = [step.draw(rng) for step in colours]
+        return Variation(boxes, first, second, crop, tuple(change for change in drawn if change is not None))
 
+
+SENSOR_NOISE = Noise(between(0, 0.02))
+"""For the end of the colours of any preset: `replace(preset, colours=(*preset.colours, SENSOR_NOISE))`. ptlflow adds
+Gaussian noise of this size, `GaussianNoise(0.02)`, to all samples that its models are trained on."""
 
 _RAFT = "RAFT, core/datasets.py and core/utils/augmentor.py"
 _RELATIVE = Placement(
