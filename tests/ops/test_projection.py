@@ -22,3 +22,11 @@ def test_a_moving_patch_arrives_where_it_points():
 def test_any_size_is_finite_even_when_all_leaves(size):
     moved = project_forward(torch.full((2, 2, *size), 1000.0))
     assert moved.shape == (2, 2, *size) and torch.isfinite(moved).all()
+
+
+def test_pairs_of_a_batch_do_not_touch_each_other():
+    flow = 6 * torch.randn(4, 2, 64, 96, generator=torch.Generator().manual_seed(0))
+    flow[1] = 1000
+    together = project_forward(flow, cell=4)
+    torch.testing.assert_close(together, torch.cat([project_forward(one[None], cell=4) for one in flow]))
+    assert together[2].abs().max() > 1

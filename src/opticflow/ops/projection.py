@@ -31,10 +31,10 @@ def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
     landed.scatter_add_(2, target[:, None].expand_as(carried), carried)
     landed = landed[:, :, :-1].unflatten(2, (rows, columns))
     total, count = landed[:, :2], landed[:, 2:]
-    if not bool((count > 0).flatten(1).any(1).all()):
-        return torch.zeros_like(flow)
     filled = total / count.clamp(min=1)
-    known = (count > 0).to(flow.dtype)
+    reached = count > 0
+    reached |= ~reached.flatten(1).any(1)[:, None, None, None]  # where all has left the frame, nothing moves
+    known = reached.to(flow.dtype)
     while not bool(known.all()):
         near = F.avg_pool2d(torch.cat((filled * known, known), 1), 3, 1, 1, count_include_pad=True)
         grown = (near[:, 2:] > 0).to(flow.dtype)

@@ -1,0 +1,114 @@
+"""`affine.transform` and the boxes of an `Eraser` for a batch, on any device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int16, UInt8
+from torch import Tensor
+
+from opticflow.data.augmentation.affine import ONE_MOTION, Matrix
+from opticflow.data.augmentation.batched.numbers import on
+from opticflow.data.augmentation.colour import Boxes
+from opticflow.ops.grid import pixel_grid, sample
+from opticflow.shapes import Frames, Mask
+
+STEPS = 32
+"""Of flow in 16 bits, to a pixel: it reaches to +-1024 pixels and is exact to 1/64."""
+
+Maps = Float32[Tensor, "batch 2 3"]
+Coordinate = Float32[Tensor, "batch rows columns"]
+RawFrames = UInt8[Tensor, "batch height width 3"]
+RawFlow = Float32[Tensor, "batch height width 2"] | Int16[Tensor, "batch height width 2"]
+
+
+def pictures(frames: RawFrames) -> Frames:
+    """Grey levels as floating-point numbers."""
+    return frames.permute(0, 3, 1, 2).float()
+
+
+def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
+    """Second frames, in grey levels, with the boxes that were drawn for them."""
+    if not any(boxes):
+        return frames
+    most = max(len(one.boxes) for one in boxes if one)
+    edges = np.zeros((4, len(boxes), most, 1, 1), np.int64)  # a box of zeros holds no pixel
+    for place, one in enumerate(boxes):
+        for number, box in enumerate(one.boxes if one else ()):
+            edges[:, place, number, 0, 0] = box
+    top, left, bottom, right = on(frames.device, edges, np.int64)
+    x, y = pixel_grid(*frames.shape[-2:], like=frames)
+    inside = ((y >= top) & (y < bottom) & (x >= left) & (x < right)).any(1)
+    colour = frames.mean((2, 3), keepdim=True).floor()
+    return torch.where(inside[:, None], colour, frames)
+
+
+def move(frames: Frames, maps: Sequence[Matrix], size: tuple[int, int]) -> Float[Tensor, "batch 3 rows columns"]:
+    """Frames seen through maps from new pixels to old ones; beyond the border its nearest pixel is seen."""
+    x, y = _mapped(on(frames.device, [matrix[:2] for matrix in maps]), size)
+    return sample(frames, torch.stack((x, y), -1), outside="border")
+
+
+def look_up(
+    flow: RawFlow,
+    valid: Mask,
+    first: Sequence[Matrix],
+    second: Sequence[Matrix],
+    size: tuple[int, int],
+) -> tuple[Float32[Tensor, "batch 2 rows columns"], Bool[Tensor, "batch rows columns"]]:
+    """The flow between new frames, and where it is known.
+
+    The formula of `transform`, written so that no large coordinates are subtracted from each other, as 32 bits have
+    room for 7 digits: f'(x) = (B^-1 A - 1) x + B^-1 f(A x), with the translations in the first term.
+    """
+    batch, height, width = valid.shape
+    backs = [np.linalg.inv(matrix) for matrix in second]
+    rows = [
+        np.hstack((matrix, back @ matrix - np.eye(3), back[:, :2]))[:2]
+        for matrix, back in zip(first, backs, strict=True)
+    ]
+    maps, change, turn = on(valid.device, rows).split((3, 3, 2), dim=2)
+
+    px, py = _mapped(maps, size)
+    near_x, near_y = (px + 0.5).floor(), (py + 0.5).floor()
+    inside = (near_x >= 0) & (near_y >= 0) & (near_x < width) & (near_y < height)
+    left, top = px.floor().clamp(0, width - 1), py.floor().clamp(0, height - 1)
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    beginnings = torch.arange(batch, device=valid.device)[:, None, None] * (height * width)
+    vectors, known = flow.flatten(0, 2), valid.flatten()
+
+    def read(row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        place = beginnings + row.long() * width + column.long()
+        found = vectors[place]
+        return found.float() / STEPS if found.dtype == torch.int16 else found, known[place]
+
+    corners = [read(row, column) for row in (top, bottom) for column in (left, right)]
+    (at00, _), (at01, _), (at10, _), (at11, _) = corners
+    rightwards, downwards = (near_x > left)[..., None], (near_y > top)[..., None]
+    nearest = torch.where(
+        downwards, torch.where(rightwards, at11, at10), torch.where(rightwards, at01, at00)
+    )  # one of the four neighbours wherever it lies in the frame
+    known00, known01, known10, known11 = (mask[..., None] for _, mask in corners)
+    new_valid = inside & torch.where(
+        downwards, torch.where(rightwards, known11, known10), torch.where(rightwards, known01, known00)
+    ).squeeze(-1)
+    together = (known00 & known01 & known10 & known11).squeeze(-1)
+    for vector, _ in corners:
+        together &= (vector - nearest).abs().amax(-1) <= ONE_MOTION
+    share_x, share_y = (px - left).clamp(0, 1)[..., None], (py - top).clamp(0, 1)[..., None]
+    between = torch.lerp(torch.lerp(at00, at01, share_x), torch.lerp(at10, at11, share_x), share_y)
+    u, v = torch.where(together[..., None], between, nearest).unbind(-1)
+
+    own_x, own_y = _mapped(change, size)
+    turned = turn[..., None, None]  # B 2 2 1 1
+    new_flow = torch.stack(
+        (own_x + turned[:, 0, 0] * u + turned[:, 0, 1] * v, own_y + turned[:, 1, 0] * u + turned[:, 1, 1] * v), 1
+    )
+    return new_flow.masked_fill_(~new_valid[:, None], 0), new_valid
+
+
+def _mapped(maps: Maps, size: tuple[int, int]) -> tuple[Coordinate, Coordinate]:
+    """x and y of all pixels of a size under maps; without a matrix product, which GPUs may compute in 10 bits."""
+    x, y = pixel_grid(*size, like=maps)
+    across, down = maps[..., None, None].unbind(1)  # B 3 1 1
+    return tuple(row[:, 0] * x + row[:, 1] * y + row[:, 2] for row in (across, down))  # type: ignore[return-value]

@@ -1,0 +1,16 @@
+"""Numbers that were drawn on the CPU, on the device where they are used."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+
+def on(device: torch.device, values: Sequence | np.ndarray, kind: type = np.float32) -> Shaped[Tensor, "..."]:
+    """Numbers, in lists of lists or an array, as a tensor on a device; a GPU does not make the CPU wait for it."""
+    tensor = torch.from_numpy(np.asarray(values, dtype=kind))
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
