@@ -1,0 +1,258 @@
+"""Raw samples from processes of their own: made or read there, and handed over in shared memory.
+
+A pair of frames with its flow takes 2 MB; sent through a pipe it would cost the receiving process more time than a
+GPU needs to train on it. So each worker writes into a few slots that it shares with the parent, and only the number of
+a slot goes through its pipe: to the parent when the slot is full, back to the worker when it may be filled again.
+"""
+
+import signal
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.connection import Connection, wait
+from typing import NamedTuple, cast
+
+import cv2
+import numba
+import numpy as np
+import torch
+import torch.multiprocessing
+from jaxtyping import Int16
+
+from opticflow.data.augmentation import Augmentation
+from opticflow.data.augmentation.batched import STEPS, RawBatch
+from opticflow.data.order import Interleaving, Shuffle
+from opticflow.data.pool import World
+from opticflow.errors import DatasetError, InputError, OpticflowError
+from opticflow.scenes.rendered import RenderedPair
+from opticflow.shapes import FlowArray, MaskArray, Sample
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One of the worlds or data sets of a mix."""
+
+    name: str
+    make: Callable[[], World]
+    """Called once in every worker: `partial(make_world, "chairs", seed)` or `partial(open_dataset, "chairs", folder)`.
+    It, not its result, travels to the workers, so it must be one that can be pickled. A data set, which has a length,
+    is read in an order of its own in each epoch; of a world's pairs both directions of time are taken."""
+    augmentation: Augmentation
+    share: float = 1.0
+    """How often it is drawn from, in proportion to the others."""
+
+
+class Arrival(NamedTuple):
+    """A sample that lies in a slot."""
+
+    slot: int
+    origin: int
+    """Its place in the mix."""
+    name: str
+
+
+def in_steps(flow: FlowArray, valid: MaskArray) -> tuple[Int16[np.ndarray, "height width 2"], MaskArray]:
+    """Flow in steps of 1/32 pixel, rounded, so wrong by 1/64 at most; and where it is known.
+
+    Vectors of 1024 pixels and more, which leave almost any frame, do not fit into 16 bits and count as unknown.
+
+    Raises:
+        DatasetError: NaN or infinity where it is known.
+    """
+    if not np.isfinite(flow[valid]).all():
+        raise DatasetError("its flow is NaN or infinite at pixels that count as known")
+    steps = np.rint(flow * np.float32(STEPS))
+    fits = valid & (np.abs(steps) < 2**15).all(-1)
+    return np.where(fits[..., None], steps, 0).astype(np.int16), fits
+
+
+def cut(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Sample:
+    """A sample in a crop (height, width) at a random place.
+
+    Raises:
+        DatasetError: its frames are smaller.
+    """
+    height, width = sample.valid.shape
+    if height < size[0] or width < size[1]:
+        raise DatasetError(
+            f"its frames are {width}x{height}, smaller than the {size[1]}x{size[0]} that are kept of all; "
+            "keep smaller ones"
+        )
+    y, x = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
+    box = np.s_[y : y + size[0], x : x + size[1]]
+    parts = {name: getattr(sample, name)[box] for name in ("first", "second", "flow", "valid", "occluded")}
+    return sample.replace(**parts)
+
+
+class RawWorkers:
+    """Processes that fill slots with samples of a mix, without end.
+
+    Draw number i of the whole is the same whoever makes it; in which order they arrive depends on how long each takes.
+    A worker whose slots are all full waits. They end with `close`, with this object, or with this process, however
+    that ends; the shared memory has no name, so that none of it can be left behind.
+    """
+
+    def __init__(
+        self, mix: Sequence[Origin], size: tuple[int, int], *, workers: int, seed: int = 0, slots: int = 6
+    ) -> None:
+        """
+        Args:
+            mix: what samples are drawn from.
+            size: height and width of the slots; larger samples are cropped at random, smaller ones refused.
+            workers: number of processes.
+            seed: of the order and the crops.
+            slots: of each worker; enough for what it makes between two looks at what has arrived.
+
+        Raises:
+            InputError: no worker or no slot, or shares that are none.
+        """
+        if workers < 1 or slots < 1:
+            raise InputError(f"{workers} workers with {slots} slots; wanted at least 1 each")
+        Interleaving([origin.share for origin in mix], seed)  # refuses shares that make no sense
+        self.slots = RawBatch.empty(workers * slots, size)
+        for part in self.slots.parts:
+            part.share_memory_()
+        self._per_worker = slots
+        context = torch.multiprocessing.get_context("spawn")  # forking a process with threads may hang it
+        self.pipes: list[Connection] = []
+        self.processes: list = []
+        self._end = weakref.finalize(self, _end, self.processes, self.pipes)
+        with _interrupts_ignored():
+            for worker in range(workers):
+                ours, theirs = context.Pipe()
+                own = list(range(worker * slots, (worker + 1) * slots))
+                arguments = (theirs, self.slots, own, list(mix), seed, worker, workers)
+                process = context.Process(target=_work, args=arguments, daemon=True, name=f"samples {worker}")
+                self.pipes.append(ours)
+                process.start()
+                self.processes.append(process)
+                theirs.close()  # so that a worker that dies is the end of its pipe
+
+    def arrived(self, timeout: float | None = None) -> list[Arrival]:
+        """The samples that are ready; each slot is the worker's again after `release`.
+
+        Args:
+            timeout: seconds to wait for one; as long as it takes if not given.
+
+        Raises:
+            DatasetError: a sample cannot be read or used, or a worker has died.
+        """
+        found = []
+        for pipe in wait(self.pipes, timeout):
+            assert isinstance(pipe, Connection)
+            try:
+                found.append(pipe.recv())
+                while pipe.poll():
+                    found.append(pipe.recv())
+            except (EOFError, OSError) as error:
+                process = self.processes[self.pipes.index(pipe)]
+                process.join(5)
+                raise DatasetError(
+                    f"a process that makes samples has died with exit code {process.exitcode}, out of memory or of "
+                    "shared memory perhaps; try fewer workers"
+                ) from error
+        for message in found:
+            if isinstance(message, str):
+                raise DatasetError(message)
+        return found
+
+    def release(self, slot: int) -> None:
+        """Let a slot be filled again."""
+        try:
+            self.pipes[slot // self._per_worker].send(slot)
+        except OSError:  # the worker has ended; `arrived` says why
+            pass
+
+    def close(self) -> None:
+        """End all processes."""
+        self._end()
+
+
+def _end(processes: list, pipes: list[Connection]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+    for pipe in pipes:
+        pipe.close()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes started here leave Ctrl-C to their parent, from their first moment on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _work(
+    pipe: Connection, slots: RawBatch, free: list[int], mix: list[Origin], seed: int, worker: int, workers: int
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, height, width = slots.valid.shape
+    for set_threads in (torch.set_num_threads, cv2.setNumThreads, numba.set_num_threads):
+        set_threads(1)  # the workers are the parallelism
+    try:
+        for origin, name, parts in _samples(mix, (height, width), seed, worker, workers):
+            if not free:
+                free.append(pipe.recv())
+            slot = free.pop()
+            for room, part in zip(slots.parts, parts, strict=True):
+                room[slot].numpy()[:] = part
+            pipe.send(Arrival(slot, origin, name))
+            while pipe.poll():
+                free.append(pipe.recv())
+    except (EOFError, ConnectionError):
+        return  # the parent has ended
+    except DatasetError as error:
+        pipe.send(" ".join(str(error).split()))
+
+
+def _samples(
+    mix: list[Origin], size: tuple[int, int], seed: int, worker: int, workers: int
+) -> Iterator[tuple[int, str, tuple[np.ndarray, ...]]]:
+    """One worker's share of all samples: place in the mix, name, and the parts of a `RawBatch`."""
+    interleaving = Interleaving([origin.share for origin in mix], seed)
+    opened: dict[int, _Opened] = {}
+    for position in count(worker, workers):
+        which, draw = interleaving(position)
+        name = f"{mix[which].name} {draw}"
+        rng = np.random.default_rng([seed, 5, position])
+        ready = []
+        try:
+            if which not in opened:
+                opened[which] = _Opened(mix[which].make(), seed + which)
+            for sample in opened[which].two(draw):
+                name = f"{mix[which].name} {sample.name or draw}"
+                whole = cut(sample, size, rng)
+                ready.append((which, name, (whole.first, whole.second, *in_steps(whole.flow, whole.valid))))
+        except (OpticflowError, OSError, cv2.error, ValueError) as error:
+            raise DatasetError(f"{name}: {error}; leave it out of its data set or repair it") from error
+        yield from ready
+
+
+class _Opened:
+    """A world or a data set, of which every draw is two samples."""
+
+    def __init__(self, samples: World, seed: int) -> None:
+        self.samples = samples
+        self.order = Shuffle(len(samples), seed) if isinstance(samples, Sized) else None
+
+    def two(self, draw: int) -> list[Sample]:
+        """Both directions of a pair, or two of the data set's samples."""
+        if self.order is None:
+            pair = self.samples[draw]
+            assert isinstance(pair, RenderedPair)
+            return [pair.sample(), pair.reversed().sample()]
+        return [cast(Sample, self.samples[self.order(2 * draw + number)]) for number in (0, 1)]

@@ -1,0 +1,74 @@
+"""The raw samples that a training holds on its device: the newest ones, each used several times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from opticflow.data.augmentation.batched import RawBatch
+from opticflow.data.augmentation.batched.numbers import on
+from opticflow.errors import InputError
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is known of a sample besides its pixels."""
+
+    origin: int
+    """Its place in the mix."""
+    name: str
+
+
+class Ring:
+    """Room for a number of samples; when it is full each new one takes the place of the oldest."""
+
+    def __init__(self, capacity: int, size: tuple[int, int], device: torch.device | str = "cpu") -> None:
+        """
+        Args:
+            capacity: samples; one of 384x512 takes 2.2 MB.
+            size: height and width of them all.
+            device: where they are kept.
+
+        Raises:
+            InputError: no room at all.
+        """
+        if capacity < 1:
+            raise InputError(f"room for {capacity} samples; wanted at least 1")
+        self.capacity = capacity
+        self.put_in = 0
+        """Samples so far."""
+        self.taken_out = 0
+        """Uses of samples so far."""
+        self._room = RawBatch.empty(capacity, size, device)
+        self._notes: list[Note] = []
+
+    def __len__(self) -> int:
+        """Samples that are there."""
+        return len(self._notes)
+
+    @property
+    def uses(self) -> float:
+        """How often a sample has been used on average."""
+        return self.taken_out / max(1, self.put_in)
+
+    def put(self, samples: RawBatch, number: int, note: Note) -> None:
+        """Copy one of some samples, of 16-bit flow, in."""
+        place = self.put_in % self.capacity
+        for room, part in zip(self._room.parts, samples.parts, strict=True):
+            room[place].copy_(part[number])
+        self._notes[place : place + 1] = [note]
+        self.put_in += 1
+
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawBatch, Sequence[Note]]:
+        """Different samples of those that are there, at random; all equally likely.
+
+        Raises:
+            InputError: there are not so many.
+        """
+        if batch > len(self):
+            raise InputError(f"a batch of {batch} from {len(self)} samples; wanted at least as many")
+        places = rng.choice(len(self), batch, replace=False)
+        self.taken_out += batch
+        index = on(self._room.valid.device, places, np.int64)
+        return RawBatch(*(part[index] for part in self._room.parts)), [self._notes[place] for place in places]
