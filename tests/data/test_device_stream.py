@@ -59,10 +59,11 @@ def stream(monkeypatch):
 
 def sample(batch, number: int) -> Sample:
     frames = [
-        np.rint(255 * part[number].permute(1, 2, 0).numpy()).astype(np.uint8) for part in (batch.first, batch.second)
+        np.rint(255 * part[number].permute(1, 2, 0).numpy()).astype(np.uint8)
+        for part in (batch.first.cpu(), batch.second.cpu())
     ]
-    valid = batch.valid[number].numpy()
-    return Sample(*frames, batch.flow[number].permute(1, 2, 0).numpy(), valid, ~valid)
+    valid = batch.valid[number].cpu().numpy()
+    return Sample(*frames, batch.flow[number].permute(1, 2, 0).cpu().numpy(), valid, ~valid)
 
 
 def test_a_batch_is_what_networks_take(stream):
@@ -139,12 +140,14 @@ def test_numbers_that_make_no_sense_are_refused(stream):
         next(stream().batches(6))
 
 
-def test_with_real_processes():
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_with_real_processes(device):
     mix = [Origin("waves", partial(Waves, 7), PLAIN)]
     with DeviceStream(
-        mix, crop=(32, 40), batch=4, device="cpu", workers=2, capacity=20, size=(40, 60), minimum=10
+        mix, crop=(32, 40), batch=4, device=device, workers=2, capacity=20, size=(40, 60), minimum=10
     ) as stream:
         for batch in islice(stream.batches(), 3):
+            assert batch.flow.device.type == device
             for number in range(4):
                 assert photometric_error(sample(batch, number)) < 5
     assert not any(process.is_alive() for process in stream.workers.processes)

@@ -84,6 +84,16 @@ def test_a_batch_is_what_its_samples_are(name):
         compare(batch, number, variation.apply(many[number]))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", PRESETS)
+def test_on_a_gpu(name):
+    variations = [without_noise(one) for one in drawn(PRESETS[name], 12)]
+    there = RawBatch(*(part.cuda() for part in raw(4 * SAMPLES).parts))
+    batch = [part.cpu() for part in vary(there, variations)]
+    for number, variation in enumerate(variations):
+        compare(batch, number, variation.apply(SAMPLES[number % 3]))
+
+
 def test_samples_of_different_augmentations_do_not_touch_each_other():
     names = ["default-far-blurred", "flownet", "none", "raft-chairs", "flownet2", "raft-kitti", "default-far-blurred"]
     variations = [drawn(PRESETS[name], number + 1)[number] for number, name in enumerate(names)]

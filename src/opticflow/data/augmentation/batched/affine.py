@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int16, UInt8
+from jaxtyping import Bool, Float, Float32, Int16, Int64, UInt8
 from torch import Tensor
 
 from opticflow.data.augmentation.affine import ONE_MOTION, Matrix
@@ -61,7 +61,7 @@ def look_up(
     The formula of `transform`, written so that no large coordinates are subtracted from each other, as 32 bits have
     room for 7 digits: f'(x) = (B^-1 A - 1) x + B^-1 f(A x), with the translations in the first term.
     """
-    batch, height, width = valid.shape
+    height, width = valid.shape[1:]
     backs = [np.linalg.inv(matrix) for matrix in second]
     rows = [
         np.hstack((matrix, back @ matrix - np.eye(3), back[:, :2]))[:2]
@@ -74,37 +74,38 @@ def look_up(
     inside = (near_x >= 0) & (near_y >= 0) & (near_x < width) & (near_y < height)
     left, top = px.floor().clamp(0, width - 1), py.floor().clamp(0, height - 1)
     right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
-    beginnings = torch.arange(batch, device=valid.device)[:, None, None] * (height * width)
-    vectors, known = flow.flatten(0, 2), valid.flatten()
+    nearest = _place(near_x.clamp(0, width - 1), near_y.clamp(0, height - 1), width, height)
+    corners = [_place(x, y, width, height) for y in (top, bottom) for x in (left, right)]
+    share_x, share_y = (px - left).clamp(0, 1), (py - top).clamp(0, 1)
 
-    def read(row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-        place = beginnings + row.long() * width + column.long()
-        found = vectors[place]
-        return found.float() / STEPS if found.dtype == torch.int16 else found, known[place]
-
-    corners = [read(row, column) for row in (top, bottom) for column in (left, right)]
-    (at00, _), (at01, _), (at10, _), (at11, _) = corners
-    rightwards, downwards = (near_x > left)[..., None], (near_y > top)[..., None]
-    nearest = torch.where(
-        downwards, torch.where(rightwards, at11, at10), torch.where(rightwards, at01, at00)
-    )  # one of the four neighbours wherever it lies in the frame
-    known00, known01, known10, known11 = (mask[..., None] for _, mask in corners)
-    new_valid = inside & torch.where(
-        downwards, torch.where(rightwards, known11, known10), torch.where(rightwards, known01, known00)
-    ).squeeze(-1)
-    together = (known00 & known01 & known10 & known11).squeeze(-1)
-    for vector, _ in corners:
-        together &= (vector - nearest).abs().amax(-1) <= ONE_MOTION
-    share_x, share_y = (px - left).clamp(0, 1)[..., None], (py - top).clamp(0, 1)[..., None]
-    between = torch.lerp(torch.lerp(at00, at01, share_x), torch.lerp(at10, at11, share_x), share_y)
-    u, v = torch.where(together[..., None], between, nearest).unbind(-1)
+    scale = 1 / STEPS if flow.dtype == torch.int16 else 1.0
+    # where it is not known it is NaN, to which no vector is near
+    tables = [(part.float() * scale).masked_fill_(~valid, torch.nan).flatten() for part in flow.unbind(-1)]
+    near, between = [], []
+    together = torch.ones_like(inside)
+    for table in tables:
+        own = table[nearest]
+        at00, at01, at10, at11 = (table[corner] for corner in corners)
+        highest = torch.maximum(torch.maximum(at00, at01), torch.maximum(at10, at11))
+        lowest = torch.minimum(torch.minimum(at00, at01), torch.minimum(at10, at11))
+        together &= (highest - own <= ONE_MOTION) & (own - lowest <= ONE_MOTION)
+        near.append(own)
+        between.append(torch.lerp(torch.lerp(at00, at01, share_x), torch.lerp(at10, at11, share_x), share_y))
+    u, v = (torch.where(together, *both) for both in zip(between, near, strict=True))
 
     own_x, own_y = _mapped(change, size)
     turned = turn[..., None, None]  # B 2 2 1 1
     new_flow = torch.stack(
         (own_x + turned[:, 0, 0] * u + turned[:, 0, 1] * v, own_y + turned[:, 1, 0] * u + turned[:, 1, 1] * v), 1
     )
+    new_valid = inside & ~near[0].isnan()
     return new_flow.masked_fill_(~new_valid[:, None], 0), new_valid
+
+
+def _place(x: Coordinate, y: Coordinate, width: int, height: int) -> Int64[Tensor, "batch rows columns"]:
+    """Places of pixels in a batch of maps of one number for each pixel."""
+    beginnings = torch.arange(len(x), device=x.device)[:, None, None] * (height * width)
+    return y.long().mul_(width).add_(x.long()).add_(beginnings)
 
 
 def _mapped(maps: Maps, size: tuple[int, int]) -> tuple[Coordinate, Coordinate]:
