@@ -152,6 +152,16 @@ def test_noise_has_its_deviation_and_is_independent():
     assert torch.equal(again[0], first[1])  # wherever in a batch
 
 
+def test_a_change_without_a_batched_form_is_refused():
+    class Other:
+        def apply(self, sample):
+            return sample
+
+    variation = replace(drawn(PRESETS["none"], 1)[0], changes=(Other(),))
+    with pytest.raises(TypeError, match="no batched form of Other"):
+        vary(raw(SAMPLES[:1]), [variation])
+
+
 def test_sensor_noise_goes_with_any_preset():
     noisy = replace(PRESETS["default-mix"], colours=(*PRESETS["default-mix"].colours, SENSOR_NOISE))
     deviations = [one.changes[-1].deviation for one in drawn(noisy, 300)]

@@ -29,8 +29,6 @@ from opticflow.shapes import Flow, Frames, Mask
 
 __all__ = ["STEPS", "RawBatch", "vary"]
 
-KINDS = (Tones, Grain, Jitter, Streaks)
-
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -74,10 +72,9 @@ def vary(raw: RawBatch, variations: Sequence[Variation]) -> tuple[Frames, Frames
     flow, valid = look_up(raw.flow, raw.valid, firsts, seconds, crop)
     for place in range(max(len(one.changes) for one in variations)):
         due = [one.changes[place] if place < len(one.changes) else None for one in variations]
-        for kind in KINDS:
+        for kind in dict.fromkeys(type(change) for change in due if change is not None):
             which = [number for number, change in enumerate(due) if isinstance(change, kind)]
-            if which:
-                pairs = _changed(pairs, flow, which, [due[number] for number in which])
+            pairs = _changed(pairs, flow, which, [due[number] for number in which])
     pairs = pairs / 255
     first, second = (frames.contiguous(memory_format=torch.channels_last) for frames in pairs.unbind(1))
     return first, second, flow, valid
@@ -99,4 +96,6 @@ def _change(pairs: Pairs, flow: Flow, changes: Sequence) -> Pairs:
             return add_noise(pairs, changes)
         case Jitter():
             return jitter(pairs, changes)
-    return blur(pairs, flow, changes)
+        case Streaks():
+            return blur(pairs, flow, changes)
+    raise TypeError(f"there is no batched form of {type(changes[0]).__name__}")
