@@ -1,6 +1,6 @@
 """Train networks for the same processor time on the same data, and measure them on held-out scenes.
 
-python benchmarks/networks_at_equal_time.py RAFT-small RAFT-pyramid RAFT-pyramid-GRU RAFT-pyramid-mixture --minutes 30 -o runs/networks
+python benchmarks/networks_at_equal_time.py RAFT-small RAFT-pyramid --minutes 30 -o runs/networks
 
 The budget is the processor time of one thread, so that it does not matter what else the machine does. Iterations in
 training are chosen so that a step takes about the same time.

@@ -12,7 +12,7 @@ from opticflow.models.cost import measure
 from pictures import moving
 
 LEARNED = [name for name in MODELS if name.startswith(("FlowNet", "RAFT"))]
-THIN = ["FlowNet2-s", "FlowNet2-c", "FlowNet2-ss", "FlowNet2-css", "RAFT", "RAFT-small"]
+THIN = ["FlowNet2-s", "FlowNet2-c", "FlowNet2-ss", "FlowNet2-css", "RAFT", "RAFT-small", "RAFT-pyramid"]
 """Enough to see every part, small enough to be run often."""
 FULL = ["FlowNetS", "FlowNetC", "FlowNet2-CS", "FlowNet2-SD", "FlowNet2"]
 PUBLISHED = {
@@ -50,7 +50,7 @@ def test_parameters_are_as_many_as_published(name):
 
 
 def test_every_name_of_the_papers_is_there():
-    assert len(LEARNED) == 17
+    assert len(LEARNED) == 18
     with torch.device("meta"):
         assert all(isinstance(build(name), LearnedNetwork) for name in LEARNED)
 

@@ -7,12 +7,14 @@ from opticflow.models import build
 from opticflow.models.plain import plain_twin
 
 
-@pytest.mark.parametrize("name", ["RAFT", "RAFT-small"])
-def test_the_fast_form_computes_what_the_plain_one_does(name):
+@pytest.mark.parametrize(
+    ("name", "iterations", "width"), [("RAFT", 4, 104), ("RAFT-small", 4, 104), ("RAFT-pyramid", 2, 128)]
+)
+def test_the_fast_form_computes_what_the_plain_one_does(name, iterations, width):
     torch.manual_seed(0)
-    network = build(name, iterations=4).eval()
+    network = build(name, iterations=iterations).eval()
     twin = plain_twin(network)
-    first = torch.rand(2, 3, 64, 104)
+    first = torch.rand(2, 3, 64, width)
     second = first.roll((2, -3), (2, 3))
     with torch.no_grad():
         torch.testing.assert_close(network(first, second), twin(first, second), rtol=0, atol=1e-4)

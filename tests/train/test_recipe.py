@@ -20,7 +20,7 @@ from opticflow.train.recipe import Part, Recipe, Start
         ({"weight_decay": -1.0}, "weight decay"),
         ({"clip": 0.0}, "clips"),
         ({"optimiser": "sgd"}, "known: adam, adamw"),
-        ({"schedule": "cosine"}, "known are one-cycle, halving"),
+        ({"schedule": "cosine"}, "known are one-cycle, plateau, halving"),
         ({"warm_up": 1.0}, "warm-up"),
         ({"halve_at": (5, 3)}, "rising"),
         ({"iterations": 0}, "iterations"),

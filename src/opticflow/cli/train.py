@@ -10,7 +10,7 @@ import typer
 
 from opticflow.cli.options import Device
 
-STUDY = "study-schedule"
+STUDY, FINETUNE = "study-schedule", "finetune"
 
 
 def train(
@@ -34,6 +34,14 @@ def train(
         int | None,
         typer.Option(min=1, help="Of all stages together; schedules shrink with it.", show_default="the recipe's"),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="The budget is time: the run ends then, with usable weights.", show_default="the steps"),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A model, a checkpoint file or a run's folder to begin with.", show_default="random weights"),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")] = None,
     crop: Annotated[
         str | None, typer.Option(help="Width x height of what the network sees.", show_default="the recipe's")
@@ -56,7 +64,13 @@ def train(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare samples; 0 is none of their own.")] = 0,
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps that a killed run loses at most.")] = 1000,
+    checkpoint_every: Annotated[
+        int, typer.Option(min=1, help="Steps that a killed run loses at most; with --minutes it is one minute.")
+    ] = 1000,
+    part_size: Annotated[
+        str | None,
+        typer.Option(help="Largest file of the run's state, such as 16MB.", show_default="one file"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Train a network by a published schedule, or the one of the default weights.
@@ -64,14 +78,20 @@ def train(
     The folder of the run holds weights that `opticflow estimate --model RUN` takes, the curves, and all that
     `--resume` needs to go on as if nothing had happened. Under torchrun all processes share each batch.
 
+    With `--minutes` the learning rate follows the clock, and the state before it falls is kept: `--resume --minutes 30`
+    adds half an hour from there, on another device too; `--resume` alone brings an interrupted piece to its end.
+
     Example: `opticflow train RAFT --data ~/FlyingChairs --data ~/FlyingThings3D --stages chairs,things -o raft`
 
-    Example: `opticflow train default --steps 2000 -o run`
+    Example: `opticflow train default --minutes 30 -o run`
+
+    Example: `opticflow train finetune --weights RAFT-small --data pairs=my-pairs --minutes 20 -o mine`
     """
+    from opticflow.estimator.memory import parse_memory
     from opticflow.estimator.precision import choose_device
     from opticflow.train import train as run_recipe
     from opticflow.train.devices import require
-    from opticflow.train.recipes import find_recipe
+    from opticflow.train.recipes import find_recipe, finetune
     from opticflow.train.sources import Folders, RecipeSources
     from opticflow.weights.describe import parse_size
 
@@ -82,6 +102,8 @@ def train(
     budget["validation_samples"] = validation
     options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
     options["checkpoint_every"] = checkpoint_every
+    if part_size:
+        options["part_size"] = parse_memory(part_size)
     folders = Folders.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
     if recipe == STUDY:
@@ -92,13 +114,18 @@ def train(
             raise InputError(f"{STUDY} has no stages to choose from; leave --stages out")
         if photographs:
             raise InputError(f"{STUDY} compares orders of plain worlds; leave --photographs out")
+        if minutes or weights or part_size:
+            raise InputError(f"{STUDY} compares equal numbers of steps; leave --minutes, --weights, --part-size out")
         table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
         if not quiet and _leads():
             print(table)
         return
+    options |= {"minutes": minutes, "weights": _begin(weights, recipe, resume)}
     chosen = find_recipe(recipe)
     if stages:
         chosen = chosen.only(stages.split(","))
+    if recipe == FINETUNE and options["weights"]:
+        chosen = finetune(options["weights"].network, tuple(folders.named) or ("pairs",))
     chosen = chosen.changed(**budget)
     gpu = choose_device(device).type == "cuda"
     sources = RecipeSources(
@@ -109,6 +136,21 @@ def train(
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)
     if not quiet and _leads():
         print(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
+
+
+def _begin(weights: str | None, recipe: str, resume: bool) -> Any:
+    """The weights to begin with."""
+    from opticflow.errors import InputError
+    from opticflow.weights import load_checkpoint
+
+    if weights is None:
+        if recipe == FINETUNE and not resume:
+            raise InputError(f"{FINETUNE} goes on from weights; add --weights NAME or FILE, such as RAFT-small")
+        return None
+    found = load_checkpoint(weights)
+    if found is None:
+        raise InputError(f"{weights} has no weights to begin with; give a network's")
+    return found
 
 
 def _leads() -> bool:
@@ -124,14 +166,15 @@ class _Lines:
         self.shown = -1e9
 
     def __call__(self, progress: Any) -> None:
-        ends = progress.step == progress.steps
+        ends = progress.seconds_left == 0
         if time.monotonic() - self.shown < self.between and not ends:
             return
         self.shown = time.monotonic()
         error = "" if progress.error is None else f", error {progress.error:.3f} px"
         left = f", {_duration(progress.seconds_left)} left" if not ends else ""
+        of = f" of {progress.steps}" if progress.steps else ""
         line = (
-            f"{progress.stage}: step {progress.step} of {progress.steps}, loss {progress.loss:.4g}{error}, "
+            f"{progress.stage}: step {progress.step}{of}, loss {progress.loss:.4g}{error}, "
             f"{progress.samples_per_second:.1f} samples/s{left}"
         )
         over = "\r\x1b[K" if self.terminal else ""

@@ -18,6 +18,7 @@ from opticflow.estimator.estimator import Estimator, set_iterations
 from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.models.plain import plain_twin
 from opticflow.models.raft import RAFT, STRIDE
+from opticflow.models.raft_pyramid import RAFTPyramid
 from opticflow.ops.kept_memory import keep_freed_memory
 
 
@@ -127,7 +128,7 @@ def _measure(
     plain, plain_memory = None, None
     times: list[float] = []
     plain_times: list[float] = []
-    if compare and isinstance(network, RAFT) and _fits(height, width, estimator.device):
+    if compare and isinstance(network, RAFT | RAFTPyramid) and _fits(height, width, estimator.device):
         plain = _timer(Estimator(plain_twin(network), device=device, precision="fp32"), frames)
         plain()
         plain_memory = peak_memory(estimator.device)

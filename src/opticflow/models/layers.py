@@ -37,15 +37,8 @@ class Convolution(nn.Conv2d):
             answer = answer if added is None else answer + added
             return F.relu(answer) if rectified else answer
         weight = self.weight if weight is None else weight
-        return convolve(
-            input,
-            weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            added=added,
-            rectified=rectified,  # pyright: ignore
-        )
+        stride, padding = (self.stride[0], self.stride[1]), (int(self.padding[0]), int(self.padding[1]))
+        return convolve(input, weight, self.bias, stride, padding, added=added, rectified=rectified)
 
     def prepare(self, like: Features) -> Tensor | None:
         """The weights in a form for several calls with features like these; None where that would save nothing."""

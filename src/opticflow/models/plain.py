@@ -1,4 +1,4 @@
-"""RAFT as its reference computes it: what the fast forms are compared with, in tests and by `opticflow benchmark`."""
+"""RAFT, and RAFT-pyramid, as references compute them: what the fast forms are compared with, in tests and by `opticflow benchmark`."""
 
 import copy
 
@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from opticflow.models.layers import Convolution, InstanceNorm
 from opticflow.models.raft import RAFT, ConvGRU
+from opticflow.models.raft_pyramid import RAFTPyramid
 
 
-def plain_twin(network: RAFT) -> RAFT:
+def plain_twin(network: RAFT | RAFTPyramid) -> RAFT | RAFTPyramid:
     """The same network with the same weights: all pairs sampled by `grid_sample`, nothing shared between iterations."""
     twin = copy.deepcopy(network)
     twin.correlation.form = "plain"  # type: ignore[assignment]

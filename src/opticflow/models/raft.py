@@ -219,7 +219,7 @@ class ConvexUpsampler(nn.Module):
             Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 9 * STRIDE**2, 1)
         )
 
-    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
+    def forward(self, flow: Features, hidden: Features) -> Features:
         # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
         return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
 
@@ -227,7 +227,7 @@ class ConvexUpsampler(nn.Module):
 class BilinearUpsampler(nn.Module):
     """Flow at full size, without weights."""
 
-    def forward(self, flow: CoarseFlow, hidden: Features) -> Flow:
+    def forward(self, flow: Features, hidden: Features) -> Features:
         return upsample(STRIDE * flow, STRIDE, mode="bilinear-corners")
 
 
@@ -305,11 +305,15 @@ class RAFT(LearnedNetwork):
             return [self.upsampler(flow, hidden) for flow, hidden in estimates]
         mixtures: Mixtures = []
         for flow, hidden in estimates:
-            weights, scales = self.mixture_head(hidden).float().chunk(2, 1)
             # the upsampler is made for flow, whose numbers grow with the size
-            full = [self.upsampler(part, hidden) for part in (flow, weights / STRIDE, scales / STRIDE)]
-            mixtures.append((full[0], full[1], full[2]))
+            weights_and_scales = self.mixture_head(hidden).float() / STRIDE
+            full = self.upsampler(torch.cat([flow, weights_and_scales], 1), hidden)
+            mixtures.append((full[:, :2], full[:, 2:4], full[:, 4:]))
         return mixtures
+
+    def full_size(self, flow: CoarseFlow, hidden: Features, stride: int = STRIDE) -> Flow:
+        """Flow at full size, in pixels of full size, from one at 1/8."""
+        return self.upsampler(flow, hidden)
 
     def _iterate(
         self, first: Encoded, second: Encoded, init_flow: Flow | None

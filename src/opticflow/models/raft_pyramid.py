@@ -4,8 +4,8 @@ A network of this project, put together from published parts:
 
 - The pyramid is RAPIDFlow's (Morimitsu et al., "RAPIDFlow: Recurrent Adaptable Pyramids with Iterative Decoding for
   Efficient Optical Flow Estimation", ICRA 2024): one update block iterates at 1/32, then at 1/16, then at 1/8 of the
-  size, and each scale begins with the flow and the hidden state of the one before. At 1/32 a few iterations carry motion
-  across the whole frame, also to where nothing can be matched.
+  size, and each scale begins with the flow and the hidden state of the one before. At 1/32 a few iterations carry
+  motion across the whole frame, also to where nothing can be matched.
 - The update block is a chain of 3 x 3 convolutions without gates, as in NeuFlow v2 (Zhang et al., 2024).
 - The context comes from both frames and gives a first flow, as in SEA-RAFT (Wang, Lipson, Deng, ECCV 2024).
 - Correlation, lookup and convex upsampling are RAFT's (Teed and Deng, ECCV 2020), with one level at each scale.
@@ -192,16 +192,16 @@ class RAFTPyramid(LearnedNetwork):
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
         iterations = self._iterate(self.encode(first), self.encode(second), init_flow)
         if self.mixture_head is None:
-            return [self._enlarged(flow, hidden, stride) for stride, flow, hidden in iterations]
+            return [self.full_size(flow, hidden, stride) for stride, flow, hidden in iterations]
         mixtures: Mixtures = []
         for stride, flow, hidden in iterations:
             # upsamplers are made for flow, whose numbers grow with the size
             weights_and_scales = self.mixture_head(hidden).float() / stride
-            full = self._enlarged(torch.cat([flow, weights_and_scales], 1), hidden, stride)
+            full = self.full_size(torch.cat([flow, weights_and_scales], 1), hidden, stride)
             mixtures.append((full[:, :2], full[:, 2:4], full[:, 4:]))
         return mixtures
 
-    def _enlarged(self, flow: Tensor, hidden: Features, stride: int) -> Tensor:
+    def full_size(self, flow: Tensor, hidden: Features, stride: int) -> Tensor:
         """Flow at full size, in pixels of full size, from one at 1 / stride."""
         if stride == STRIDES[-1]:
             return self.upsampler(flow, hidden)
@@ -225,7 +225,7 @@ class RAFTPyramid(LearnedNetwork):
                 flow = self.first_flow(hidden).float()
                 yield stride, flow, hidden
             correlation = self.correlation(first[f"features/{stride}"], second[f"features/{stride}"])
-            prepared = self.update_block.prepare(context)
+            prepared = self.update_block.prepare(context)  # type: ignore[operator]
             start = pixel_grid(*flow.shape[-2:], like=flow)
             for _ in range(self.iterations):
                 flow = flow.detach()  # each iteration learns from its own change alone

@@ -17,7 +17,8 @@ from torch.utils.hooks import RemovableHandle
 from opticflow.models.flownet import FlowEstimator
 from opticflow.models.flownet2 import Fusion
 from opticflow.models.network import Estimates
-from opticflow.models.raft import RAFT, ConvexUpsampler
+from opticflow.models.raft import RAFT, STRIDE, ConvexUpsampler
+from opticflow.models.raft_pyramid import STRIDES, RAFTPyramid
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Trace:
     """What was seen, in the order in which it happened; detached from the graph of gradients."""
 
     flows: Estimates = field(default_factory=list)
-    """In pixels of the frames. RAFT: after each iteration, at the frames' size. FlowNets: at each scale, each
+    """In pixels of the frames. RAFT, RAFT-pyramid: after each iteration, at the frames' size. FlowNets: at each scale, each
     estimator of a stack in its turn, the fusion last."""
     pyramids: list[list[Tensor]] = field(default_factory=list)
     """RAFT's correlation pyramid: a level is (batch * rows * columns of the first frame) x 1 x rows x columns."""
@@ -47,7 +48,7 @@ def record(network: nn.Module) -> Iterator[Trace]:
     trace = Trace()
     handles: list[RemovableHandle] = []
     for module in network.modules():
-        if isinstance(module, RAFT):
+        if isinstance(module, RAFT | RAFTPyramid):
             handles += _watch_raft(module, trace)
         elif isinstance(module, Fusion):
             handles.append(module.register_forward_hook(lambda _, __, flows: _keep(flows, trace)))
@@ -60,7 +61,7 @@ def record(network: nn.Module) -> Iterator[Trace]:
             handle.remove()
 
 
-def _watch_raft(network: RAFT, trace: Trace) -> list[RemovableHandle]:
+def _watch_raft(network: RAFT | RAFTPyramid, trace: Trace) -> list[RemovableHandle]:
     def compared(_: nn.Module, __: Any, volume: Any) -> None:
         trace.pyramids.append([_kept(level) for level in volume.pyramid])
 
@@ -69,9 +70,11 @@ def _watch_raft(network: RAFT, trace: Trace) -> list[RemovableHandle]:
         hidden, change = result
         trace.looked_up.append(_kept(looked_up))
         trace.hidden_states.append(_kept(hidden))
+        # each scale of a pyramid compares features once before it iterates
+        stride = STRIDES[(len(trace.pyramids) - 1) % len(STRIDES)] if isinstance(network, RAFTPyramid) else STRIDE
         with torch.no_grad():  # inference enlarges the last flow only; here each one is wanted
-            trace.flows.append(network.upsampler(flow + change.float(), hidden))
-            if isinstance(network.upsampler, ConvexUpsampler):
+            trace.flows.append(network.full_size(flow + change.float(), hidden, stride))
+            if isinstance(network.upsampler, ConvexUpsampler) and stride == STRIDE:
                 trace.masks.append(network.upsampler.mask(hidden))
 
     return [network.correlation.register_forward_hook(compared), network.update_block.register_forward_hook(updated)]

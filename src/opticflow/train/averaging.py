@@ -30,7 +30,8 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         present = network.state_dict()
         floating = [name for name, tensor in present.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([self.tensors[name] for name in floating], [present[n] for n in floating], 1 - decay)
+        averages = [self.tensors[name] for name in floating]
+        torch._foreach_lerp_(averages, [present[name] for name in floating], 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for name in present.keys() - set(floating):  # counters of batch norms
             self.tensors[name].copy_(present[name])
 

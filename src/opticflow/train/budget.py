@@ -38,10 +38,10 @@ class Budget(ABC):
         """Whether the error is measured at all."""
         return True
 
-    def note_saving(self, seconds: float) -> None:
+    def note_saving(self, seconds: float) -> None:  # noqa: B027 - a budget of steps has no use for it
         """Note how long a checkpoint took."""
 
-    def note_measuring(self, seconds: float) -> None:
+    def note_measuring(self, seconds: float) -> None:  # noqa: B027
         """Note how long a measurement took."""
 
 

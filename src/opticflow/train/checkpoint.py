@@ -35,7 +35,7 @@ from opticflow.models import LearnedNetwork
 from opticflow.train.averaging import WeightAverage
 from opticflow.train.parts import read_parts, write_parts
 from opticflow.train.recipe import Recipe, Stage
-from opticflow.weights import Checkpoint, read_checkpoint
+from opticflow.weights import Checkpoint
 
 WEIGHTS, TRAINING, STATE = "weights.safetensors", "training", "state.json"
 

@@ -9,14 +9,13 @@ from opticflow.losses import WANTED
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.checkpoint import Run
 from opticflow.train.recipe import Stage
-from opticflow.weights import read_checkpoint
-
+from opticflow.weights import Checkpoint, read_checkpoint
 
 UNSHIPPED = "mixture_head."
 """What a network has in training alone; weights for use do not have it."""
 
 
-def begin(stage: Stage, run: Run, weights: LearnedNetwork | None = None) -> LearnedNetwork:
+def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedNetwork:
     """The network of a stage, with the weights of earlier stages in it and what is frozen marked.
 
     Args:
@@ -58,14 +57,14 @@ def begin(stage: Stage, run: Run, weights: LearnedNetwork | None = None) -> Lear
     return network
 
 
-def _take_over(stage: Stage, network: LearnedNetwork, weights: LearnedNetwork) -> None:
-    ours, theirs = network.state_dict(), weights.state_dict()
+def _take_over(stage: Stage, network: LearnedNetwork, weights: Checkpoint) -> None:
+    ours, theirs = network.state_dict(), weights.tensors
     names = {name for name in ours.keys() | theirs.keys() if not name.startswith(UNSHIPPED)}
     unfit = sorted(n for n in names if n not in ours or n not in theirs or ours[n].shape != theirs[n].shape)
     if unfit:
         raise InputError(
-            f"the weights to begin with are not for {stage.model}: they differ at {unfit[0]} and {len(unfit) - 1} other "
-            "places; give weights of that network, or train theirs with --model"
+            f"{stage.name} trains {stage.model} and cannot begin with weights of {weights.network}: they differ in "
+            f"{len(unfit)} tensors, such as {unfit[0]}; give weights of {stage.model}, or --model {weights.network}"
         )
     network.load_state_dict(theirs, strict=False)
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from opticflow.data.batches import Batch, RawBatch, to_device
 from opticflow.errors import InputError, TrainingError
 from opticflow.losses import LOSSES
-from opticflow.models import LearnedNetwork
 from opticflow.shapes import Sample
 from opticflow.train import curriculum
 from opticflow.train.averaging import WeightAverage
@@ -30,6 +29,7 @@ from opticflow.train.recipe import Recipe, Stage
 from opticflow.train.schedules import learning_rate, make_optimiser, plateau_rate, set_learning_rate
 from opticflow.train.starts import coarse_start, starts_coarse
 from opticflow.train.validation import validate
+from opticflow.weights import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def train(
     precision: str = "auto",
     resume: bool = False,
     minutes: float | None = None,
-    weights: LearnedNetwork | None = None,
+    weights: Checkpoint | None = None,
     log_every: int = 20,
     checkpoint_every: int = 1000,
     part_size: int | None = None,
@@ -181,7 +181,7 @@ class Options:
     log_every: int
     checkpoint_every: int
     part_size: int | None
-    weights: LearnedNetwork | None
+    weights: Checkpoint | None
     report: Callable[[Progress], None]
 
 

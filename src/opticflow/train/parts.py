@@ -67,7 +67,7 @@ def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
         try:
             with safe_open(path, "pt") as file:
                 shapes |= json.loads((file.metadata() or {}).get("shapes", "{}"))
-                for key in file.keys():  # noqa: SIM118 - no mapping
+                for key in file.keys():
                     name, _, place = key.partition("\n")
                     pieces.setdefault(name, {})[int(place)] = file.get_tensor(key)
         except (OSError, SafetensorError) as error:

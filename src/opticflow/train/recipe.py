@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from opticflow.errors import InputError
 from opticflow.losses import WANTED
-
 
 SCHEDULES = ("one-cycle", "plateau", "halving")
 """Of the learning rate."""
@@ -31,6 +30,8 @@ class Part:
     """Of the data set; if not given its first, which is the one for evaluation where there are two."""
     cameras: tuple[str, ...] = ()
     """Of FlyingThings3D, where not all are wanted that there are."""
+    fold: Literal["", "training", "held-out"] = ""
+    """Of a data set without splits: `held-out` is its last tenth, `training` the rest."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")

@@ -22,6 +22,8 @@ STAND_INS = {"things-clean": "things", "things-final": "things"}
 """The world in place of a data set, where it is not called like it."""
 LAYOUTS = {"mixed": "chairs", "fast": "chairs", "things": "things-final"}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
+HELD_OUT_SHARE = 10
+"""One in so many pairs of a data set without splits is for measuring."""
 HELD_OUT = 1_000_003
 """The seed of all worlds for validation."""
 STAGES_APART = 1000
@@ -67,6 +69,10 @@ class Folders:
         Raises:
             DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
         """
+        found = self._find(part)
+        return found if isinstance(found, str) else _fold(found, part)
+
+    def _find(self, part: Part) -> "FlowDataset | str":
         options = {"cameras": part.cameras} if part.cameras else {}
         layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
         if self.named.get(part.dataset) is not None:
@@ -83,6 +89,15 @@ class Folders:
         found = "; ".join(problems) or f"{part.dataset} was not given"
         instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
         raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
+
+
+def _fold(dataset: FlowDataset, part: Part) -> FlowDataset:
+    held_out = -(-len(dataset) // HELD_OUT_SHARE) if len(dataset) > 1 else 0
+    if part.fold == "held-out":
+        if not held_out:
+            raise DatasetError(f"{dataset.name} has one pair, which is trained on; give more to measure the error")
+        return dataset[-held_out:]
+    return dataset[: len(dataset) - held_out] if part.fold else dataset
 
 
 class Worlds(Sequence[Sample]):

@@ -31,14 +31,20 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
         InputError: no such name; the message lists the near ones.
         WeightsError: a file that does not fit, or a network whose weights are not here.
     """
+    checkpoint = load_checkpoint(name_or_file)
+    return build(str(name_or_file)).eval() if checkpoint is None else checkpoint.build()
+
+
+def load_checkpoint(name_or_file: str | Path) -> Checkpoint | None:
+    """Weights that are called by name or file; None for a method that has none. See `load_network`."""
     if (file := as_file(name_or_file)) is not None:
-        return read_checkpoint(file).build()
+        return read_checkpoint(file)
     network, _, tag = str(name_or_file).partition(".")
     if is_learned(network):
-        return read_checkpoint(_weights_here(network, tag)).build()
+        return read_checkpoint(_weights_here(network, tag))
     if tag:
         raise InputError(f"{network} has no weights, so there is no {name_or_file!r}; call it {network!r}")
-    return build(network).eval()
+    return None
 
 
 def usual_settings(name_or_file: str | Path) -> dict[str, Any]:
@@ -181,6 +187,7 @@ __all__ = [
     "find_records",
     "import_checkpoint",
     "is_learned",
+    "load_checkpoint",
     "load_network",
     "read_checkpoint",
     "records",

@@ -4,13 +4,24 @@ import difflib
 
 from opticflow.errors import InputError
 from opticflow.train.recipe import Recipe
+from opticflow.train.recipes.finetune import finetune
 from opticflow.train.recipes.flownet import FINE, LONG, SHORT, curriculum
 from opticflow.train.recipes.own import DEFAULT
 from opticflow.train.recipes.raft import MIXED_PRECISION, TWO_GPUS
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (DEFAULT, SHORT, LONG, FINE, curriculum("full"), curriculum("thin"), TWO_GPUS, MIXED_PRECISION)
+    for recipe in (
+        DEFAULT,
+        finetune(),
+        SHORT,
+        LONG,
+        FINE,
+        curriculum("full"),
+        curriculum("thin"),
+        TWO_GPUS,
+        MIXED_PRECISION,
+    )
 }
 
 
@@ -27,4 +38,4 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-__all__ = ["RECIPES", "find_recipe"]
+__all__ = ["RECIPES", "find_recipe", "finetune"]
