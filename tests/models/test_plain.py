@@ -17,7 +17,9 @@ def test_the_fast_form_computes_what_the_plain_one_does(name, iterations, width)
     first = torch.rand(2, 3, 64, width)
     second = first.roll((2, -3), (2, 3))
     with torch.no_grad():
-        torch.testing.assert_close(network(first, second), twin(first, second), rtol=0, atol=1e-4)
+        flow, wanted = network(first, second), twin(first, second)
+    # untrained, RAFT's flow is below 10 px; a pyramid's begins at 1/32, where a pixel is 32
+    torch.testing.assert_close(flow, wanted, rtol=0, atol=1e-4 * max(1, float(wanted.abs().max()) / 4))
     losses = [sum(flow.abs().mean() for flow in form.predictions(first, second)) for form in (network, twin)]
     gradients = [
         torch.autograd.grad(loss, list(form.parameters())) for loss, form in zip(losses, (network, twin), strict=True)
