@@ -56,7 +56,8 @@ class Step:
     def __call__(self, mark: Callable[[], None] = lambda: None) -> None:
         """Make one, and mark the time before, between and after its parts."""
         mark()
-        predictions = self.network.predictions(self.batch.first, self.batch.second)
+        with self.fabric.autocast():
+            predictions = self.network.predictions(self.batch.first, self.batch.second)
         options = {"weights": [1.0] * len(predictions)} if self.loss == "multiscale" else {}
         loss = LOSSES[self.loss](predictions, self.batch.flow, self.batch.valid, **options)
         mark()

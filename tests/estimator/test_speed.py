@@ -8,7 +8,7 @@ from opticflow.models import build
 
 
 def test_the_settings_reach_the_process():
-    found = measure_speed("RAFT-small", 64, 48, iterations=2, rounds=0, compare=False, max_memory="1GB")
+    found = measure_speed("RAFT-small", 64, 48, iterations=2, rounds=0, compare=False, device="cpu", max_memory="1GB")
     assert (found.iterations, found.max_memory, found.tiles, found.ratio) == (2, "1GB", 1, None)
     assert found.milliseconds > 0
     with pytest.raises(InputError, match="no iterations"):

@@ -79,7 +79,7 @@ def test_a_tile_that_is_too_small_is_refused():
 
 def test_seams_are_where_tiles_overlap(monkeypatch):
     monkeypatch.setattr(estimator, "pixels_within", lambda *_, **__: 200 * 200)
-    small = Estimator(build("DIS"), max_memory="1GB")
+    small = Estimator(build("DIS"), device="cpu", max_memory="1GB")
     tiles = small.tiles(150, 300)
     assert len(tiles) == 2 and all(rows == slice(0, 150) for rows, _ in tiles)
     (_, left), (_, right) = tiles
@@ -95,7 +95,7 @@ def test_an_estimator_with_little_memory_gives_the_same_flow(monkeypatch, batch)
     clip = moving(300, 420, 3)
     wanted = list(Estimator(build("DIS")).stream(clip))
     monkeypatch.setattr(estimator, "pixels_within", lambda *_, **__: 200 * 200)
-    flows = list(Estimator(build("DIS"), max_memory="1GB").stream(clip, batch=batch))
+    flows = list(Estimator(build("DIS"), device="cpu", max_memory="1GB").stream(clip, batch=batch))
     for flow, whole in zip(flows, wanted, strict=True):
         assert np.median(np.abs(flow - whole)) < 0.05
 
@@ -105,4 +105,4 @@ def test_pairs_that_do_not_fit_together_are_estimated_one_by_one(monkeypatch):
     wanted = Estimator(build("DIS")).batch(clip[:2], clip[1:])
     monkeypatch.setattr(estimator, "pixels_within", lambda *_, **__: 64 * 96)
     monkeypatch.setattr(estimator, "estimate_in_tiles", None)
-    np.testing.assert_array_equal(Estimator(build("DIS"), max_memory="1GB").batch(clip[:2], clip[1:]), wanted)
+    np.testing.assert_array_equal(Estimator(build("DIS"), device="cpu", max_memory="1GB").batch(clip[:2], clip[1:]), wanted)

@@ -59,12 +59,15 @@ def test_inside_at_borders_and_outside(form, shape, radius):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("form", ["gather", "on-demand by torch", "on-demand by triton"], indirect=True)
-def test_on_a_gpu(form):
-    pair = [tensor.detach().cuda().requires_grad_() for tensor in features(2, 64, 19, 23)]
+@pytest.mark.parametrize("radius", [3, 4])
+@pytest.mark.parametrize("shape", [(2, 19, 23), (4, 46, 62)])
+def test_on_a_gpu(form, radius, shape):
+    batch, height, width = shape
+    pair = [tensor.detach().cuda().requires_grad_() for tensor in features(batch, 64, height, width)]
     random = torch.Generator().manual_seed(0)
-    first = 25 * torch.rand(2, 2, 19, 23, generator=random)
+    first = 1.1 * width * torch.rand(batch, 2, height, width, generator=random)
     places = [first, first + 0.3, first + 2.5, first - 30]
-    compare(form, pair, [place.cuda() for place in places], radius=4)
+    compare(form, pair, [place.cuda() for place in places], radius=radius)
 
 
 @settings(max_examples=20, deadline=None)

@@ -67,6 +67,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_samples(tmp_path, 
     assert np.isfinite(opticflow.load(tmp_path / "run", precision="fp32")(*[np.zeros((64, 64, 3), np.uint8)] * 2)).all()
 
 
+def test_half_precision_is_used_where_it_is_asked_for(tmp_path, recipe):
+    small = recipe(steps=1)
+    run(small, tmp_path / "single")
+    train(small, tmp_path / "half", ToySources(), precision="bf16", device="cpu", log_every=1)
+    single, half = (float(rows(tmp_path / name)[0]["loss"]) for name in ("single", "half"))
+    assert half == pytest.approx(single, rel=0.02) and half != single
+
+
 def test_another_run_is_not_overwritten(tmp_path, recipe):
     run(recipe(steps=1), tmp_path / "run")
     with pytest.raises(InputError, match="add --resume"):
