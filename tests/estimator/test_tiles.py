@@ -105,4 +105,6 @@ def test_pairs_that_do_not_fit_together_are_estimated_one_by_one(monkeypatch):
     wanted = Estimator(build("DIS")).batch(clip[:2], clip[1:])
     monkeypatch.setattr(estimator, "pixels_within", lambda *_, **__: 64 * 96)
     monkeypatch.setattr(estimator, "estimate_in_tiles", None)
-    np.testing.assert_array_equal(Estimator(build("DIS"), device="cpu", max_memory="1GB").batch(clip[:2], clip[1:]), wanted)
+    np.testing.assert_array_equal(
+        Estimator(build("DIS"), device="cpu", max_memory="1GB").batch(clip[:2], clip[1:]), wanted
+    )
