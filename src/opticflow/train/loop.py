@@ -6,7 +6,7 @@ train(RECIPES["default"], Path("run"), sources)
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -240,6 +240,13 @@ class StageRun:
 
     def run(self) -> None:
         """Train until the budget is used up."""
+        try:
+            self._train()
+        finally:
+            if isinstance(self.batches, Generator):
+                self.batches.close()  # ends the processes and the thread behind it
+
+    def _train(self) -> None:
         share = self._due().share
         while share < 1:
             rate = self._rate(share)
