@@ -7,18 +7,19 @@ import pytest
 
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
-from opticflow.scenes.mixed_knobs import FAST, MixedKnobs
+from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.worlds import World
 
 SMALL = (144, 192)
 
 
-def _mixed(seed: int, size: tuple[int, int]) -> Mixed:
-    return Mixed(replace(MixedKnobs(), pictures=3, surfaces=3, chairs=4), seed=seed, size=size)
+def _preset(kind: str) -> Callable[[int, tuple[int, int]], Mixed]:
+    """A world of the family of `mixed`."""
 
+    def world(seed: int, size: tuple[int, int]) -> Mixed:
+        return Mixed(replace(MIXED_WORLDS[kind], pictures=3, surfaces=3, chairs=4), seed=seed, size=size, kind=kind)
 
-def _fast(seed: int, size: tuple[int, int]) -> Mixed:
-    return Mixed(replace(FAST, pictures=3, surfaces=3, chairs=4), seed=seed, size=size, kind="fast")
+    return world
 
 
 def _chairs(seed: int, size: tuple[int, int]) -> Chairs:
@@ -29,7 +30,7 @@ def _sdhom(seed: int, size: tuple[int, int]) -> Chairs:
     return Chairs("chairs-sdhom", replace(CHAIRS_SDHOM, pictures=3, sprites=6), seed=seed, size=size)
 
 
-SMALL_WORLDS = {"chairs": _chairs, "chairs-sdhom": _sdhom, "mixed": _mixed, "fast": _fast}
+SMALL_WORLDS = {"chairs": _chairs, "chairs-sdhom": _sdhom, **{kind: _preset(kind) for kind in MIXED_WORLDS}}
 
 
 @pytest.fixture

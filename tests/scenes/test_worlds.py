@@ -5,12 +5,13 @@ import pytest
 
 from opticflow.errors import DatasetError, InputError
 from opticflow.io import write_image
+from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.proof import prove
 from opticflow.scenes.source import PairSource
 from opticflow.scenes.worlds import WORLDS, make_world
 
 FIELDS = ("first", "second", "forward", "backward", "first_occluded", "second_occluded", "first_instances")
-KINDS = ("chairs", "chairs-sdhom", "mixed", "fast")
+KINDS = ("chairs", "chairs-sdhom", *MIXED_WORLDS)
 
 
 def _same(one, other) -> bool:

@@ -52,7 +52,8 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
     if rng.random() < effects.compression_share:
         low, high = effects.compression
         quality = int(rng.integers(low, high + 1))
-        out = [_compress(frame, quality) for frame in out]
+        change = int(rng.integers(-effects.compression_change, effects.compression_change + 1))
+        out = [_compress(out[0], quality), _compress(out[1], int(np.clip(quality + change, 1, 100)))]
 
     return replace(pair, first=out[0], second=out[1])
 

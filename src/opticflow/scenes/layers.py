@@ -1,7 +1,7 @@
 """Flat layers that move between two frames, and how a stack of them is drawn with exact flow and occlusion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -48,6 +48,17 @@ class Layer:
     """Factor on red, green and blue; the same in both frames."""
     opacity: float = 1.0
     """Factor on alpha; the same in both frames. A layer that hides half or less of what is behind it has no flow."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether it does not move at all; its flow is then exactly zero. See `settled`."""
+        return self.second is self.first and self.deformation is None
+
+
+def settled(layer: Layer) -> Layer:
+    """The layer at rest if it moves by nothing but the rounding of its matrices, else the layer as it is."""
+    moves = layer.deformation is not None or not np.allclose(layer.first, layer.second, rtol=1e-12, atol=1e-12)
+    return layer if moves else replace(layer, second=layer.first)
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,9 @@ def _follow(
     flow = np.zeros((height, width, 2), np.float32)
     state = np.zeros((height, width), np.uint8)
     for identity, (here, there) in enumerate(views):
+        if here.layer.rests:
+            state[(instances == identity) & (others != identity)] = 2
+            continue
         raster.follow(
             flow,
             state,

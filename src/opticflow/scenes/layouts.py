@@ -24,6 +24,7 @@ from jaxtyping import Float32, Float64
 
 from opticflow.io import atomic_path, write_flow, write_image
 from opticflow.io.atomic import write_bytes
+from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import InstanceMap, RenderedPair
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
@@ -180,8 +181,7 @@ class Layout(Protocol):
 
 LAYOUTS: dict[str, Layout] = {
     "chairs": FlyingChairsLayout(),
-    "mixed": FlyingChairsLayout(),
-    "fast": FlyingChairsLayout(),
+    **dict.fromkeys(MIXED_WORLDS, FlyingChairsLayout()),
     "chairs-sdhom": ChairsSDHomLayout(),
     "things": FlyingThings3DLayout(),
 }

@@ -13,7 +13,7 @@ import numpy as np
 from opticflow.scenes import materials, noise, rigid
 from opticflow.scenes.chairs import background_pool, cut, object_pool, resized
 from opticflow.scenes.effects import apply_effects
-from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render
+from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render, settled
 from opticflow.scenes.mixed_knobs import MixedKnobs, Range
 from opticflow.scenes.motion import placement, similarity
 from opticflow.scenes.rendered import RenderedPair
@@ -88,6 +88,8 @@ class Mixed:
         backdrop = layers[0].texture
         for _ in range(int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))):
             layers.append(self._object(rng, carried, backdrop, knobs))
+        if knobs.exact_rest:
+            layers = [settled(layer) for layer in layers]
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def stock(self) -> None:
@@ -112,7 +114,17 @@ class Mixed:
     def _backdrop(self, rng: np.random.Generator) -> Texture:
         if rng.random() < self.knobs.plain_share:
             return opaque(materials.plain(rng, *self.size))
-        return self._pictures.draw(rng)
+        texture = self._pictures.draw(rng)
+        return (
+            self._faint(rng, texture) if self.knobs.faint_share and rng.random() < self.knobs.faint_share else texture
+        )
+
+    def _faint(self, rng: np.random.Generator, texture: Texture) -> Texture:
+        """A picture without most of its contrast, mostly dark."""
+        contrast, level = rng.uniform(*self.knobs.faint), rng.uniform(*self.knobs.faint_level)
+        faint = cv2.convertScaleAbs(texture, alpha=contrast, beta=(1 - contrast) * level)
+        faint[..., 3] = 255
+        return faint
 
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
         """A far picture, the ground, walls, and things that stand there, seen by one moving camera."""

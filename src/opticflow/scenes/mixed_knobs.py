@@ -37,6 +37,9 @@ class Effects:
     compression_share: float = 0.4
     compression: tuple[int, int] = (25, 95)
     """JPEG quality; video of the web looks like 40 to 80."""
+    compression_change: int = 0
+    """Largest difference of the quality between the frames: in video, neighbouring frames are coded unlike each other,
+    so that even what rests looks different in both."""
 
     @classmethod
     def none(cls) -> "Effects":
@@ -61,7 +64,10 @@ class MixedKnobs:
     background_displacement: Range = (0.3, 90)
     """Likewise of the background; larger ones leave too little in view."""
     still_background_share: float = 0.06
-    """A camera on a tripod: exactly zero flow must be learnt, too."""
+    """A camera on a tripod: zero flow must be learnt, too."""
+    exact_rest: bool = False
+    """Whether all that rests has a flow of exactly zero; else it is zero but for rounding (1e-13 px), and points on the
+    outermost pixels may count as out of view."""
     still_object_share: float = 0.08
     """Objects that move with the background: an edge alone is no motion boundary."""
     rotation: float = 30
@@ -82,6 +88,12 @@ class MixedKnobs:
     """Things that stand in a rigid scene at their own depth: parallax."""
     plain_share: float = 0.05
     """Backgrounds almost without texture: the flow must then come from the borders."""
+    faint_share: float = 0.0
+    """Pictures in the background that are mostly dark and of little contrast, as rooms are in home video."""
+    faint: Range = (0.08, 0.5)
+    """What is left of their contrast."""
+    faint_level: Range = (8, 110)
+    """Grey level that their contrast is taken about."""
     chair_share: float = 0.3
     """Of objects that are chairs; they have holes, thin legs and shading."""
     stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
@@ -121,3 +133,52 @@ FAST = MixedKnobs(
 )
 """Few large objects that fly far before a slow background, mostly blurred and at times dark: much of the background is
 covered or comes into view, as in the fast scenes of films."""
+
+DRIVE = MixedKnobs(
+    objects=(0, 5),
+    background_displacement=(16, 150),
+    still_background_share=0.0,
+    still_object_share=0.2,
+    rigid_share=1.0,
+    forward_turning=(0.0, 0.9),
+    uprights=(2, 12),
+    plain_share=0.08,
+    pictures=80,
+    surfaces=80,
+    chairs=100,
+)
+"""A camera that drives and turns fast through streets, corridors and open country: near things move by tens of pixels,
+and much leaves the frame, so that its motion must be told from that of the rest (KITTI). Turns and steps cancel in
+part: the ground moves by about half of `background_displacement` on average, that is by 8 to 80 pixels, near things by more."""
+
+STILL = MixedKnobs(
+    objects=(0, 4),
+    object_size=(32, 360),
+    displacement=(1, 90),
+    still_background_share=1.0,
+    exact_rest=True,
+    still_object_share=0.15,
+    deformation_share=0.5,
+    plain_share=0.12,
+    faint_share=0.4,
+    pictures=80,
+    surfaces=60,
+    chairs=100,
+    effects=Effects(
+        clean_share=0.08,
+        fog_share=0.05,
+        exposure_share=0.5,
+        exposure=0.08,
+        grading=(0.8, 2.4),
+        noise_share=0.85,
+        noise=(1.0, 14.0),
+        compression_share=0.65,
+        compression=(20, 90),
+        compression_change=20,
+    ),
+)
+"""A camera on a tripod, at times with nothing that moves: the background's flow is exactly zero, and what differs in it
+is noise, compression and light, new in each frame. Much is dark, as in home video."""
+
+MIXED_WORLDS = {"mixed": MixedKnobs(), "fast": FAST, "drive": DRIVE, "still": STILL}
+"""Worlds of this family: their names and their numbers."""

@@ -1,13 +1,14 @@
 """The worlds by name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from opticflow.errors import InputError
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
-from opticflow.scenes.mixed_knobs import FAST, MixedKnobs
+from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.things import Things
 from opticflow.scenes.things_knobs import ThingsKnobs
@@ -69,29 +70,6 @@ def chairs_sdhom(
     return Chairs("chairs-sdhom", CHAIRS_SDHOM, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
-def mixed(
-    seed: int = 0,
-    *,
-    size: tuple[int, int] = CHAIRS_SIZE,
-    backgrounds: Path | None = None,
-    objects: Path | None = None,
-    knobs: MixedKnobs | None = None,
-) -> Mixed:
-    """The world for training robust weights."""
-    return Mixed(knobs or MixedKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
-
-
-def fast(
-    seed: int = 0,
-    *,
-    size: tuple[int, int] = CHAIRS_SIZE,
-    backgrounds: Path | None = None,
-    objects: Path | None = None,
-) -> Mixed:
-    """The world `mixed` with large objects that move far."""
-    return Mixed(FAST, seed=seed, size=size, backgrounds=backgrounds, objects=objects, kind="fast")
-
-
 def things(
     seed: int = 0,
     *,
@@ -108,10 +86,9 @@ WORLDS: dict[str, Callable[..., World]] = {
     "chairs": chairs,
     "chairs-sdhom": chairs_sdhom,
     "things": things,
-    "mixed": mixed,
-    "fast": fast,
+    **{kind: partial(Mixed, knobs, kind=kind) for kind, knobs in MIXED_WORLDS.items()},
 }
-"""Name -> function of (seed, size, backgrounds, objects)."""
+"""Name -> function of (seed=, size=, backgrounds=, objects=)."""
 
 SIZES = {kind: THINGS_SIZE if kind == "things" else CHAIRS_SIZE for kind in WORLDS}
 """Height and width that each world has if nothing else is asked for."""
@@ -145,5 +122,5 @@ def make_world(
     size = size or SIZES[kind]
     if not all(SMALLEST <= side <= LARGEST for side in size):
         raise InputError(f"frames of {size[1]}x{size[0]}; wanted {SMALLEST} to {LARGEST} pixels on each side")
-    world = WORLDS[kind](seed, size=size, backgrounds=backgrounds, objects=objects)
+    world = WORLDS[kind](seed=seed, size=size, backgrounds=backgrounds, objects=objects)
     return world if photographs is None else world.with_photographs(photographs)

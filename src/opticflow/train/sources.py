@@ -11,6 +11,7 @@ from opticflow.data.batches import Batch, RawBatch
 from opticflow.data.pool import Pool
 from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
+from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
 from opticflow.scenes.stock import folder_digest
@@ -20,7 +21,7 @@ from opticflow.train.recipe import Part, Recipe, Stage
 
 STAND_INS = {"things-clean": "things", "things-final": "things"}
 """The world in place of a data set, where it is not called like it."""
-LAYOUTS = {"mixed": "chairs", "fast": "chairs", "things": "things-final"}
+LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), "things": "things-final"}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
 HELD_OUT_SHARE = 10
 """One in so many pairs of a data set without splits is for measuring."""
