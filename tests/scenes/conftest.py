@@ -8,6 +8,8 @@ import pytest
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
 from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.things import Things
+from opticflow.scenes.things_knobs import THINGS_WORLDS
 from opticflow.scenes.worlds import World
 
 SMALL = (144, 192)
@@ -30,7 +32,22 @@ def _sdhom(seed: int, size: tuple[int, int]) -> Chairs:
     return Chairs("chairs-sdhom", replace(CHAIRS_SDHOM, pictures=3, sprites=6), seed=seed, size=size)
 
 
-SMALL_WORLDS = {"chairs": _chairs, "chairs-sdhom": _sdhom, **{kind: _preset(kind) for kind in MIXED_WORLDS}}
+def _solid(kind: str) -> Callable[[int, tuple[int, int]], Things]:
+    """A world of the family of `things`."""
+
+    def world(seed: int, size: tuple[int, int]) -> Things:
+        knobs = replace(THINGS_WORLDS[kind], picture_pool=3, material_pool=5, texture_side=256, statics=40)
+        return Things(knobs, seed=seed, size=size, kind=kind)
+
+    return world
+
+
+SMALL_WORLDS = {
+    "chairs": _chairs,
+    "chairs-sdhom": _sdhom,
+    **{kind: _preset(kind) for kind in MIXED_WORLDS},
+    **{kind: _solid(kind) for kind in THINGS_WORLDS},
+}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from opticflow.scenes.effects import apply_effects
 from opticflow.scenes.layers import Layer, render, settled
 from opticflow.scenes.mixed_knobs import STILL, Effects
+from opticflow.scenes.proof import prove
 from opticflow.scenes.rendered import RenderedPair
 
 
@@ -25,12 +26,13 @@ def leaving(pair: RenderedPair) -> float:
 
 
 def test_drive_moves_the_whole_scene_far_and_out_of_the_frame(small_world):
-    pairs = [small_world("drive")[index] for index in range(16)]
+    world, others = small_world("drive"), small_world("mixed")
+    pairs = [world[index] for index in range(16)]
     # what stands far away need not move, so the upper decile is compared with what the scenes are drawn for
     far = np.array([np.percentile(lengths(pair.forward), 90) for pair in pairs])
     assert np.mean((far > 4) & (far < 280)) > 0.9
     assert np.mean(far > 30) > 0.3 and np.mean(far < 30) > 0.3
-    ordinary = np.mean([leaving(small_world("mixed")[index]) for index in range(16)])
+    ordinary = np.mean([leaving(others[index]) for index in range(16)])
     assert np.mean([leaving(pair) for pair in pairs]) > max(0.07, 1.5 * ordinary)
 
 
@@ -61,6 +63,22 @@ def test_a_layer_that_rests_is_hidden_only_by_others():
     assert (pair.forward[pair.first_instances == 0] == 0).all()
     hidden = (pair.first_instances == 0) & (pair.second_instances == 1)
     np.testing.assert_array_equal(pair.first_occluded, hidden)
+
+
+def test_swift_things_are_small_and_fast_before_a_slow_background(small_world):
+    world, moved, sizes, scene = small_world("swift", size=(384, 512)), [], [], []
+    for index in range(6):
+        pair = world.clean(index)
+        length = np.hypot(pair.forward[..., 0], pair.forward[..., 1])
+        scene.append(np.median(length))
+        for number in np.unique(pair.first_instances)[-20:]:  # the last ones are before all others
+            rows, columns = np.nonzero(pair.first_instances == number)
+            sizes.append(max(np.ptp(rows), np.ptp(columns)) + 1)
+            moved.append(np.median(length[rows, columns]))
+    moved, sizes = np.array(moved), np.array(sizes)
+    assert max(scene) < 12
+    assert np.median(sizes) < 45 and sizes.max() < 130
+    assert np.mean(moved > 10) > 0.6 and np.mean(moved > sizes) > 0.4 and moved.max() > 80
 
 
 def grey(level: int, shape: tuple[int, int] = (96, 128)) -> RenderedPair:
@@ -104,3 +122,67 @@ def test_compression_differs_between_the_frames_of_a_still_camera():
         ]
         unlike = sum(not np.array_equal(one.first, one.second) for one in made)
         assert unlike >= different if change else unlike == 0
+
+
+def cameras(small_world, count: int) -> list[tuple[float, float, float, float, float]]:
+    """Of journeys: speed, height, angle between way and view, farthest static point, and whether all lies about it."""
+    found, world = [], small_world("drive-3d", size=(96, 128))
+    for scene in range(count):
+        place = world.renderer(scene).world
+        here, there = (place.camera.position(time) for time in (2, 3))
+        step, view = (there - here)[:2], place.camera.pose(2).rotation[2, :2]
+        angle = np.arccos(step @ view / np.linalg.norm(step) / np.linalg.norm(view))
+        around = (place.static.points.min(0) < here).all() and (here < place.static.points.max(0)).all()
+        reach = np.linalg.norm(place.static.points - here, axis=1).max()
+        found.append((float(np.linalg.norm(there - here)), float(here[2]), float(angle), float(reach), bool(around)))
+    return found
+
+
+def test_drive_3d_goes_where_it_looks_on_roads_and_in_rooms(small_world):
+    speed, height, angle, reach, around = np.array(cameras(small_world, 40)).T
+    rooms = reach < 40  # the backdrop of a road is farther
+    assert 0.15 < rooms.mean() < 0.55
+    assert 0.8 < np.median(speed[~rooms]) < 1.8 and 0.15 < np.median(speed[rooms]) < 0.5
+    assert ((height[~rooms] > 1.2) & (height[~rooms] < 2.1)).all()
+    assert np.median(angle) < 0.2 and angle.max() < 0.8
+    assert around.all()
+
+
+def test_nothing_is_seen_through_the_walls_of_a_room(small_world):
+    """Wherever the camera looks in a room it sees a surface, and that is near."""
+    world, rooms = small_world("drive-3d", size=(96, 128)), 0
+    for scene in range(10):
+        renderer = world.renderer(scene)
+        points = renderer.world.static.points
+        if np.ptp(points, axis=0).max() > 40:
+            continue
+        rooms += 1
+        for time in (0, 3, 6):
+            frame = renderer.frame(time)
+            assert frame.depth.max() < np.linalg.norm(np.ptp(points, axis=0))
+            assert np.isfinite(frame.into_future).all()
+    assert rooms > 0
+
+
+def test_near_things_are_many_and_some_are_very_fast(small_world):
+    world, speeds = small_world("things-near", size=(96, 128)), []
+    for scene in range(6):
+        renderer = world.renderer(scene)
+        things, lens = renderer.world.things, renderer.world.camera.lens
+        assert 10 <= len(things) <= 30
+        for thing in things:
+            here, there = (renderer.world.camera.pose(time)(thing.path(time)[None])[0] for time in (2, 3))
+            step = lens.focal * (there[:2] / there[2] - here[:2] / here[2]) * 960 / lens.width
+            speeds.append(np.linalg.norm(step))
+    assert 25 < np.median(speeds) < 80
+    assert 120 < np.percentile(speeds, 95) < 300
+
+
+@pytest.mark.parametrize("kind", ["things-near", "drive-3d"])
+def test_photometric_proof_of_solid_worlds(small_world, kind):
+    """As for `things`: off borders the second frame, fetched along the flow, is the first."""
+    world = small_world(kind, size=(288, 384))
+    proof = prove(world.clean(index) for index in range(0, 36, 4))
+    assert proof.error[50] < 1 and proof.error[99] < 12
+    assert proof.distinguished == 1
+    assert proof.cycle[50] < 0.01

@@ -12,6 +12,7 @@ from opticflow.scenes.worlds import WORLDS, make_world
 
 FIELDS = ("first", "second", "forward", "backward", "first_occluded", "second_occluded", "first_instances")
 KINDS = ("chairs", "chairs-sdhom", *MIXED_WORLDS)
+SOLID = ("things-near", "drive-3d")
 
 
 def _same(one, other) -> bool:
@@ -57,7 +58,7 @@ def test_occluded_points_are_hidden_by_another_instance(small_world, kind):
     assert np.concatenate(agreed).mean() > 0.9999
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", (*KINDS, *SOLID))
 def test_pair_depends_on_seed_and_index_alone(small_world, kind):
     early, late = small_world(kind), small_world(kind)
     for index in (7, 3):

@@ -183,13 +183,14 @@ def benchmark_generate(
     pairs: Annotated[int, typer.Option(help="How many pairs a round makes.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Pairs per second and core of each synthetic world, at its own size; of `things` frames of sequences.
+    """Pairs per second and core of each synthetic world, at its own size; frames of sequences where it makes those.
 
     Example: `opticflow benchmark generate chairs mixed`
     """
     from dataclasses import asdict
 
     from opticflow.scenes.speed import measure_speed
+    from opticflow.scenes.things_knobs import THINGS_WORLDS
     from opticflow.scenes.worlds import WORLDS
 
     results = [measure_speed(kind, pairs=pairs) for kind in kinds or WORLDS]
@@ -198,7 +199,7 @@ def benchmark_generate(
         return
     for result in results:
         print(
-            f"{result.kind:14} {result.pairs_per_second:6.1f} {'frames' if result.kind == 'things' else 'pairs'}"
+            f"{result.kind:14} {result.pairs_per_second:6.1f} {'frames' if result.kind in THINGS_WORLDS else 'pairs'}"
             f" of {result.size[1]}x{result.size[0]} per second and core"
             f"   (once per process: {result.stocking_seconds:.0f} s to make the pictures and objects)"
         )

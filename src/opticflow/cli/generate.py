@@ -10,7 +10,13 @@ from opticflow.cli.progress import show_json, show_progress
 
 
 def generate(
-    kind: Annotated[str, typer.Argument(help="chairs, chairs-sdhom, things, mixed or fast.", metavar="KIND")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="chairs, chairs-sdhom, mixed, fast, drive, still, swift, things, things-near or drive-3d.",
+            metavar="KIND",
+        ),
+    ],
     number: Annotated[int, typer.Option("-n", "--number", help="How many items.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
@@ -34,9 +40,9 @@ def generate(
 ) -> None:
     """Make a synthetic set with exact flow, in the layout that loaders of the published set read.
 
-    chairs, mixed and fast are written as FlyingChairs, chairs-sdhom as ChairsSDHom, things as FlyingThings3D (an item
-    is a sequence of ten frames); with occlusion and instance maps in folders of their own. Ctrl-C or a crash and later
-    `--resume` lose nothing.
+    things, things-near and drive-3d are written as FlyingThings3D (an item is a sequence of ten or seven frames),
+    chairs-sdhom as ChairsSDHom, all others as FlyingChairs; with occlusion and instance maps in folders of their own.
+    Ctrl-C or a crash and later `--resume` lose nothing.
 
     Example: `opticflow generate chairs -n 100 -o chairs`
 

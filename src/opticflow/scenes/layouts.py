@@ -26,6 +26,7 @@ from opticflow.io import atomic_path, write_flow, write_image
 from opticflow.io.atomic import write_bytes
 from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import InstanceMap, RenderedPair
+from opticflow.scenes.things_knobs import THINGS_WORLDS
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 CHAIRS_VALIDATION = 36
@@ -183,7 +184,7 @@ LAYOUTS: dict[str, Layout] = {
     "chairs": FlyingChairsLayout(),
     **dict.fromkeys(MIXED_WORLDS, FlyingChairsLayout()),
     "chairs-sdhom": ChairsSDHomLayout(),
-    "things": FlyingThings3DLayout(),
+    **dict.fromkeys(THINGS_WORLDS, FlyingThings3DLayout()),
 }
 """The layout of each kind of world."""
 

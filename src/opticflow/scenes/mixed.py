@@ -172,8 +172,8 @@ class Mixed:
         """An object `size` pixels long, and the scale that is left to do."""
         if rng.random() < self.knobs.chair_share:
             return resized(self._chairs.draw(rng), size)
-        longer = max(16, round(size))
-        rows, columns = longer, max(12, round(longer * rng.uniform(0.3, 1.0)))
+        longer = max(self.knobs.smallest_stencil, round(size))
+        rows, columns = longer, max(12, round(longer * rng.uniform(*self.knobs.slenderness)))
         if rng.random() < 0.5:
             rows, columns = columns, rows
         kind = rng.choice(list(STENCILS), p=self.knobs.stencil_shares)

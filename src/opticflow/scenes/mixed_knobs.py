@@ -98,6 +98,10 @@ class MixedKnobs:
     """Of objects that are chairs; they have holes, thin legs and shading."""
     stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
     """Of the shapes of the other objects, in the order of `STENCILS`; a third is thin: fences, wires, writing."""
+    smallest_stencil: int = 16
+    """Length in pixels of the smallest of them, with a clear margin of 3 on each side."""
+    slenderness: Range = (0.3, 1.0)
+    """Their shorter side as a share of the longer one."""
     transparent_share: float = 0.08
     """Glass, veils, smoke. The flow is that of the layer if it hides more than half; the rest shows through."""
     opacity: Range = (0.55, 0.95)
@@ -149,7 +153,7 @@ DRIVE = MixedKnobs(
 )
 """A camera that drives and turns fast through streets, corridors and open country: near things move by tens of pixels,
 and much leaves the frame, so that its motion must be told from that of the rest (KITTI). Turns and steps cancel in
-part: the ground moves by about half of `background_displacement` on average, that is by 8 to 80 pixels, near things by more."""
+part: on average the ground moves by half of `background_displacement`, by 8 to 75 pixels, and near things by more."""
 
 STILL = MixedKnobs(
     objects=(0, 4),
@@ -180,5 +184,31 @@ STILL = MixedKnobs(
 """A camera on a tripod, at times with nothing that moves: the background's flow is exactly zero, and what differs in it
 is noise, compression and light, new in each frame. Much is dark, as in home video."""
 
-MIXED_WORLDS = {"mixed": MixedKnobs(), "fast": FAST, "drive": DRIVE, "still": STILL}
+SWIFT = MixedKnobs(
+    objects=(20, 50),
+    object_size=(8, 100),
+    displacement=(10, 150),
+    background_displacement=(0.2, 8),
+    still_background_share=0.35,
+    exact_rest=True,
+    still_object_share=0.15,
+    rotation=20,
+    zoom=0.1,
+    deformation_share=0.2,
+    rigid_share=0.2,
+    uprights=(0, 4),
+    chair_share=0.35,
+    stencil_shares=(0.35, 0.05, 0.1, 0.1, 0.3, 0.1),
+    smallest_stencil=12,
+    slenderness=(0.12, 1.0),
+    transparent_share=0.03,
+    pictures=80,
+    surfaces=60,
+    chairs=200,
+    effects=Effects(motion_blur_share=0.4, shutter=(0.1, 0.6), fog_share=0.08),
+)
+"""Many small, slender and thin things that fly by before a background that hardly moves, at times blurred: balls,
+sticks, limbs, wires, chairs with legs. Many move farther than they are long."""
+
+MIXED_WORLDS = {"mixed": MixedKnobs(), "fast": FAST, "drive": DRIVE, "still": STILL, "swift": SWIFT}
 """Worlds of this family: their names and their numbers."""

@@ -30,6 +30,7 @@ class Things:
         size: tuple[int, int] | None = None,
         backgrounds: Path | None = None,
         objects: Path | None = None,
+        kind: str = "things",
     ) -> None:
         """Set up the world; pictures are made when first needed.
 
@@ -38,12 +39,13 @@ class Things:
             backgrounds: a folder of pictures that replace the procedural photographs on the ground, the backdrop and
                 the objects.
             objects: refused, since the objects are solids.
+            kind: the world's name.
         """
         if objects is not None:
             raise InputError("things have solid objects, and --objects gives cut-outs; leave it out")
         if size is not None:
             knobs = replace(knobs, height=size[0], width=size[1])
-        self.kind, self.knobs, self.seed, self.size = "things", knobs, seed, (knobs.height, knobs.width)
+        self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, (knobs.height, knobs.width)
         self._pictures = _picture_pool(knobs, [seed, 21], backgrounds)
         self._materials = Pool(
             lambda rng, _: materials.surface(rng, knobs.texture_side, knobs.texture_side),
@@ -78,22 +80,22 @@ class Things:
         """What a set stores: the whole scene, with both passes and both directions of time."""
         renderer = self.renderer(index)
         frames = tuple(renderer.frame(time) for time in range(self.knobs.frames))
-        return ThingsSequence(frames, f"things, seed {self.seed}, scene {index}")
+        return ThingsSequence(frames, f"{self.kind}, seed {self.seed}, scene {index}")
 
     def __getitem__(self, index: int) -> RenderedPair:
         """A pair for training: of either pass and either direction of time, at random."""
         scene, first = self._place(index)
         rng = np.random.default_rng([self.seed, 20, index, 1])
-        rendering = "final" if rng.random() < 0.5 else "clean"
+        rendering = "final" if rng.random() < self.knobs.final_share else "clean"
         pair = self.renderer(scene).pair(first, rendering)
         pair = pair.reversed() if rng.random() < 0.5 else pair
-        return replace(pair, name=f"things, seed {self.seed}, index {index}")
+        return replace(pair, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def clean(self, index: int) -> RenderedPair:
         """The same surfaces without light and without effects: the frames show exactly what moves."""
         scene, first = self._place(index)
         renderer = self._composed(scene, replace(self.knobs, lighting=False))
-        return replace(renderer.pair(first), name=f"things, seed {self.seed}, index {index}, unlit")
+        return replace(renderer.pair(first), name=f"{self.kind}, seed {self.seed}, index {index}, unlit")
 
     def _place(self, index: int) -> tuple[int, int]:
         """Scene and first frame of pair number `index`."""

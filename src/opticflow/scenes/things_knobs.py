@@ -8,6 +8,37 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class Journey:
+    """How a camera travels that goes where it looks, as in a vehicle or in a hand. Lengths are metres, times frames,
+    angles radians. Ranges of speeds and turns are medians and spreads (standard deviations of the logarithm)."""
+
+    speed: Range = (1.3, 0.4)
+    """On a road: 50 km/h at ten frames a second are 1.4 m."""
+    reserve: float = 0.6
+    """Longest way in one frame as a share of the distance at which the ground comes into view."""
+    height: Range = (1.3, 2.0)
+    """Of a camera on or in a vehicle."""
+    turn: Range = (0.018, 0.9)
+    """Of the heading; a vehicle that turns off at a crossing reaches 0.05."""
+    aside: float = 0.12
+    """Standard deviation of the direction of view from the heading."""
+    focal: Range = (560.0, 1000.0)
+    """Pixels at a width of 960, for a field of view of 81 (KITTI) to 51 degrees."""
+    roadside: Range = (2.6, 16.0)
+    """Distance from the way at which things stand, log-uniform: the nearest move the farthest."""
+    houses_share: float = 0.45
+    """Sides of the road that are lined with houses."""
+    room_share: float = 0.35
+    """Scenes that are inside a room; the near walls there make up for the lower speed."""
+    room_speed: Range = (0.28, 0.5)
+    room_turn: Range = (0.03, 0.8)
+    """People and hand-held cameras turn faster than vehicles."""
+    room_height: Range = (0.7, 1.8)
+    furniture: tuple[int, int] = (8, 30)
+    """Fewest and most things in a room, if there is space for them."""
+
+
+@dataclass(frozen=True)
 class ThingsKnobs:
     """How scenes of the FlyingThings3D kind are made.
 
@@ -55,6 +86,9 @@ class ThingsKnobs:
     """Standard deviation of its roll per frame in radians."""
     steadiness: float = 5.0
     """Frames between the knots of all paths: how quickly motion changes."""
+    journey: Journey | None = None
+    """If given, the camera goes where it looks, by these numbers instead of those of `focal`, `camera_height`,
+    `camera_speed` and `camera_turn`."""
 
     pictures: int = 3
     """Pictures like photographs in a scene, besides the ground's. The first is on the backdrop; objects share them all
@@ -77,6 +111,8 @@ class ThingsKnobs:
     brightness_change: float = 0.04
     """Standard deviation of the relative change of the lamp from knot to knot."""
 
+    final_share: float = 0.5
+    """Of the pairs that are taken from the final pass when pairs are asked for."""
     shutter: Range = (0.2, 0.6)
     """Share of the time between frames during which the shutter is open, in the final pass. 0.5 is the film maker's
     rule (180 degrees)."""
@@ -105,3 +141,37 @@ class ThingsKnobs:
     def zoom(self) -> float:
         """Size of this picture relative to one 960 pixels wide."""
         return self.width / 960
+
+
+NEAR = ThingsKnobs(
+    objects=(10, 30),
+    object_size=(0.03, 0.25),
+    object_depth=(1.5, 8.0),
+    object_speed=(50.0, 0.8),
+    steadiness=2.5,
+    statics=50,
+    frames=7,
+    pairs_per_scene=6,  # all of them, since neighbouring pairs share a frame, which is drawn once
+    final_share=0.65,
+)
+"""Many objects near the camera, a tenth of them faster than 140 pixels and one in fifty than 250, often blurred: the
+crowded and fast scenes of films (Sintel's market). Knots of the paths are near each other, since a fast path that is
+turned back at the border within a few frames would be slow between far ones."""
+
+DRIVE = ThingsKnobs(
+    objects=(0, 7),
+    object_size=(0.02, 0.2),
+    object_depth=(3.0, 25.0),
+    object_speed=(15.0, 0.9),
+    statics=70,
+    frames=7,
+    pairs_per_scene=6,  # all of them, since neighbouring pairs share a frame, which is drawn once
+    reach=50.0,
+    roll=0.002,
+    journey=Journey(),
+)
+"""A camera that drives along roads and walks through rooms: the whole scene moves by the camera's motion, near things
+by far, and much leaves the frame."""
+
+THINGS_WORLDS = {"things": ThingsKnobs(), "things-near": NEAR, "drive-3d": DRIVE}
+"""Worlds of this family: their names and their numbers."""

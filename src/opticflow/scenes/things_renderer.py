@@ -1,6 +1,7 @@
 """From a composed world to pictures, flow, occlusion, instances and depth."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,12 +83,12 @@ class ThingsRenderer:
         self._softness = softness
         self._lens_blur = lens_blur
         self._visibility: dict[int, Visibility] = {}
+        self._clean: dict[int, Float32[np.ndarray, "height width 3"]] = {}
 
     def visibility(self, time: int) -> Visibility:
         """What is seen at a time; three neighbouring times are kept."""
         if time not in self._visibility:
-            if len(self._visibility) == 3:
-                del self._visibility[max(self._visibility, key=lambda other: abs(other - time))]
+            _make_room(self._visibility, time)
             world = self.world
             self._visibility[time] = look(world.points(time), world.surface.triangles, world.camera.lens)
         return self._visibility[time]
@@ -102,11 +103,16 @@ class ThingsRenderer:
         return np.where(seen == EMPTY, 0, self.world.owners[seen])
 
     def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
-        """The scene as it is, in grey levels."""
-        world = self.world
-        light = world.light(time)
-        picture = shade(self.visibility(time), world.surface, world.normals(time), light, self._softness)
-        return cv2.GaussianBlur(picture, (0, 0), self._lens_blur) if self._lens_blur > 0 else picture
+        """The scene as it is, in grey levels; three neighbouring times are kept."""
+        if time not in self._clean:
+            _make_room(self._clean, time)
+            world = self.world
+            picture = shade(
+                self.visibility(time), world.surface, world.normals(time), world.light(time), self._softness
+            )
+            blurred = cv2.GaussianBlur(picture, (0, 0), self._lens_blur) if self._lens_blur > 0 else picture
+            self._clean[time] = blurred
+        return self._clean[time]
 
     def final(self, time: int, clean: Float32[np.ndarray, "height width 3"], into_future: FlowArray) -> Frame:
         """The scene as a camera takes it, made from the clean picture and the motion."""
@@ -117,7 +123,7 @@ class ThingsRenderer:
         check_rendering(rendering)
         forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
         return RenderedPair(
-            first=self._rendered(first, rendering),
+            first=self._rendered(first, rendering, forward),
             second=self._rendered(first + 1, rendering),
             forward=forward.flow,
             backward=backward.flow,
@@ -127,9 +133,11 @@ class ThingsRenderer:
             second_instances=self.instances(first + 1),
         )
 
-    def _rendered(self, time: int, rendering: str) -> Frame:
+    def _rendered(self, time: int, rendering: str, into_future: Motion | None = None) -> Frame:
         clean = self.clean(time)
-        return as_levels(clean) if rendering == "clean" else self.final(time, clean, self.motion(time, time + 1).flow)
+        if rendering == "clean":
+            return as_levels(clean)
+        return self.final(time, clean, (into_future or self.motion(time, time + 1)).flow)
 
     def frame(self, time: int) -> ThingsFrame:
         """Everything about one moment."""
@@ -150,6 +158,12 @@ class ThingsRenderer:
             intrinsics=intrinsics,
             extrinsics=camera.pose(time).matrix,
         )
+
+
+def _make_room(kept: dict[int, Any], time: int) -> None:
+    """Drop the time farthest from this one if three are kept."""
+    if len(kept) == 3:
+        del kept[max(kept, key=lambda other: abs(other - time))]
 
 
 def as_levels(picture: Float32[np.ndarray, "height width 3"]) -> Frame:

@@ -11,7 +11,7 @@ from opticflow.scenes.mixed import Mixed
 from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_knobs import THINGS_WORLDS
 
 CHAIRS_SIZE = (384, 512)
 """Height and width of FlyingChairs and ChairsSDHom."""
@@ -70,27 +70,15 @@ def chairs_sdhom(
     return Chairs("chairs-sdhom", CHAIRS_SDHOM, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
-def things(
-    seed: int = 0,
-    *,
-    size: tuple[int, int] = THINGS_SIZE,
-    backgrounds: Path | None = None,
-    objects: Path | None = None,
-    knobs: ThingsKnobs | None = None,
-) -> Things:
-    """The world of FlyingThings3D."""
-    return Things(knobs or ThingsKnobs(), seed=seed, size=size, backgrounds=backgrounds, objects=objects)
-
-
 WORLDS: dict[str, Callable[..., World]] = {
     "chairs": chairs,
     "chairs-sdhom": chairs_sdhom,
-    "things": things,
+    **{kind: partial(Things, knobs, kind=kind) for kind, knobs in THINGS_WORLDS.items()},
     **{kind: partial(Mixed, knobs, kind=kind) for kind, knobs in MIXED_WORLDS.items()},
 }
 """Name -> function of (seed=, size=, backgrounds=, objects=)."""
 
-SIZES = {kind: THINGS_SIZE if kind == "things" else CHAIRS_SIZE for kind in WORLDS}
+SIZES = {**dict.fromkeys(WORLDS, CHAIRS_SIZE), "things": THINGS_SIZE}
 """Height and width that each world has if nothing else is asked for."""
 
 

@@ -15,13 +15,14 @@ from opticflow.scenes.mixed_knobs import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
 from opticflow.scenes.stock import folder_digest
+from opticflow.scenes.things_knobs import THINGS_WORLDS
 from opticflow.scenes.worlds import CHAIRS_SIZE, WORLDS, make_world
 from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
 
 STAND_INS = {"things-clean": "things", "things-final": "things"}
 """The world in place of a data set, where it is not called like it."""
-LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), "things": "things-final"}
+LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), **dict.fromkeys(THINGS_WORLDS, "things-final")}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
 HELD_OUT_SHARE = 10
 """One in so many pairs of a data set without splits is for measuring."""
