@@ -154,7 +154,7 @@ NEAR = ThingsKnobs(
     pairs_per_scene=6,  # all of them, since neighbouring pairs share a frame, which is drawn once
     final_share=0.65,
 )
-"""Many objects near the camera, a tenth of them faster than 140 pixels and one in fifty than 250, often blurred: the
+"""Many objects near the camera, one in twenty faster than 150 pixels and one in a hundred than 250, often blurred: the
 crowded and fast scenes of films (Sintel's market). Knots of the paths are near each other, since a fast path that is
 turned back at the border within a few frames would be slow between far ones."""
 
