@@ -1,4 +1,5 @@
-"""RAFT, and RAFT-pyramid, as references compute them: what the fast forms are compared with, in tests and by `opticflow benchmark`."""
+"""RAFT and RAFT-pyramid as a reference computes them: what the fast forms are compared with, in tests and by
+`opticflow benchmark`."""
 
 import copy
 

@@ -26,8 +26,8 @@ class Trace:
     """What was seen, in the order in which it happened; detached from the graph of gradients."""
 
     flows: Estimates = field(default_factory=list)
-    """In pixels of the frames. RAFT, RAFT-pyramid: after each iteration, at the frames' size. FlowNets: at each scale, each
-    estimator of a stack in its turn, the fusion last."""
+    """In pixels of the frames. RAFT, RAFT-pyramid: after each iteration, at the frames' size. FlowNets: at each scale,
+    each estimator of a stack in its turn, the fusion last."""
     pyramids: list[list[Tensor]] = field(default_factory=list)
     """RAFT's correlation pyramid: a level is (batch * rows * columns of the first frame) x 1 x rows x columns."""
     looked_up: list[Tensor] = field(default_factory=list)

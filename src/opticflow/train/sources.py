@@ -28,6 +28,10 @@ HELD_OUT_SHARE = 10
 """One in so many pairs of a data set without splits is for measuring."""
 HELD_OUT = 1_000_003
 """The seed of all worlds for validation."""
+POOLED = 2048
+"""Samples of all worlds of a stage that are in use at a time: 6 GB at the size of FlyingChairs."""
+LARGEST_POOL = 512
+"""Of one world."""
 STAGES_APART = 1000
 """Between the seeds of two stages, so that the second does not see the first's samples again."""
 
@@ -162,7 +166,7 @@ class RecipeSources:
             folders: where they may be.
             seed: of worlds, order and variations.
             workers: processes that prepare samples.
-            pool: where what worlds make is kept, some 3 GB for each; in the memory of each worker if not given.
+            pool: where what worlds make is kept, up to 3 GB for each; in the memory of each worker if not given.
             photographs: a folder of pictures that worlds for training take a share of theirs from; those for
                 validation do not, so that errors can be compared.
             gpu: whether the network is on one, for which batches come in a form that is quick to bring there.
@@ -219,8 +223,10 @@ class RecipeSources:
         found = self.found[part]
         if not isinstance(found, str):
             return found
-        folder = self.pool / stage.name / part.dataset if self.pool else None
-        return Pool(partial(make_world, found, seed, photographs=self.photographs), seed=seed, folder=folder)
+        folder = self.pool / stage.name / f"{part.dataset}-{seed}" if self.pool else None
+        make = partial(make_world, found, seed, photographs=self.photographs)
+        capacity = min(LARGEST_POOL, POOLED // len(stage.data))
+        return Pool(make, seed=seed, capacity=capacity, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
         """The fixed set on which the error is measured; the same whatever the seed, and made once for all stages that

@@ -203,6 +203,16 @@ before), which is what FlyingThings3D does, and 1 % by more than 160 px."""
 
 DEFAULT_FAR_BLURRED = replace(DEFAULT_FAR, colours=(MotionBlur(0.5), _DENSE_JITTER))
 
+
+def _with_noise(augmentation: Augmentation) -> Augmentation:
+    return replace(augmentation, colours=(*augmentation.colours, SENSOR_NOISE))
+
+
+WORLDS = _with_noise(DEFAULT_MIX)
+WORLDS_FAR = _with_noise(DEFAULT_FAR_BLURRED)
+WORLDS_STILL = replace(WORLDS, geometry=replace(WORLDS.geometry, relative_probability=0))
+"""Nothing is added to the motion: what stands still stays so, under noise that each frame has of its own."""
+
 PRESETS: dict[str, Augmentation] = {
     "none": NONE,
     "flownet": FLOWNET,
@@ -216,4 +226,7 @@ PRESETS: dict[str, Augmentation] = {
     "default-mix": DEFAULT_MIX,
     "default-far": DEFAULT_FAR,
     "default-far-blurred": DEFAULT_FAR_BLURRED,
+    "worlds": WORLDS,
+    "worlds-far": WORLDS_FAR,
+    "worlds-still": WORLDS_STILL,
 }
