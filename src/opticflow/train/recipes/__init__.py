@@ -4,15 +4,16 @@ import difflib
 
 from opticflow.errors import InputError
 from opticflow.train.recipe import Recipe
+from opticflow.train.recipes.default import DEFAULT, GPU
 from opticflow.train.recipes.finetune import finetune
 from opticflow.train.recipes.flownet import FINE, LONG, SHORT, curriculum
-from opticflow.train.recipes.default import DEFAULT, GPU
 from opticflow.train.recipes.raft import MIXED_PRECISION, TWO_GPUS
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         DEFAULT,
+        GPU,
         finetune(),
         SHORT,
         LONG,

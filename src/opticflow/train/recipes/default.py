@@ -44,8 +44,9 @@ MIX = (
     _solids("drive-3d", 0.14),
     _solids("things-near", 0.15),
 )
-"""Three tenths are rigid scenes under a camera that drives: what carries motion to where nothing can be matched. More of
-them costs accuracy on films (RAFT with rigid pairs in its last 32,000 steps: KITTI 5.0 to 3.5 px, Sintel 1.4 to 1.9)."""
+"""Three tenths are rigid scenes under a camera that drives: they teach to carry motion to where nothing can be matched.
+More of them costs accuracy on films (RAFT with rigid pairs alone in its last 32,000 steps: KITTI 5.0 to 3.5 px, Sintel
+1.4 to 1.9)."""
 
 DEFAULT = Recipe(
     "default",
@@ -73,10 +74,10 @@ DEFAULT = Recipe(
             validation_samples=35,
             validate_every=5_000,
             keeps_best=False,
-            source="optimiser, rate and loss are RAFT's, for its smallest batches. Crops and iterations are as small as "
-            "the pyramid bears: at 1/32 two iterations reach across a crop, and a sample costs a quarter of one of "
-            "384 x 512; wide crops show how a camera moves that drives. The rate is held high, so that training can go "
-            "on from any point, and falls at the end alone",
+            source="optimiser, rate and loss are RAFT's, for its smallest batches. Crops and iterations are as small "
+            "as the pyramid bears: at 1/32 two iterations reach across a crop, and a sample costs a quarter of one "
+            "of 384 x 512; wide crops show how a camera moves that drives. The rate is held high, so that training "
+            "can go on from any point, and falls at the end alone",
         ),
     ),
 )
