@@ -45,6 +45,19 @@ def test_other_formats(kind):
     assert instance_norm(x).dtype == kind
 
 
+def test_half_precision_under_autocast_is_the_rounded_single_one():
+    x = (100 + torch.randn(2, 8, 12, 16)).bfloat16().requires_grad_()
+    weights = torch.randn(2, 8, 12, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = instance_norm(x)
+    wanted = F.instance_norm(x.detach().double())
+    torch.testing.assert_close(found.detach().double(), wanted, rtol=2**-8, atol=2**-8)
+    (gradient,) = torch.autograd.grad((found.float() * weights).sum(), x)
+    other = x.detach().double().requires_grad_()
+    (exact,) = torch.autograd.grad((F.instance_norm(other) * weights).sum(), other)
+    torch.testing.assert_close(gradient.double(), exact, rtol=2**-7, atol=2**-6)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_a_gpu_half_precision_stays_so_and_its_sums_are_single():
     x = (100 + torch.randn(2, 8, 92, 124)).bfloat16()

@@ -87,6 +87,8 @@ def train(
 
     Example: `opticflow train finetune --weights RAFT-small --data pairs=my-pairs --minutes 20 -o mine`
     """
+    import psutil
+
     from opticflow.estimator.memory import parse_memory
     from opticflow.estimator.precision import choose_device
     from opticflow.train import train as run_recipe
@@ -133,7 +135,9 @@ def train(
     )
     if not quiet and _leads():
         print("\n".join(sources.described()))
-    run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), report=show, **options)
+    # a budget of time holds for the whole command
+    begun = time.monotonic() - (time.time() - psutil.Process().create_time())
+    run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), begun=begun, report=show, **options)
     if not quiet and _leads():
         print(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
 

@@ -78,6 +78,7 @@ def train(
     part_size: int | None = None,
     settings: dict[str, Any] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    begun: float | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
     """Run all stages of a recipe, or what is left of them.
@@ -104,6 +105,7 @@ def train(
         part_size: bytes of a file of the training's state, which is then written in parts; None: one file.
         settings: kept in run.json; a run with a budget of steps is only resumed with the same.
         clock: seconds, for the budget of time.
+        begun: when that budget began, by the clock; now if not given.
         report: called at every row of the log.
 
     Raises:
@@ -111,7 +113,7 @@ def train(
         TrainingError: a loss or gradient that is not finite; with a budget of time, half of the last steps were so. The
             others are passed over then, and counted in the log.
     """
-    started = clock()
+    begun = clock() if begun is None else begun
     fabric, number_format = launch(device, precision)
     for stage in recipe.stages:
         if stage.batch % fabric.world_size:
@@ -126,7 +128,7 @@ def train(
         run = Run.begin(folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None)
     options = Options(log_every, checkpoint_every, part_size, weights, report)
     if run.pieces:
-        _by_the_clock(run, sources, fabric, number_format, options, started, clock, new=minutes is not None)
+        _by_the_clock(run, sources, fabric, number_format, options, begun, clock, new=minutes is not None)
         return run
     for index, stage in enumerate(recipe.stages):
         if run.place(stage).state().step < stage.steps:
@@ -143,7 +145,7 @@ def _by_the_clock(
     fabric: Any,
     number_format: str,
     options: "Options",
-    started: float,
+    begun: float,
     clock: Callable[[], float],
     *,
     new: bool,
@@ -168,7 +170,7 @@ def _by_the_clock(
             budget = TimeBudget(state.seconds, state.used, clock)
         else:
             left = sum(later.steps for later, done in zip(stages[index:], ended[index:], strict=True) if not done)
-            over = spent + clock() - started
+            over = spent + clock() - begun
             budget = TimeBudget(max(1.0, (seconds - over) * stage.steps / left), 0.0, clock)
         with tuned_convolutions(fabric.device):
             StageRun(stage, run, sources, fabric, number_format, options, budget, piece=number).run()

@@ -171,7 +171,7 @@ RAFT_SINTEL_HD1K = _raft_sparse(-0.5, 0.2, flips=True)
 RAFT_KITTI = _raft_sparse(-0.2, 0.4, flips=False)
 
 
-def _own(zoom: Spread, relative: Placement) -> Augmentation:
+def _own(zoom: Spread, relative: Placement, relative_probability: float = 0.5) -> Augmentation:
     return Augmentation(
         "this project's, for its own worlds: RAFT's colours and boxes, and FlowNet's geometry, which turns frames and "
         "adds motion to half of the samples, so that displacements are wide",
@@ -184,7 +184,7 @@ def _own(zoom: Spread, relative: Placement) -> Augmentation:
                 squeeze=factor(0, 0.15),
             ),
             relative,
-            relative_probability=0.5,
+            relative_probability=relative_probability,
             flip_left_right=0.5,
             flip_up_down=0.1,
         ),
@@ -210,7 +210,7 @@ def _with_noise(augmentation: Augmentation) -> Augmentation:
 
 WORLDS = _with_noise(DEFAULT_MIX)
 WORLDS_FAR = _with_noise(DEFAULT_FAR_BLURRED)
-WORLDS_STILL = replace(WORLDS, geometry=replace(WORLDS.geometry, relative_probability=0))
+WORLDS_STILL = _with_noise(_own(factor(0.15, 0.4), _RELATIVE, relative_probability=0))
 """Nothing is added to the motion: what stands still stays so, under noise that each frame has of its own."""
 
 PRESETS: dict[str, Augmentation] = {
