@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 import opticflow
 from opticflow.metrics import measure
 from opticflow.models import MODELS
-from opticflow.models.layers import Convolution
 from opticflow.models.raft import AllPairs, ConvexUpsampler, ConvGRU, FlowHead, MotionEncoder, UpdateBlock
-from opticflow.models.raft_pyramid import PyramidEncoder, RAFTPyramid, StateUpsampler
+from opticflow.models.raft_pyramid import FirstFlow, PyramidEncoder, RAFTPyramid, StateUpsampler
 from opticflow.ops.kept_memory import keep_freed_memory
 from opticflow.scenes.worlds import CHAIRS_SIZE, make_world
 from opticflow.train import Part, Recipe, Stage, train
@@ -39,7 +37,7 @@ def raft_pyramid_gru(*, iterations: int = 4) -> RAFTPyramid:
         feature_encoder=PyramidEncoder(inputs=3, widths=widths, outputs=96),
         context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
         correlation=correlation,
-        first_flow=nn.Sequential(Convolution(hidden, 128, 3, padding=1), nn.ReLU(), Convolution(128, 2, 3, padding=1)),
+        first_flow=FirstFlow(hidden, 128),
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=82),
             gru=[ConvGRU(hidden, context + 82, (3, 3))],

@@ -10,7 +10,7 @@ import torch
 
 from opticflow.data import device_stream
 from opticflow.data.augmentation import PRESETS
-from opticflow.data.augmentation.batched import RawBatch
+from opticflow.data.augmentation.batched import RawSamples
 from opticflow.data.device_stream import DeviceStream
 from opticflow.data.raw import Arrival, Origin, in_steps
 from opticflow.errors import InputError
@@ -25,7 +25,7 @@ class Instant:
     """Workers of which one sample is ready whenever somebody asks."""
 
     def __init__(self, mix, size, *, workers, seed):
-        self.mix, self.slots, self.numbers, self.free = mix, RawBatch.empty(1, size), count(), True
+        self.mix, self.slots, self.numbers, self.free = mix, RawSamples.empty(1, size), count(), True
 
     def arrived(self, timeout):
         assert self.free

@@ -6,16 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opticflow.data.augmentation.batched import RawBatch
+from opticflow.data.augmentation.batched import RawSamples
 from opticflow.data.ring import Note, Ring
 from opticflow.errors import InputError
 
 SIZE = (2, 3)
 
 
-def numbered(number: int) -> RawBatch:
+def numbered(number: int) -> RawSamples:
     """Two samples of which the second shows a number."""
-    samples = RawBatch.empty(2, SIZE)
+    samples = RawSamples.empty(2, SIZE)
     for part in samples.parts:
         part.fill_(1)
     samples.first[1], samples.second[1], samples.flow[1] = number, number + 1, -number

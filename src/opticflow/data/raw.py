@@ -23,7 +23,7 @@ import torch.multiprocessing
 from jaxtyping import Int16
 
 from opticflow.data.augmentation import Augmentation
-from opticflow.data.augmentation.batched import STEPS, RawBatch
+from opticflow.data.augmentation.batched import STEPS, RawSamples
 from opticflow.data.order import Interleaving, Shuffle
 from opticflow.data.pool import World
 from opticflow.errors import DatasetError, InputError, OpticflowError
@@ -112,7 +112,7 @@ class RawWorkers:
         if workers < 1 or slots < 1:
             raise InputError(f"{workers} workers with {slots} slots; wanted at least 1 each")
         Interleaving([origin.share for origin in mix], seed)  # refuses shares that make no sense
-        self.slots = RawBatch.empty(workers * slots, size)
+        self.slots = RawSamples.empty(workers * slots, size)
         for part in self.slots.parts:
             part.share_memory_()
         self._per_worker = slots
@@ -197,7 +197,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _work(
-    pipe: Connection, slots: RawBatch, free: list[int], mix: list[Origin], seed: int, worker: int, workers: int
+    pipe: Connection, slots: RawSamples, free: list[int], mix: list[Origin], seed: int, worker: int, workers: int
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, height, width = slots.valid.shape
@@ -222,7 +222,7 @@ def _work(
 def _samples(
     mix: list[Origin], size: tuple[int, int], seed: int, worker: int, workers: int
 ) -> Iterator[tuple[int, str, tuple[np.ndarray, ...]]]:
-    """One worker's share of all samples: place in the mix, name, and the parts of a `RawBatch`."""
+    """One worker's share of all samples: place in the mix, name, and the parts of a `RawSamples`."""
     interleaving = Interleaving([origin.share for origin in mix], seed)
     opened: dict[int, _Opened] = {}
     for position in count(worker, workers):

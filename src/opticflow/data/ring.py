@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from opticflow.data.augmentation.batched import RawBatch
+from opticflow.data.augmentation.batched import RawSamples
 from opticflow.data.augmentation.batched.numbers import on
 from opticflow.errors import InputError
 
@@ -40,7 +40,7 @@ class Ring:
         """Samples so far."""
         self.taken_out = 0
         """Uses of samples so far."""
-        self._room = RawBatch.empty(capacity, size, device)
+        self._room = RawSamples.empty(capacity, size, device)
         self._notes: list[Note] = []
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class Ring:
         """How often a sample has been used on average."""
         return self.taken_out / max(1, self.put_in)
 
-    def put(self, samples: RawBatch, number: int, note: Note) -> None:
+    def put(self, samples: RawSamples, number: int, note: Note) -> None:
         """Copy one of some samples, of 16-bit flow, in."""
         place = self.put_in % self.capacity
         for room, part in zip(self._room.parts, samples.parts, strict=True):
@@ -60,7 +60,7 @@ class Ring:
         self._notes[place : place + 1] = [note]
         self.put_in += 1
 
-    def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawBatch, Sequence[Note]]:
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawSamples, Sequence[Note]]:
         """Different samples of those that are there, at random; all equally likely.
 
         Raises:
@@ -71,4 +71,4 @@ class Ring:
         places = rng.choice(len(self), batch, replace=False)
         self.taken_out += batch
         index = on(self._room.valid.device, places, np.int64)
-        return RawBatch(*(part[index] for part in self._room.parts)), [self._notes[place] for place in places]
+        return RawSamples(*(part[index] for part in self._room.parts)), [self._notes[place] for place in places]

@@ -9,7 +9,7 @@ for batch in stream.raw_batches(start=0):
     batch = to_device(batch, "cuda")
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,12 +20,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from opticflow.data.augmentation import Augmentation
 from opticflow.data.batches import Batch, RawBatch, to_device
-from opticflow.data.order import Interleaving, Shuffle, is_chosen
+from opticflow.data.order import Interleaving, Shuffle
 from opticflow.data.slots import READING, Slots, batches_ahead
 from opticflow.errors import DatasetError, InputError, OpticflowError
 from opticflow.io.prefetch import Prefetch
 from opticflow.shapes import Sample
 
+CROPS = 1000
+"""Batches within which every size of crop occurs."""
 READY = 2
 """Batches that wait in pinned memory for a GPU: one, and one more while a slow one is made."""
 
@@ -55,8 +57,8 @@ class TrainingStream:
     """Samples number 0, 1, 2 ... of a training, each a function of the seed and its number alone."""
 
     sources: Sequence[Source]
-    crop: tuple[int, int]
-    """Height and width."""
+    crop: tuple[int, int] | Callable[[int], tuple[int, int]]
+    """Height and width; or a function that tells them for each batch, by its number."""
     batch_size: int
     """Of one process."""
     seed: int = 0
@@ -72,10 +74,6 @@ class TrainingStream:
     """The step at which the augmentations' schedule stands at the first sample."""
     pace: float = 1.0
     """Steps of that schedule for each batch of all processes."""
-    wide_crop: tuple[int, int] | None = None
-    """Height and width of the crops of some batches."""
-    wide_share: float = 0.2
-    """Share of the batches that have them."""
     _interleaving: Interleaving = field(init=False, repr=False)
     _shuffles: list[Shuffle | None] = field(init=False, repr=False)
 
@@ -115,8 +113,7 @@ class TrainingStream:
 
     def _crop(self, number: int) -> tuple[int, int]:
         """The crop of a sample, which all of its batch have."""
-        batch = number // (self.batch_size * self.world_size)
-        return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
+        return self.crop(number // (self.batch_size * self.world_size)) if callable(self.crop) else self.crop
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Batches without end.
@@ -139,7 +136,8 @@ class TrainingStream:
         if not self.workers:  # nothing is done in the background
             yield from map(RawBatch.pinned, self._loaded(start))
             return
-        pixels = self.batch_size * max(height * width for height, width in (self.crop, self.wide_crop or self.crop))
+        crops = [self.crop(batch) for batch in range(CROPS)] if callable(self.crop) else [self.crop]
+        pixels = self.batch_size * max(height * width for height, width in crops)
         ahead = batches_ahead(self.prefetch, self.workers, pixels * self.world_size)
         slots = Slots(self.workers * ahead + READING, pixels) if ahead else None
         with Prefetch(map(RawBatch.pinned, self._loaded(start, slots, ahead)), READY) as batches:

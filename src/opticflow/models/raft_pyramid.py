@@ -40,6 +40,8 @@ STRIDES = (32, 16, 8)
 """Pixels of the frames for one pixel of the features, at each scale, in the order in which they are used."""
 DEFAULT_ITERATIONS = 4
 """At each scale, twelve in all, as RAPIDFlow-12."""
+FIRST_MOTION = 0.01
+"""What the weights of layers that give flow are multiplied with before training, so that it begins near zero flow."""
 LARGEST_STATE = 4.0
 """The hidden state is clamped to [-4, 4] (NeuFlow v2), which keeps iterations without gates from growing."""
 
@@ -100,6 +102,8 @@ class PlainUpdateBlock(nn.Module):
         for layer in (self.of_context, self.first, *self.chain):
             # eight layers without a norm: PyTorch's own start would make the answer a thousandth of what goes in
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
+        with torch.no_grad():  # an untrained iteration hardly moves anything; at 1/32 a pixel is 32 of the frames
+            self.last.weight[hidden:] *= FIRST_MOTION
 
     def prepare(self, context: Features) -> PreparedUpdate:
         layers = [layer for layer in (self.first, *self.chain, self.last) if isinstance(layer, Convolution)]
@@ -115,6 +119,16 @@ class PlainUpdateBlock(nn.Module):
             x = layer(x, weights[layer], rectified=True)
         hidden, change = self.last(x, weights[self.last]).split([self.hidden, 2], 1)
         return hidden.clamp(-LARGEST_STATE, LARGEST_STATE), change
+
+
+class FirstFlow(nn.Sequential):
+    """The flow that the iterations start from, out of the hidden state at 1/32, in pixels of 1/32."""
+
+    def __init__(self, hidden: int, inner: int) -> None:
+        last = Convolution(inner, 2, 3, padding=1)
+        super().__init__(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), last)
+        with torch.no_grad():
+            last.weight *= FIRST_MOTION
 
 
 class StateUpsampler(nn.Module):
@@ -248,7 +262,7 @@ def raft_pyramid(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False)
         feature_encoder=PyramidEncoder(inputs=3, widths=widths, outputs=features),
         context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
         correlation=correlation,
-        first_flow=nn.Sequential(Convolution(hidden, 128, 3, padding=1), nn.ReLU(), Convolution(128, 2, 3, padding=1)),
+        first_flow=FirstFlow(hidden, 128),
         update_block=PlainUpdateBlock(
             correlation=correlation.outputs, hidden=hidden, context=context, widths=(128, 96, 96, 96, 96, 96, 96)
         ),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from opticflow.data.order import is_chosen
 from opticflow.errors import InputError
 from opticflow.losses import WANTED
 
@@ -160,6 +161,10 @@ class Stage:
     def crops(self) -> list[tuple[int, int]]:
         """Every size of crop that it has."""
         return [self.crop, self.wide_crop] if self.wide_crop else [self.crop]
+
+    def crop_of(self, batch: int) -> tuple[int, int]:
+        """Height and width of the crops of a batch, by its number."""
+        return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def by_the_clock(self) -> "Stage":
         """The same for a budget of time: whatever the schedule, the rate rises, stays level, so that the next piece of

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from opticflow.data import DATASETS, FlowDataset, open_dataset
 from opticflow.data.augmentation import PRESETS
 from opticflow.data.batches import Batch, RawBatch
+from opticflow.data.device_stream import DeviceStream
 from opticflow.data.pool import Pool
+from opticflow.data.raw import Origin
 from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes.mixed_knobs import MIXED_WORLDS
@@ -32,6 +36,10 @@ POOLED = 2048
 """Samples of all worlds of a stage that are in use at a time: 6 GB at the size of FlyingChairs."""
 LARGEST_POOL = 512
 """Of one world."""
+RING_SHARE = 0.35
+"""Of a GPU's free memory, for samples that batches are drawn from."""
+SMALLEST_RING, LARGEST_RING = 512, 12_000
+"""Samples in it: enough for batches without repetition, and as many as processes make in a few minutes."""
 STAGES_APART = 1000
 """Between the seeds of two stages, so that the second does not see the first's samples again."""
 
@@ -169,7 +177,8 @@ class RecipeSources:
             pool: where what worlds make is kept, up to 3 GB for each; in the memory of each worker if not given.
             photographs: a folder of pictures that worlds for training take a share of theirs from; those for
                 validation do not, so that errors can be compared.
-            gpu: whether the network is on one, for which batches come in a form that is quick to bring there.
+            gpu: whether the network is on one: worlds are then varied on it, other batches come in a form that is quick
+                to bring there.
 
         Raises:
             DatasetError: a data set for training that is not there and that no world stands in for; or no photograph.
@@ -195,13 +204,15 @@ class RecipeSources:
         """Batches for training from sample number `start` on, for one of several processes."""
         number = [one.name for one in self.recipe.stages].index(stage.name)
         seed = self.seed + STAGES_APART * number
+        if self.gpu and world == 1 and self.workers and all(isinstance(self.found[part], str) for part in stage.data):
+            return self._on_device(stage, seed, start)
         sources = [
             Source(part.dataset, self._samples(part, stage, seed + self._twins(stage, part)), preset, part.share)
             for part, preset in ((part, PRESETS[part.augmentation]) for part in stage.data)
         ]
         stream = TrainingStream(
             sources,
-            stage.crop,
+            stage.crop_of,
             stage.batch // world,
             seed=seed,
             workers=self.workers,
@@ -209,10 +220,43 @@ class RecipeSources:
             world_size=world,
             begun=stage.augmentation_begins,
             pace=stage.augmentation_pace,
-            wide_crop=stage.wide_crop,
-            wide_share=stage.wide_share,
         )
         return stream.raw_batches(start) if self.gpu else stream.batches(start)
+
+    def _on_device(self, stage: Stage, seed: int, start: int) -> Iterator[Batch]:
+        """Batches that are varied on the GPU, from worlds that processes make: what keeps a GPU busy."""
+        mix = [
+            Origin(
+                part.dataset,
+                partial(
+                    make_world,
+                    str(self.found[part]),
+                    seed + self._twins(stage, part),
+                    CHAIRS_SIZE,
+                    photographs=self.photographs,
+                ),
+                PRESETS[part.augmentation],
+                part.share,
+            )
+            for part in stage.data
+        ]
+        free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
+        capacity = max(
+            SMALLEST_RING, min(LARGEST_RING, int(RING_SHARE * free) // (11 * CHAIRS_SIZE[0] * CHAIRS_SIZE[1]))
+        )
+        with DeviceStream(
+            mix,
+            crop=stage.crop_of,
+            batch=stage.batch,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            workers=self.workers,
+            capacity=capacity,
+            size=CHAIRS_SIZE,
+            seed=seed,
+            begun=stage.augmentation_begins,
+            pace=stage.augmentation_pace,
+        ) as stream:
+            yield from stream.batches(start - start % stage.batch)
 
     def _twins(self, stage: Stage, part: Part) -> int:
         """How many parts before this one are made by the same world: each sees other samples of it."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opticflow.data.augmentation import PRESETS, SENSOR_NOISE, MotionBlur, Noise
 from opticflow.data.augmentation.affine import rotation, scaling, translation
-from opticflow.data.augmentation.batched import STEPS, RawBatch, vary
+from opticflow.data.augmentation.batched import STEPS, RawSamples, vary
 from opticflow.data.augmentation.colour import Grain
 from opticflow.data.augmentation.geometry import Crop
 from opticflow.data.augmentation.presets import Augmentation
@@ -42,8 +42,8 @@ def two_motions() -> Sample:
 SAMPLES = [moving(about_the_middle(0.05, 1, 4, 3), SIZE), two_motions(), moving(about_the_middle(-0.1, 0.9), SIZE)]
 
 
-def raw(samples: list[Sample]) -> RawBatch:
-    return RawBatch(*(torch.from_numpy(np.stack([getattr(sample, name) for sample in samples])) for name in FIELDS))
+def raw(samples: list[Sample]) -> RawSamples:
+    return RawSamples(*(torch.from_numpy(np.stack([getattr(sample, name) for sample in samples])) for name in FIELDS))
 
 
 def sample(batch, number: int) -> Sample:
@@ -88,7 +88,7 @@ def test_a_batch_is_what_its_samples_are(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_on_a_gpu(name):
     variations = [without_noise(one) for one in drawn(PRESETS[name], 12)]
-    there = RawBatch(*(part.cuda() for part in raw(4 * SAMPLES).parts))
+    there = RawSamples(*(part.cuda() for part in raw(4 * SAMPLES).parts))
     batch = [part.cpu() for part in vary(there, variations)]
     for number, variation in enumerate(variations):
         compare(batch, number, variation.apply(SAMPLES[number % 3]))

@@ -27,11 +27,11 @@ from opticflow.data.augmentation.presets import Variation
 from opticflow.data.augmentation.steps import Change
 from opticflow.shapes import Flow, Frames, Mask
 
-__all__ = ["STEPS", "RawBatch", "vary"]
+__all__ = ["STEPS", "RawSamples", "vary"]
 
 
 @dataclass(frozen=True)
-class RawBatch:
+class RawSamples:
     """Samples of one size as they were made, on a device."""
 
     first: RawFrames
@@ -41,7 +41,7 @@ class RawBatch:
     valid: Mask
 
     @classmethod
-    def empty(cls, count: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "RawBatch":
+    def empty(cls, count: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "RawSamples":
         """Room for samples of a size (height, width), with flow of 16 bits."""
         first, second = (torch.empty((count, *size, 3), dtype=torch.uint8, device=device) for _ in range(2))
         flow = torch.empty((count, *size, 2), dtype=torch.int16, device=device)
@@ -54,7 +54,7 @@ class RawBatch:
 
 
 @torch.no_grad()
-def vary(raw: RawBatch, variations: Sequence[Variation]) -> tuple[Frames, Frames, Flow, Mask]:
+def vary(raw: RawSamples, variations: Sequence[Variation]) -> tuple[Frames, Frames, Flow, Mask]:
     """A variation of each sample of a batch.
 
     Args:
