@@ -115,28 +115,35 @@ def main() -> None:
     piece.part("benchmark", [*rows, "--json"], end - time.monotonic())
 
 
+RECORDS = ("run.json", "log.csv")
+"""Of a run, beside its state."""
+
+
 def collect(run: Path, out: Path) -> None:
-    """Put what training goes on from where one looks for it, and remove the rest: a few files below 16 MB."""
-    for path in (run / "weights.safetensors", run / "log.csv", run / "run.json"):
-        if path.is_file():
-            shutil.copy(path, out / path.name)
+    """Put what training goes on from where one looks for it, in few files, and remove the rest."""
+    records = {name: (run / name).read_text() for name in RECORDS if (run / name).is_file()}
     for folder in run.glob("stages/*/step-*"):
-        for file in folder.iterdir():
-            if file.name != "weights.safetensors":
-                shutil.copy(file, out / file.name)
+        records["state.json"] = (folder / "state.json").read_text()
+        for file in folder.glob("training-*"):
+            shutil.copy(file, out / file.name)
+    if (run / "weights.safetensors").is_file():
+        shutil.copy(run / "weights.safetensors", out / "weights.safetensors")
+    (out / "records.json").write_text(json.dumps(records, indent=2))
     shutil.rmtree(run, ignore_errors=True)
 
 
 def unpack(out: Path, run: Path) -> None:
     """The other way round."""
-    stage = json.loads((out / "run.json").read_text())["recipe"]["stages"][-1]["name"]
-    state = json.loads((out / "state.json").read_text())
-    folder = run / "stages" / stage / f"step-{state['step']:08d}"
+    records = json.loads((out / "records.json").read_text())
+    stage = json.loads(records["run.json"])["recipe"]["stages"][-1]["name"]
+    folder = run / "stages" / stage / f"step-{json.loads(records['state.json'])['step']:08d}"
     folder.mkdir(parents=True)
-    for path in (*out.glob("training-*"), out / "state.json", out / "weights.safetensors"):
+    for path in (*out.glob("training-*"), out / "weights.safetensors"):
         shutil.copy(path, folder / path.name)
-    for name in ("run.json", "log.csv", "weights.safetensors"):
-        shutil.copy(out / name, run / name)
+    (folder / "state.json").write_text(records["state.json"])
+    for name in RECORDS:
+        (run / name).write_text(records[name])
+    shutil.copy(out / "weights.safetensors", run / "weights.safetensors")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,39 @@
 
 import hashlib
 
+import torch
 from torch import Tensor, nn
 
 from opticflow.errors import InputError, TrainingError
 from opticflow.losses import WANTED
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.checkpoint import Run
-from opticflow.train.recipe import Stage
+from opticflow.train.recipe import Recipe, Stage
 from opticflow.weights import Checkpoint, read_checkpoint
 
 UNSHIPPED = "mixture_head."
 """What a network has in training alone; weights for use do not have it."""
+
+
+def check(recipe: Recipe, weights: Checkpoint | None = None) -> None:
+    """Find out before anything is written what would keep a stage from beginning.
+
+    Raises:
+        InputError: a model without weights, a loss or a crop that it cannot have, or weights of another network.
+    """
+    for stage in recipe.stages:
+        with torch.device("meta"):
+            network = _built(stage)
+        if weights is not None and not stage.start:
+            _must_be_of(network, weights, stage)
+
+
+def _built(stage: Stage) -> LearnedNetwork:
+    network = build(stage.model, **stage.options)
+    if not isinstance(network, LearnedNetwork):
+        raise InputError(f"{stage.model} has no weights to train; take one of the networks of `opticflow models list`")
+    _must_fit(stage, network)
+    return network
 
 
 def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedNetwork:
@@ -27,12 +49,10 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
         InputError: a model without weights, a loss or a crop that it cannot have, or a prefix that names nothing.
         WeightsError: an earlier stage has not run yet, or its weights do not fit.
     """
-    network = build(stage.model, **stage.options)
-    if not isinstance(network, LearnedNetwork):
-        raise InputError(f"{stage.model} has no weights to train; take one of the networks of `opticflow models list`")
-    _must_fit(stage, network)
+    network = _built(stage)
     if weights is not None and not stage.start:
-        _take_over(stage, network, weights)
+        _must_be_of(network, weights, stage)
+        network.load_state_dict(weights.tensors, strict=False)
     stages = {stage.name: stage for stage in run.recipe.stages}
     for start in stage.start:
         theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
@@ -57,7 +77,7 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
     return network
 
 
-def _take_over(stage: Stage, network: LearnedNetwork, weights: Checkpoint) -> None:
+def _must_be_of(network: LearnedNetwork, weights: Checkpoint, stage: Stage) -> None:
     ours, theirs = network.state_dict(), weights.tensors
     names = {name for name in ours.keys() | theirs.keys() if not name.startswith(UNSHIPPED)}
     unfit = sorted(n for n in names if n not in ours or n not in theirs or ours[n].shape != theirs[n].shape)
@@ -66,7 +86,6 @@ def _take_over(stage: Stage, network: LearnedNetwork, weights: Checkpoint) -> No
             f"{stage.name} trains {stage.model} and cannot begin with weights of {weights.network}: they differ in "
             f"{len(unfit)} tensors, such as {unfit[0]}; give weights of {stage.model}, or --model {weights.network}"
         )
-    network.load_state_dict(theirs, strict=False)
 
 
 def _must_fit(stage: Stage, network: LearnedNetwork) -> None:

@@ -121,6 +121,7 @@ def train(
                 f"the batch of {stage.name} is {stage.batch}, which {fabric.world_size} processes cannot share; "
                 "give a multiple with --batch"
             )
+    curriculum.check(recipe, weights)
     noted = {**(settings or {}), "precision": number_format}
     with fabric.rank_zero_first():
         # the others find the folder that the first has made
