@@ -214,12 +214,12 @@ class StageRun:
         *,
         piece: int = 0,
     ) -> None:
-        self.stage, self.run_, self.fabric, self.options, self.budget = stage, run, fabric, options, budget
+        self.stage, self.whole, self.fabric, self.options, self.budget = stage, run, fabric, options, budget
         self.number_format, self.piece = number_format, piece
         self.place = run.place(stage)
         self.loss = LOSSES[stage.loss]
         self.state = self.place.state()
-        self.goes_on = bool(piece) and self.state.step > 0 and self.state.piece != piece
+        self.goes_on = piece > 1 and self.state.step > 0
         self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
         self.bare.to(memory_format=torch.channels_last)  # pyright: ignore
         optimiser = make_optimiser(stage, self.bare)
@@ -333,7 +333,7 @@ class StageRun:
         best = self.state.best
         if math.isfinite(error) and (best is None or error < best):
             self.place.save_weights(self.bare, self.place.best, self.average)
-            self.run_.publish(self.place.best)
+            self.whole.publish(self.place.best)
             self.state = replace(self.state, best=error)
 
     def _save(self, *, finished: bool = False) -> None:
@@ -348,7 +348,7 @@ class StageRun:
                 self.optimiser,
                 self.state,
                 average=self.average,
-                publish=None if self._publishes_best else self.run_.publish,
+                publish=None if self._publishes_best else self.whole.publish,
                 largest=self.options.part_size,
             )
         self.fabric.barrier()

@@ -32,7 +32,7 @@ class Part:
     cameras: tuple[str, ...] = ()
     """Of FlyingThings3D, where not all are wanted that there are."""
     fold: Literal["", "training", "held-out"] = ""
-    """Of a data set without splits: `held-out` is its last tenth, `training` the rest."""
+    """Of what a data set has for training: `held-out` is the last tenth, `training` the rest; all of it if empty."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")

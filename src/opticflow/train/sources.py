@@ -29,7 +29,7 @@ STAND_INS = {"things-clean": "things", "things-final": "things"}
 LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), **dict.fromkeys(THINGS_WORLDS, "things-final")}
 """The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
 HELD_OUT_SHARE = 10
-"""One in so many pairs of a data set without splits is for measuring."""
+"""One in so many pairs of a user's own data is for measuring."""
 HELD_OUT = 1_000_003
 """The seed of all worlds for validation."""
 POOLED = 2048
@@ -89,13 +89,14 @@ class Folders:
     def _find(self, part: Part) -> "FlowDataset | str":
         options = {"cameras": part.cameras} if part.cameras else {}
         layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
+        split = part.split or (_training_split(layout) if part.fold else None)
         if self.named.get(part.dataset) is not None:
-            return open_dataset(layout, str(self.named[part.dataset]), part.split, **options)
+            return open_dataset(layout, str(self.named[part.dataset]), split, **options)
         problems = []
         # worlds of our own are not looked for: they lie in the layout of a published set
         for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
             try:
-                return open_dataset(layout, folder, part.split, **options)
+                return open_dataset(layout, folder, split, **options)
             except DatasetError as error:
                 problems.append(str(error))
         if not problems and world in WORLDS:
@@ -103,6 +104,12 @@ class Folders:
         found = "; ".join(problems) or f"{part.dataset} was not given"
         instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
         raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
+
+
+def _training_split(dataset: str) -> str | None:
+    """The split that a data set has for training; None for its first, where none is called so."""
+    splits = DATASETS[dataset].splits if dataset in DATASETS else ()
+    return next((split for split in splits if split.lower().startswith("train")), None)
 
 
 def _fold(dataset: FlowDataset, part: Part) -> FlowDataset:
