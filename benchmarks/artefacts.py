@@ -2,8 +2,8 @@
 
 python benchmarks/artefacts.py CLIP MODEL [MODEL...] [--still X,Y,WIDTH,HEIGHT]
 
-`patches`: the mean difference of the flow of neighbouring pixels across the borders of cells of 8 x 8 pixels, over
-the one within cells; 1 where the cells do not show. Pixels whose difference is above 0.5 px, motion boundaries, are left
+`patches`: the mean difference of the flow of neighbouring pixels across the borders of cells of 8 x 8 pixels, over the
+one within cells; 1 where the cells do not show. Pixels whose difference is above 0.5 px, motion boundaries, are left
 out. `still`: the mean length of the flow, in pixels, in a rectangle of the clip that does not move.
 """
 

@@ -140,11 +140,13 @@ def test_numbers_that_make_no_sense_are_refused():
 
 
 SCRIPT = """
+import signal
 from functools import partial
 from opticflow.data.augmentation import PRESETS
 from opticflow.data.raw import Origin, RawWorkers
 from waves import Waves
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
     workers = RawWorkers([Origin("waves", partial(Waves, 7), PRESETS["none"])], (40, 56), workers=1)
     workers.arrived()
     print("ready", flush=True)

@@ -1,8 +1,14 @@
 """The training stream: the same samples however the work is shared and wherever it begins."""
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from itertools import islice
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -77,6 +83,9 @@ def test_raw_batches_are_the_same_in_shared_memory_where_there_is_room(monkeypat
     taken = list(islice(raw, 12))
     assert threading.active_count() > threads
     raw.close()
+    until = time.monotonic() + 20  # queues of the loader end theirs a little later
+    while threading.active_count() > threads and time.monotonic() < until:
+        time.sleep(0.01)
     assert threading.active_count() == threads
     assert all(equal(one, to_device(other, "cpu")) for one, other in zip(alone, taken, strict=True))
 
@@ -130,3 +139,28 @@ def test_a_sample_that_cannot_be_read_is_named():
 
     with pytest.raises(DatasetError, match=r"sample 0 of the training, things \d: the disk is gone"):
         next(stream(sources=[Source("things", Broken(9), PRESETS["none"])]).batches())
+
+
+ORPHAN = """
+import os, psutil, signal, sys
+from test_streams import stream
+if __name__ == "__main__":
+    next(stream(workers=1).batches(0))
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+def test_workers_end_with_a_process_that_is_killed(tmp_path):
+    (tmp_path / "script.py").write_text(ORPHAN)
+    paths = [str(Path(__file__).parent), *sys.path]
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    process.kill()
+    process.communicate()
+    assert workers and psutil.wait_procs(workers, timeout=30)[1] == []

@@ -84,7 +84,7 @@ def test_data_are_drawn_from_the_splits_for_training():
     for recipe in RECIPES.values():
         for part in {part for stage in recipe.stages for part in stage.data}:
             splits = DATASETS[LAYOUTS.get(part.dataset, part.dataset)].splits
-            assert (part.split or splits[0]).lower().startswith("train"), part
+            assert (part.fold or part.split or splits[0]).lower().startswith("train"), part
             assert (part.split or splits[0]) in splits
         for part in {part for stage in recipe.stages for part in stage.validation}:
             splits = DATASETS[LAYOUTS.get(part.dataset, part.dataset)].splits

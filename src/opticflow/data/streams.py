@@ -9,6 +9,9 @@ for batch in stream.raw_batches(start=0):
     batch = to_device(batch, "cuda")
 """
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -227,6 +230,15 @@ class _Numbers:
 
 def _begin_worker(_: int) -> None:
     cv2.setNumThreads(1)  # the workers are the parallelism
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A loader's worker may hang for ever in its queue when the process that reads from it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _unchanged(answer: Any) -> Any:
