@@ -12,7 +12,7 @@ from opticflow.train.recipe import Part, Recipe
 from train_toys import ToySources, small_stage
 
 
-def run(folder, steps, batch, *, resume=False, report=lambda progress: None):
+def run(folder, steps, batch, *, resume=False, minutes=None, report=lambda progress: None):
     """The run that all these tests make; with an epsilon beside which the rounding of gradients is nothing."""
     stage = small_stage(steps=steps, batch=batch, epsilon=1e-3, validation=(Part("toy"),), validate_every=4)
     train(
@@ -22,6 +22,7 @@ def run(folder, steps, batch, *, resume=False, report=lambda progress: None):
         device="cpu",
         precision="fp32",
         resume=resume,
+        minutes=minutes,
         log_every=1,
         checkpoint_every=3,
         report=report,
@@ -36,4 +37,5 @@ def die(progress):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), report=die)
+    minutes = float(os.environ.get("MINUTES", 0)) or None
+    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), minutes=minutes, report=die)

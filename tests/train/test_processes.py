@@ -1,6 +1,7 @@
 """Runs in processes of their own: killed and resumed, and several at once."""
 
 import csv
+import json
 import os
 import random
 import subprocess
@@ -16,13 +17,14 @@ from opticflow.weights import read_checkpoint
 TESTS = Path(__file__).parents[1]
 
 
-def in_processes(folder, *, steps, batch=2, dies_at=0, processes=1):
+def in_processes(folder, *, steps, batch=2, dies_at=0, processes=1, minutes=0):
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [*launcher, str(TESTS / "train_process.py"), str(folder), str(steps), str(batch)]
     paths = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "DIES_AT": str(dies_at)}
+    environment["MINUTES"] = str(minutes)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -68,3 +70,11 @@ def test_two_processes_reach_the_weights_of_one_with_the_same_whole_batch(tmp_pa
     for alone, together in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
         assert float(together["loss"]) == pytest.approx(float(alone["loss"]), rel=1e-4)
         assert float(together["gradient"]) == pytest.approx(float(alone["gradient"]), rel=1e-3)
+
+
+def test_two_processes_end_together_by_the_clock_of_one(tmp_path):
+    done = in_processes(tmp_path / "run", steps=1, batch=2, processes=2, minutes=0.05)
+    assert done.returncode == 0, done.stderr
+    (end,) = (tmp_path / "run" / "stages" / "only").glob("decay-*")
+    assert json.loads((end / "state.json").read_text())["finished"]
+    assert float(rows(tmp_path / "run")[-1]["rate"]) < 4e-4

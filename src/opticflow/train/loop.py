@@ -250,7 +250,7 @@ class StageRun:
                 self.batches.close()  # ends the processes and the thread behind it
 
     def _train(self) -> None:
-        share = self._due().share
+        share = min(self._due().share, 1 - 1e-9)  # one step at the least
         while share < 1:
             rate = self._rate(share)
             self._step(rate)
