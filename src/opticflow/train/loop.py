@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
 
 from opticflow.data.batches import Batch, RawBatch, to_device
-from opticflow.errors import InputError, TrainingError
+from opticflow.errors import InputError
 from opticflow.losses import LOSSES
 from opticflow.shapes import Sample
 from opticflow.train import curriculum
@@ -29,24 +28,8 @@ from opticflow.train.recipe import Recipe, Stage
 from opticflow.train.schedules import learning_rate, make_optimiser, plateau_rate, set_learning_rate
 from opticflow.train.starts import coarse_start, starts_coarse
 from opticflow.train.validation import validate
+from opticflow.train.window import Progress, Window
 from opticflow.weights import Checkpoint
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands; given to whoever watches."""
-
-    stage: str
-    step: int
-    steps: int | None
-    """Of this stage; None with a budget of time."""
-    loss: float
-    """Mean since the last report."""
-    error: float | None
-    """On the validation set, in pixels, as last measured."""
-    samples_per_second: float
-    seconds_left: float
-    """Of this stage."""
 
 
 @runtime_checkable
@@ -238,7 +221,7 @@ class StageRun:
         wanted = self.leads and stage.validation and stage.validation_samples
         self.held_out = sources.validation(stage) if wanted else []
         self.logbook = Logbook(run.folder, stage.name, self.state.step) if self.leads else None
-        self.window = _Window(stage, self.state.step, skips=bool(piece))
+        self.window = Window(stage, self.state.step, skips=bool(piece))
         self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
 
     def run(self) -> None:
@@ -353,59 +336,3 @@ class StageRun:
             )
         self.fabric.barrier()
         self.budget.note_saving(time.monotonic() - begun)
-
-
-class _Window:
-    """What happened since the last row of the log. Nothing is read from the device until it is closed, so that the
-    steps of a GPU are queued without waiting.
-    """
-
-    def __init__(self, stage: Stage, step: int, *, skips: bool) -> None:
-        """`skips` says whether some steps whose loss or gradient is not finite are passed over."""
-        self.stage, self.first, self.skips = stage, step, skips
-        self.begun = time.monotonic()
-        self.figures: list[Tensor] = []
-        self.names: list[Sequence[str]] = []
-        self.error: float | None = None
-
-    def add(self, loss: Tensor, norm: Tensor, names: Sequence[str]) -> None:
-        self.figures.append(torch.stack((loss.detach().float(), norm.detach().float())))
-        self.names.append(names)
-
-    def close(self, step: int, rate: float, fabric: Any) -> dict[str, float]:
-        """Mean loss and gradient over steps and processes, and the last learning rate.
-
-        Raises:
-            TrainingError: one of them was not finite; in every process alike.
-        """
-        figures = torch.stack(self.figures).double()
-        everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
-        finite = everyone.isfinite()
-        left_out = int((~finite.all(2).all(0)).sum())
-        if self.skips and 2 * left_out <= len(figures):
-            # `update` has left these steps out: what one bad sample costs is its batch
-            everyone = everyone[:, finite.all(2).all(0)]
-        elif left_out:
-            which = int((~finite.all(2).all(0)).nonzero()[0])
-            losses = everyone[:, which, 0]
-            names = [self.names[which]]
-            if fabric.world_size > 1:
-                names = [self.names[which]] * fabric.world_size
-                torch.distributed.all_gather_object(names, self.names[which])
-            # where all losses are finite it was the gradient, and all processes share that
-            to_blame = [rank for rank, loss in enumerate(losses) if not loss.isfinite()] or range(len(names))
-            samples = ", ".join(name for rank in to_blame for name in names[rank])
-            raise TrainingError(
-                f"{self.stage.name}: at step {step - len(figures) + which + 1} the loss is {losses.mean().item()} and "
-                f"the norm of the gradient {everyone[0, which, 1].item()}, with the samples {samples}; the last "
-                "checkpoint is from before it: look at these samples, or begin again with a lower learning rate"
-            )
-        self.figures, self.names = [], []
-        loss, norm = everyone.mean((0, 1)).tolist()
-        return {"loss": loss, "gradient": norm, "rate": rate, "skipped": left_out}
-
-    def progress(self, step: int, loss: float, budget: Budget) -> Progress:
-        rate = (step - self.first) / (time.monotonic() - self.begun)
-        steps = self.stage.steps if isinstance(budget, StepBudget) else None
-        left = budget.seconds_left(step, rate)
-        return Progress(self.stage.name, step, steps, loss, self.error, rate * self.stage.batch, left)
