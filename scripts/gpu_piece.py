@@ -122,8 +122,9 @@ RECORDS = ("run.json", "log.csv")
 def collect(run: Path, out: Path) -> None:
     """Put what training goes on from where one looks for it, in few files, and remove the rest."""
     records = {name: (run / name).read_text() for name in RECORDS if (run / name).is_file()}
-    for folder in run.glob("stages/*/step-*"):
-        records["state.json"] = (folder / "state.json").read_text()
+    folders = sorted(run.glob("stages/*/step-*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[-1:]:  # of the last stage
+        records |= {"stage": folder.parent.name, "state.json": (folder / "state.json").read_text()}
         for file in folder.glob("training-*"):
             shutil.copy(file, out / file.name)
     if (run / "weights.safetensors").is_file():
@@ -135,8 +136,7 @@ def collect(run: Path, out: Path) -> None:
 def unpack(out: Path, run: Path) -> None:
     """The other way round."""
     records = json.loads((out / "records.json").read_text())
-    stage = json.loads(records["run.json"])["recipe"]["stages"][-1]["name"]
-    folder = run / "stages" / stage / f"step-{json.loads(records['state.json'])['step']:08d}"
+    folder = run / "stages" / records["stage"] / f"step-{json.loads(records['state.json'])['step']:08d}"
     folder.mkdir(parents=True)
     for path in (*out.glob("training-*"), out / "weights.safetensors"):
         shutil.copy(path, folder / path.name)

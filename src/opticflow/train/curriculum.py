@@ -38,7 +38,8 @@ def _built(stage: Stage) -> LearnedNetwork:
 
 
 def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedNetwork:
-    """The network of a stage, with the weights of earlier stages in it and what is frozen marked.
+    """The network of a stage, with the weights of earlier stages in it, unless it has some of its own already, and what
+    is frozen marked.
 
     Args:
         stage: what is trained.
@@ -54,7 +55,7 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
         _must_be_of(network, weights, stage)
         network.load_state_dict(weights.tensors, strict=False)
     stages = {stage.name: stage for stage in run.recipe.stages}
-    for start in stage.start:
+    for start in stage.start if run.place(stage).last is None else ():
         theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
         taken = {
             start.ours + name.removeprefix(start.theirs): tensor

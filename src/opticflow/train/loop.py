@@ -139,7 +139,12 @@ def _by_the_clock(
     places = [run.place(stage) for stage in stages]
     number, seconds = len(run.pieces), 60 * run.pieces[-1]
     states = [place.state() for place in places]
-    ended = [state.finished and not (new and stage is stages[-1]) for stage, state in zip(stages, states, strict=True)]
+    # a stage that has begun stands for those before it, whose folders need not be there
+    begun_at = max((index for index, state in enumerate(states) if state.step), default=0)
+    ended = [
+        index < begun_at or (state.finished and not (new and index == len(stages) - 1))
+        for index, state in enumerate(states)
+    ]
     if all(ended):
         raise InputError(f"{run.folder}: the last piece of training has come to its end; add --minutes for another")
     spent = sum(state.used for state in states if state.piece == number and not new)
