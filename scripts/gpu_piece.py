@@ -93,6 +93,8 @@ def main() -> None:
     end = time.monotonic() + 60 * options.minutes
     piece = Piece(options.out.resolve())
     run = piece.out / "run"
+    for path in piece.out.glob("training-*"):  # of an earlier piece
+        path.unlink()
     if options.run:
         shutil.copytree(options.run, run, ignore=shutil.ignore_patterns("pool", "tensorboard", "decay-*"))
 
@@ -130,7 +132,8 @@ def collect(run: Path, out: Path) -> None:
     if (run / "weights.safetensors").is_file():
         shutil.copy(run / "weights.safetensors", out / "weights.safetensors")
     (out / "records.json").write_text(json.dumps(records, indent=2))
-    shutil.rmtree(run, ignore_errors=True)
+    if folders:
+        shutil.rmtree(run)
 
 
 def unpack(out: Path, run: Path) -> None:

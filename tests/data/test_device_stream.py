@@ -24,7 +24,7 @@ PLAIN = replace(PRESETS["default-mix"], colours=(), eraser=None)
 class Instant:
     """Workers of which one sample is ready whenever somebody asks."""
 
-    def __init__(self, mix, size, *, workers, seed):
+    def __init__(self, mix, size, *, workers, seed, first=0):
         self.mix, self.slots, self.numbers, self.free = mix, RawSamples.empty(1, size), count(), True
 
     def arrived(self, timeout):

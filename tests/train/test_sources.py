@@ -141,3 +141,10 @@ def test_batches_for_a_gpu_are_the_same_before_they_are_there(chairs):
     batch = to_device(raw, "cpu")
     assert batch.names == plain.names
     assert torch.equal(batch.first, plain.first) and torch.equal(batch.flow, plain.flow)
+
+
+def test_batches_begin_at_a_whole_one_where_an_earlier_piece_had_smaller_ones(chairs):
+    recipe = Recipe("r", "", (of_chairs(batch=4),))
+    sources = RecipeSources(recipe, Folders.parse([str(chairs)]))
+    names = [next(sources.batches(recipe.stages[0], start, rank=0, world=1)).names for start in (4, 6)]
+    assert names[0] == names[1]

@@ -1,5 +1,6 @@
 """opticflow train"""
 
+import json
 import os
 import sys
 import time
@@ -40,7 +41,10 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="A model, a checkpoint file or a run's folder to begin with.", show_default="random weights"),
+        typer.Option(
+            help="A model, a checkpoint file or a run's folder to begin with; a run that is resumed has its own.",
+            show_default="random weights",
+        ),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")] = None,
     crop: Annotated[
@@ -122,12 +126,13 @@ def train(
         if not quiet and _leads():
             print(table)
         return
-    options |= {"minutes": minutes, "weights": _begin(weights, recipe, resume)}
+    options |= {"minutes": minutes, "weights": _begin(weights)}
     chosen = find_recipe(recipe)
     if stages:
         chosen = chosen.only(stages.split(","))
-    if recipe == FINETUNE and options["weights"]:
-        chosen = finetune(options["weights"].network, tuple(folders.named) or ("pairs",))
+    if recipe == FINETUNE:
+        network = options["weights"].network if weights else _network_of(output)
+        chosen = finetune(network, tuple(folders.named) or ("pairs",))
     chosen = chosen.changed(**budget)
     gpu = choose_device(device).type == "cuda"
     sources = RecipeSources(
@@ -142,19 +147,24 @@ def train(
         print(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
 
 
-def _begin(weights: str | None, recipe: str, resume: bool) -> Any:
+def _begin(weights: str | None) -> Any:
     """The weights to begin with."""
     from opticflow.errors import InputError
     from opticflow.weights import load_checkpoint
 
-    if weights is None:
-        if recipe == FINETUNE and not resume:
-            raise InputError(f"{FINETUNE} goes on from weights; add --weights NAME or FILE, such as RAFT-small")
-        return None
-    found = load_checkpoint(weights)
-    if found is None:
+    found = load_checkpoint(weights) if weights else None
+    if weights and found is None:
         raise InputError(f"{weights} has no weights to begin with; give a network's")
     return found
+
+
+def _network_of(run: Path) -> str:
+    """The network that a run trains, which is resumed without its first weights."""
+    from opticflow.errors import InputError
+
+    if not (run / "run.json").is_file():
+        raise InputError(f"{FINETUNE} goes on from weights; add --weights NAME or FILE, such as RAFT-small")
+    return json.loads((run / "run.json").read_text())["recipe"]["stages"][0]["model"]
 
 
 def _leads() -> bool:

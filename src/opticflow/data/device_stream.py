@@ -46,6 +46,7 @@ class DeviceStream:
         minimum: int | None = None,
         begun: float = 0.0,
         pace: float = 1.0,
+        first: int = 0,
     ) -> None:
         """
         Args:
@@ -62,6 +63,7 @@ class DeviceStream:
                 full ring if that is less.
             begun: the step at which the augmentations' schedule stands at the first step.
             pace: steps of that schedule for each one.
+            first: the number of the first pair that is made, so that training that goes on sees new ones.
 
         Raises:
             InputError: numbers that make no sense.
@@ -76,7 +78,7 @@ class DeviceStream:
         self.minimum, self.begun, self.pace = minimum, begun, pace
         self.device = torch.device(device)
         self.ring = Ring(capacity, size, self.device)
-        self.workers = RawWorkers(mix, size, workers=workers, seed=seed)
+        self.workers = RawWorkers(mix, size, workers=workers, seed=seed, first=first)
         # a queue of its own beside the one in which the network's work waits
         self._queue = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         if self._queue:

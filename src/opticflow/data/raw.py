@@ -96,7 +96,14 @@ class RawWorkers:
     """
 
     def __init__(
-        self, mix: Sequence[Origin], size: tuple[int, int], *, workers: int, seed: int = 0, slots: int = 6
+        self,
+        mix: Sequence[Origin],
+        size: tuple[int, int],
+        *,
+        workers: int,
+        seed: int = 0,
+        slots: int = 6,
+        first: int = 0,
     ) -> None:
         """
         Args:
@@ -105,6 +112,7 @@ class RawWorkers:
             workers: number of processes.
             seed: of the order and the crops.
             slots: of each worker; enough for what it makes between two looks at what has arrived.
+            first: the number of the first draw.
 
         Raises:
             InputError: no worker or no slot, or shares that are none.
@@ -124,7 +132,7 @@ class RawWorkers:
             for worker in range(workers):
                 ours, theirs = context.Pipe()
                 own = list(range(worker * slots, (worker + 1) * slots))
-                arguments = (theirs, self.slots, own, list(mix), seed, worker, workers)
+                arguments = (theirs, self.slots, own, list(mix), seed, first + worker, workers)
                 process = context.Process(target=_work, args=arguments, daemon=True, name=f"samples {worker}")
                 self.pipes.append(ours)
                 process.start()
@@ -197,14 +205,14 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _work(
-    pipe: Connection, slots: RawSamples, free: list[int], mix: list[Origin], seed: int, worker: int, workers: int
+    pipe: Connection, slots: RawSamples, free: list[int], mix: list[Origin], seed: int, first: int, workers: int
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, height, width = slots.valid.shape
     for set_threads in (torch.set_num_threads, cv2.setNumThreads, numba.set_num_threads):
         set_threads(1)  # the workers are the parallelism
     try:
-        for origin, name, parts in _samples(mix, (height, width), seed, worker, workers):
+        for origin, name, parts in _samples(mix, (height, width), seed, first, workers):
             if not free:
                 free.append(pipe.recv())
             slot = free.pop()
@@ -220,12 +228,12 @@ def _work(
 
 
 def _samples(
-    mix: list[Origin], size: tuple[int, int], seed: int, worker: int, workers: int
+    mix: list[Origin], size: tuple[int, int], seed: int, first: int, workers: int
 ) -> Iterator[tuple[int, str, tuple[np.ndarray, ...]]]:
     """One worker's share of all samples: place in the mix, name, and the parts of a `RawSamples`."""
     interleaving = Interleaving([origin.share for origin in mix], seed)
     opened: dict[int, _Opened] = {}
-    for position in count(worker, workers):
+    for position in count(first, workers):
         which, draw = interleaving(position)
         name = f"{mix[which].name} {draw}"
         rng = np.random.default_rng([seed, 5, position])

@@ -34,8 +34,8 @@ class Budget(ABC):
         """An estimate, from the steps per second so far."""
 
     @property
-    def has_time_to_measure(self) -> bool:
-        """Whether the error is measured at all."""
+    def measures_at_the_end(self) -> bool:
+        """Whether the error is measured when the budget is used up."""
         return True
 
     def note_saving(self, seconds: float) -> None:  # noqa: B027 - a budget of steps has no use for it
@@ -83,7 +83,7 @@ class TimeBudget(Budget):
         self.seconds, self.clock = seconds, clock
         self.start = clock() - used
         self.saving, self.measuring = SAVING, 0.0
-        self.saved_at = self.measured_at = used
+        self.saved_at, self.measured_at = used, 0.0
 
     def elapsed(self) -> float:
         """Seconds of the stage so far."""
@@ -96,14 +96,15 @@ class TimeBudget(Budget):
         return self.elapsed() - self.saved_at >= CHECKPOINT_SECONDS
 
     def measures(self, step: int) -> bool:
-        return self.has_time_to_measure and self.elapsed() - self.measured_at >= self.seconds / MEASUREMENTS
+        due = self.elapsed() - self.measured_at >= self.seconds / MEASUREMENTS
+        return due and self.seconds >= FEWEST_SECONDS_TO_MEASURE and self.share(step) < 1
 
     def seconds_left(self, step: int, rate: float) -> float:
-        return max(0.0, self.seconds - self.elapsed())
+        return max(0.0, self.seconds - self.saving - self.measuring - self.elapsed())
 
     @property
-    def has_time_to_measure(self) -> bool:
-        return self.seconds >= FEWEST_SECONDS_TO_MEASURE
+    def measures_at_the_end(self) -> bool:
+        return self.measuring > 0  # else there is no time kept back for it
 
     def note_saving(self, seconds: float) -> None:
         self.saving = max(self.saving, 1.5 * seconds)

@@ -58,6 +58,8 @@ class State:
     """The budget of that piece for this stage."""
     used: float = 0.0
     """Seconds of it that are over."""
+    warm: bool = False
+    """Whether the learning rate has reached its level, where a later piece goes on."""
     decays: bool = False
     """Whether the learning rate is on its way to zero."""
     finished: bool = False
@@ -86,6 +88,7 @@ class Run:
         *,
         resume: bool,
         minutes: float | None = None,
+        writes: bool = True,
     ) -> "Run":
         """Make the folder, or find that it is this run's.
 
@@ -99,6 +102,7 @@ class Run:
             settings: what else must be the same.
             resume: go on with the run in the folder.
             minutes: of a new piece; None: a budget of steps, or with `resume` the piece that was interrupted.
+            writes: whether this process writes the record down; of several, one does.
 
         Raises:
             InputError: it holds a run and `resume` is off, holds another run, or holds other things.
@@ -112,8 +116,9 @@ class Run:
             run._must_be(found)
         elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise InputError(f"{folder} is not empty and holds no run; give a new folder")
-        make_folder(folder)
-        write_bytes(folder / "run.json", json.dumps(run._record(), indent=2).encode())
+        if writes:
+            make_folder(folder)
+            write_bytes(folder / "run.json", json.dumps(run._record(), indent=2).encode())
         return run
 
     def _record(self) -> dict[str, Any]:
@@ -208,7 +213,8 @@ class Place:
         kind = "decay" if state.decays else "step"
         final = self.folder / f"{kind}-{state.step:08d}"
         beside = self.folder / f".{final.name}.part"
-        _remove(beside)
+        for path in self.folder.glob(".*.part"):  # what a killed run was writing or removing
+            shutil.rmtree(path)
         make_folder(beside)
         self.save_weights(network, beside / WEIGHTS, average)
         write_parts(_training_state(network, optimiser, average), beside, TRAINING, largest)
@@ -294,8 +300,11 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _remove(folder: Path) -> None:
+    """Remove a checkpoint; one that is half removed no longer has its name."""
     if folder.exists():
-        shutil.rmtree(folder)
+        hidden = folder.with_name(f".{folder.name}.part")
+        folder.rename(hidden)
+        shutil.rmtree(hidden)
 
 
 def _difference(found: Any, wanted: Any, path: str = "") -> str:

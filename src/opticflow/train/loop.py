@@ -31,10 +31,14 @@ from opticflow.train.validation import validate
 from opticflow.train.window import Progress, Window
 from opticflow.weights import Checkpoint
 
+SMALLEST_PART = 1_000_000
+"""Bytes of a file of the training's state, at the least."""
+
 
 @runtime_checkable
 class Sources(Protocol):
-    """Where samples come from. The same stage, seed and position give the same batches."""
+    """Where samples come from. The same stage, seed and position give the same batches, but on a GPU, where worlds are
+    varied as their pairs arrive."""
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Batches for training from sample number `start` on, for one of several processes."""
@@ -77,7 +81,8 @@ def train(
         recipe: what is trained.
         folder: of the run; new or empty, unless `resume`.
         sources: where samples come from.
-        seed: of the random weights; together with that of the sources it fixes the result of a budget of steps.
+        seed: of the random weights; together with that of the sources it fixes the result of a budget of steps on a
+            CPU.
         device: auto, cpu, cuda ...
         precision: auto, fp32 or bf16; auto takes bf16 where the device has matrix units for it.
         resume: go on with the run in `folder`.
@@ -105,14 +110,20 @@ def train(
                 "give a multiple with --batch"
             )
     curriculum.check(recipe, weights)
+    if part_size is not None and part_size < SMALLEST_PART:
+        raise InputError(f"parts of {part_size} bytes are too small; give at least {SMALLEST_PART // 10**6} MB")
     noted = {**(settings or {}), "precision": number_format}
     with fabric.rank_zero_first():
         # the others find the folder that the first has made
         first = fabric.global_rank == 0
-        run = Run.begin(folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None)
+        run = Run.begin(
+            folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None, writes=first
+        )
+        if first and run.pieces:
+            _back_to_the_level(run)
     options = Options(log_every, checkpoint_every, part_size, weights, report)
     if run.pieces:
-        _by_the_clock(run, sources, fabric, number_format, options, begun, clock, new=minutes is not None)
+        _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
         return run
     for index, stage in enumerate(recipe.stages):
         if run.place(stage).state().step < stage.steps:
@@ -123,6 +134,17 @@ def train(
     return run
 
 
+def _back_to_the_level(run: Run) -> None:
+    """Forget what an earlier piece did while its rate fell: a new piece goes on from before it. Stages that have come
+    to their end stay as they are, but for the last."""
+    for stage in run.recipe.stages:
+        place = run.place(stage)
+        state = place.state()
+        ended = state.finished and stage is not run.recipe.stages[-1]
+        if state.decays and state.piece != len(run.pieces) and not ended:
+            place.forget_decay()
+
+
 def _by_the_clock(
     run: Run,
     sources: Sources,
@@ -131,34 +153,25 @@ def _by_the_clock(
     options: "Options",
     begun: float,
     clock: Callable[[], float],
-    *,
-    new: bool,
 ) -> None:
-    """A piece of training: all stages in their turn, or what is left of the last one."""
+    """A piece of training: all stages in their turn, or what is left of them."""
     stages = [stage.by_the_clock() for stage in run.recipe.stages]
-    places = [run.place(stage) for stage in stages]
+    states = [run.place(stage).state() for stage in stages]
     number, seconds = len(run.pieces), 60 * run.pieces[-1]
-    states = [place.state() for place in places]
     # a stage that has begun stands for those before it, whose folders need not be there
-    begun_at = max((index for index, state in enumerate(states) if state.step), default=0)
-    ended = [
-        index < begun_at or (state.finished and not (new and index == len(stages) - 1))
-        for index, state in enumerate(states)
-    ]
-    if all(ended):
+    next_one = max((index for index, state in enumerate(states) if state.step), default=0)
+    next_one += states[next_one].finished
+    if next_one == len(stages):
         raise InputError(f"{run.folder}: the last piece of training has come to its end; add --minutes for another")
-    spent = sum(state.used for state in states if state.piece == number and not new)
-    for index, (stage, place, state) in enumerate(zip(stages, places, states, strict=True)):
-        if ended[index]:
+    spent = sum(state.used for state in states if state.piece == number)
+    for index, (stage, state) in enumerate(zip(stages, states, strict=True)):
+        if index < next_one:
             continue
         fabric.seed_everything(run.seed + index, verbose=False)
-        if new and state.decays:
-            place.forget_decay()
-            state = place.state()
         if state.piece == number:  # interrupted
             budget = TimeBudget(state.seconds, state.used, clock)
         else:
-            left = sum(later.steps for later, done in zip(stages[index:], ended[index:], strict=True) if not done)
+            left = sum(later.steps for later in stages[index:])
             over = spent + clock() - begun
             budget = TimeBudget(max(1.0, (seconds - over) * stage.steps / left), 0.0, clock)
         with tuned_convolutions(fabric.device):
@@ -207,7 +220,7 @@ class StageRun:
         self.place = run.place(stage)
         self.loss = LOSSES[stage.loss]
         self.state = self.place.state()
-        self.goes_on = piece > 1 and self.state.step > 0
+        self.goes_on = bool(piece) and self.state.warm
         self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
         self.bare.to(memory_format=torch.channels_last)  # pyright: ignore
         optimiser = make_optimiser(stage, self.bare)
@@ -236,6 +249,8 @@ class StageRun:
         finally:
             if isinstance(self.batches, Generator):
                 self.batches.close()  # ends the processes and the thread behind it
+            if self.logbook:
+                self.logbook.close()
 
     def _train(self) -> None:
         share = min(self._due().share, 1 - 1e-9)  # one step at the least
@@ -244,18 +259,23 @@ class StageRun:
             self._step(rate)
             share, measures, saves = self._due()
             ends = share >= 1
-            turns = bool(self.piece) and not self.state.decays and share >= 1 - self.stage.decay
-            measures, saves = measures or ends, saves or turns or ends
-            if measures or saves or self.step % self.options.log_every == 0:
-                self._report(rate, measures=measures)
-            if saves and not (ends and self.state.decays):
-                self._save(finished=ends and not self.piece)
-            if turns:  # what was just saved is where the next piece of training goes on
-                self.state = replace(self.state, decays=True)
-            if ends and self.piece:
-                self._save(finished=True)
-        if self.logbook:
-            self.logbook.close()
+            if self.piece:
+                self._save_by_the_clock(share, saves=saves or measures)
+            if measures or saves or ends or self.step % self.options.log_every == 0:
+                self._report(rate, measures=measures or (ends and self.budget.measures_at_the_end))
+            if not self.piece and (saves or ends):  # a measurement may have changed what is best
+                self._save()
+
+    def _save_by_the_clock(self, share: float, *, saves: bool) -> None:
+        """Write what is due, before a measurement, which may take minutes."""
+        self.state = replace(self.state, warm=self.state.warm or share >= self.stage.warm_up)
+        turns = not self.state.decays and share >= 1 - self.stage.decay
+        if turns or (saves and share < 1):
+            self._save()
+        if turns:  # what was just saved is where the next piece of training goes on
+            self.state = replace(self.state, decays=True)
+        if share >= 1:
+            self._save(finished=True)
 
     @property
     def step(self) -> int:
@@ -293,7 +313,7 @@ class StageRun:
     def _report(self, rate: float, *, measures: bool) -> None:
         """Write a row of the log, with the error on held-out samples if it is due."""
         row = self.window.close(self.step, rate, self.fabric)
-        if self.logbook and measures and self.held_out and self.budget.has_time_to_measure:
+        if self.logbook and measures and self.held_out:
             begun = time.monotonic()
             with self.average.within(self.bare) if self.average else contextlib.nullcontext():
                 error, pictures = validate(

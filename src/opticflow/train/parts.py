@@ -28,8 +28,9 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
     Returns:
         The files.
     """
+    shapes = json.dumps({name: list(tensor.shape) for name, tensor in tensors.items()})
     parts: list[dict[str, Tensor]] = [{}]
-    room = limit = math.inf if largest is None else largest - 20_000
+    room = limit = math.inf if largest is None else largest - 2 * len(shapes) - 1000
     for name, piece in _pieces(tensors, limit):
         size = piece.nbytes + HEADERS + len(name)
         if size > room:
@@ -37,7 +38,6 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
             room = limit
         parts[-1][name] = piece
         room -= size
-    shapes = json.dumps({name: list(tensor.shape) for name, tensor in tensors.items()})
     paths = [folder / f"{stem}-{i}-of-{len(parts)}.safetensors" for i in range(1, len(parts) + 1)]
     for number, (path, part) in enumerate(zip(paths, parts, strict=True)):
         save_file(part, path, {"shapes": shapes} if number == 0 else None)

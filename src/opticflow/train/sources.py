@@ -210,6 +210,7 @@ class RecipeSources:
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Batches for training from sample number `start` on, for one of several processes."""
         number = [one.name for one in self.recipe.stages].index(stage.name)
+        start -= start % stage.batch  # an earlier piece of training may have had smaller batches
         seed = self.seed + STAGES_APART * number
         if self.gpu and world == 1 and self.workers and all(isinstance(self.found[part], str) for part in stage.data):
             return self._on_device(stage, seed, start)
@@ -247,6 +248,7 @@ class RecipeSources:
             )
             for part in stage.data
         ]
+        torch.cuda.empty_cache()  # what an earlier stage has left; nothing without a GPU
         free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
         capacity = max(
             SMALLEST_RING, min(LARGEST_RING, int(RING_SHARE * free) // (11 * CHAIRS_SIZE[0] * CHAIRS_SIZE[1]))
@@ -262,8 +264,9 @@ class RecipeSources:
             seed=seed,
             begun=stage.augmentation_begins,
             pace=stage.augmentation_pace,
+            first=start // 2,
         ) as stream:
-            yield from stream.batches(start - start % stage.batch)
+            yield from stream.batches(start)
 
     def _twins(self, stage: Stage, part: Part) -> int:
         """How many parts before this one are made by the same world: each sees other samples of it."""

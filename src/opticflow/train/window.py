@@ -1,6 +1,7 @@
 """What happened in the last steps of a training: the figures of a row of the log, and of a report."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from torch import Tensor
 from opticflow.errors import TrainingError
 from opticflow.train.budget import Budget, StepBudget
 from opticflow.train.recipe import Stage
+
+RECENT = 20
+"""Steps among which half must be finite for training to go on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Window:
         """`skips` says whether some steps whose loss or gradient is not finite are passed over."""
         self.stage, self.first, self.skips = stage, step, skips
         self.begun = time.monotonic()
+        self.recent: deque[bool] = deque(maxlen=RECENT)
+        """Whether each was finite."""
         self.figures: list[Tensor] = []
         self.names: list[Sequence[str]] = []
         self.error: float | None = None
@@ -57,7 +63,8 @@ class Window:
         everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
         finite = everyone.isfinite()
         left_out = int((~finite.all(2).all(0)).sum())
-        if self.skips and 2 * left_out <= len(figures):
+        self.recent.extend(finite.all(2).all(0).tolist())
+        if self.skips and 2 * self.recent.count(False) < RECENT:
             # `update` has left these steps out: what one bad sample costs is its batch
             everyone = everyone[:, finite.all(2).all(0)]
         elif left_out:
