@@ -175,8 +175,8 @@ def test_nothing_is_left_when_the_process_is_stopped(tmp_path, how):
         os.killpg(process.pid, how)
     else:
         process.kill()
-    _, errors = process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(everyone[1:], timeout=10)
+    _, errors = process.communicate(timeout=120)
+    _, alive = psutil.wait_procs(everyone[1:], timeout=60)
     assert alive == []
     assert errors.count("Traceback") == (how == signal.SIGINT)  # that of the process itself alone
     left = [path for one in everyone for path in Path("/dev/shm").glob(f"*_{one.pid}_*")]
