@@ -89,7 +89,7 @@ def train(
         minutes: the budget of time, shared by the stages as their steps are.
         weights: what the first stage begins with; random if not given.
         log_every: steps between rows of the log and reports.
-        checkpoint_every: steps between checkpoints; with a budget of time there is one each minute.
+        checkpoint_every: steps between checkpoints; with a budget of time there is one every 45 seconds.
         part_size: bytes of a file of the training's state, which is then written in parts; None: one file.
         settings: kept in run.json; a run with a budget of steps is only resumed with the same.
         clock: seconds, for the budget of time.
@@ -121,7 +121,7 @@ def train(
         )
         if first and run.pieces:
             _back_to_the_level(run)
-    options = Options(log_every, checkpoint_every, part_size, weights, report)
+    options = Options(log_every, part_size, weights, report)
     if run.pieces:
         _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
         return run
@@ -183,7 +183,6 @@ class Options:
     """What holds for all stages of a run."""
 
     log_every: int
-    checkpoint_every: int
     part_size: int | None
     weights: Checkpoint | None
     report: Callable[[Progress], None]

@@ -61,14 +61,14 @@ class Window:
         """
         figures = torch.stack(self.figures).double()
         everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
-        finite = everyone.isfinite()
-        left_out = int((~finite.all(2).all(0)).sum())
-        self.recent.extend(finite.all(2).all(0).tolist())
+        finite = everyone.isfinite().all(2).all(0)  # of each step, in all processes
+        left_out = int((~finite).sum())
+        self.recent.extend(finite.tolist())
         if self.skips and 2 * self.recent.count(False) < RECENT:
             # `update` has left these steps out: what one bad sample costs is its batch
-            everyone = everyone[:, finite.all(2).all(0)]
+            everyone = everyone[:, finite]
         elif left_out:
-            which = int((~finite.all(2).all(0)).nonzero()[0])
+            which = int((~finite).nonzero()[0])
             losses = everyone[:, which, 0]
             names = [self.names[which]]
             if fabric.world_size > 1:
