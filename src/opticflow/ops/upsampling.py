@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -40,7 +41,11 @@ def convex_upsample(
         factor: how many times.
     """
     batch, channels, height, width = image.shape
-    weights = mask.view(batch, 1, 9, factor, factor, height, width).softmax(2)
-    neighbours = F.unfold(image, 3, padding=1).view(batch, channels, 9, 1, 1, height, width)
-    fine = (weights * neighbours).sum(2)  # batch, channels, row, column, height, width
-    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels, factor * height, factor * width)
+    # the coarse pixel first, as convolutions in channels-last leave the logits: a small matrix product for each, many
+    # times as fast as the same sum over permuted dimensions
+    logits = mask.permute(0, 2, 3, 1).reshape(batch, height, width, 9, factor**2)
+    neighbours = F.unfold(image, 3, padding=1).view(batch, channels, 9, height, width).permute(0, 3, 4, 1, 2)
+    with torch.autocast(image.device.type, enabled=False):
+        fine = neighbours @ logits.softmax(3)  # batch, height, width, channels, row and column in the coarse pixel
+    fine = fine.view(batch, height, width, channels, factor, factor).permute(0, 3, 1, 4, 2, 5)
+    return fine.reshape(batch, channels, factor * height, factor * width)
