@@ -30,11 +30,17 @@ def test_a_schedule_runs_and_goes_on_with_one_command(command, sets, tmp_path):
     assert command(*arguments, "--resume")[0] == 0
 
 
-def test_a_run_goes_on_with_the_same_photographs_alone(command, sets, tmp_path):
+@pytest.mark.parametrize(("recipe", "name"), [("S_short", "pairs"), ("study-schedule", "sintel-clean")])
+def test_data_that_a_recipe_does_not_take_are_refused(command, sets, tmp_path, recipe, name):
+    code, _, err = command("train", recipe, "--data", f"{name}={sets}", "-o", tmp_path / "run", *QUICK)
+    assert code == 2 and f"--data gives {name}, which nothing takes" in err and not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_the_same_photographs_alone(command, tmp_path):
     (tmp_path / "photographs").mkdir()
     write_image(tmp_path / "photographs" / "one.png", np.zeros((8, 8, 3), np.uint8))
     run = tmp_path / "run"
-    arguments = ("train", "S_short", "--model", "FlowNet2-s", "--data", f"chairs={sets}", "-o", run, *QUICK)
+    arguments = ("train", "S_short", "--model", "FlowNet2-s", "-o", run, *QUICK, "--steps", 1, "--validation", 0)
     photographs = ("--photographs", tmp_path / "photographs")
     code, out, _ = command(*arguments, *photographs)
     assert code == 0 and "photographs among the pictures of worlds: 1 pictures" in out

@@ -88,6 +88,43 @@ def test_folders_are_checked(tmp_path):
         Folders.parse([f"chair={tmp_path}"])
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["pairs={0}"], "--data gives pairs, which nothing takes: the data here are chairs$"),
+        (["kitti-2015={0}", "chairs={0}"], "--data gives kitti-2015, which nothing takes"),
+        (["chairs={0}", "drive=world"], "--data gives drive, which nothing takes"),
+        (["{0}", "{1}"], "nothing is taken from --data .*empty: the data here are chairs"),
+        (["{0}", "{0}/FlyingChairs_release"], "nothing is taken from --data .*FlyingChairs_release"),
+        (["chairs={0}", "{0}"], "nothing is taken from --data"),
+        (["chairs={0}", "chairs=world"], "--data gives chairs twice"),
+    ],
+)
+def test_what_is_given_and_not_used_is_refused(chairs, tmp_path, values, message):
+    (tmp_path / "empty").mkdir()
+    values = [value.format(chairs, tmp_path / "empty") for value in values]
+    with pytest.raises(InputError, match=message):
+        RecipeSources(Recipe("r", "", (of_chairs(),)), Folders.parse(values))
+
+
+def test_a_named_set_that_only_measures_is_used_or_refused(chairs, tmp_path):
+    stage = small_stage(data=(Part("mixed"),), validation=(Part("chairs", split="validation"),))
+    sources = RecipeSources(Recipe("r", "", (stage,)), Folders.parse([f"chairs={chairs}"]))
+    assert "chairs (validation): 1 pairs of FlyingChairs validation" in sources.described()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError):
+        RecipeSources(Recipe("r", "", (stage,)), Folders.parse([f"chairs={tmp_path / 'empty'}"]))
+
+
+def test_photographs_that_no_world_shows_are_refused(chairs, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    write_image(tmp_path / "photographs" / "one.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="photographs are for worlds; leave them out"):
+        RecipeSources(
+            Recipe("r", "", (of_chairs(),)), Folders.parse([str(chairs)]), photographs=tmp_path / "photographs"
+        )
+
+
 def test_batches_go_on_from_any_position_and_differ_between_stages(chairs):
     stages = (of_chairs(), of_chairs(name="next", start=(Start("only"),)))
     sources = RecipeSources(Recipe("r", "", stages), Folders.parse([str(chairs)]))

@@ -1,6 +1,6 @@
 """Where the samples of a recipe come from: folders of data sets, and worlds that make what is not there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -52,13 +52,15 @@ class Folders:
     """Data set -> its folder; None for the world of that name."""
     others: tuple[Path, ...] = ()
     """Folders in which all other data sets are looked for."""
+    used: set[str | Path] = field(default_factory=set, compare=False)
+    """The names and the folders that a part was found by, so far."""
 
     @classmethod
     def parse(cls, values: Sequence[str]) -> "Folders":
         """From `NAME=DIR`, `NAME=world` or `DIR`.
 
         Raises:
-            InputError: a name that is no data set or world, or no such folder.
+            InputError: a name that is no data set or world, or is given twice; or no such folder.
         """
         named: dict[str, Path | None] = {}
         others = []
@@ -67,6 +69,8 @@ class Folders:
             path = Path(folder if equals else value).expanduser()
             if equals and name not in DATASETS and name not in WORLDS:
                 raise InputError(f"there is no data set {name!r}; known are {', '.join({**DATASETS, **WORLDS})}")
+            if equals and name in named:
+                raise InputError(f"--data gives {name} twice; give it one folder, or world")
             if equals and folder == "world":
                 named[name] = None
             elif not path.exists():
@@ -90,20 +94,43 @@ class Folders:
         options = {"cameras": part.cameras} if part.cameras else {}
         layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
         split = part.split or (_training_split(layout) if part.fold else None)
+        if part.dataset in self.named:
+            self.used.add(part.dataset)
         if self.named.get(part.dataset) is not None:
             return open_dataset(layout, str(self.named[part.dataset]), split, **options)
         problems = []
         # worlds of our own are not looked for: they lie in the layout of a published set
         for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
             try:
-                return open_dataset(layout, folder, split, **options)
+                found = open_dataset(layout, folder, split, **options)
             except DatasetError as error:
                 problems.append(str(error))
+            else:
+                self.used.add(folder)
+                return found
         if not problems and world in WORLDS:
             return world
         found = "; ".join(problems) or f"{part.dataset} was not given"
         instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
         raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
+
+    def must_be_used(self, parts: Iterable[Part]) -> None:
+        """Refuse what was given and is taken for nothing.
+
+        Args:
+            parts: all that there are; each was looked for with `find`.
+
+        Raises:
+            InputError: a name that no part has, or a folder in which none was found.
+        """
+        wanted = ", ".join(dict.fromkeys(part.dataset for part in parts))
+        if names := [name for name in self.named if name not in self.used]:
+            raise InputError(f"--data gives {', '.join(names)}, which nothing takes: the data here are {wanted}")
+        if folders := [str(folder) for folder in self.others if folder not in self.used]:
+            raise InputError(
+                f"nothing is taken from --data {', '.join(folders)}: the data here are {wanted}, which are not in it "
+                "or were found in a folder before it; leave it out, or say what it holds with DATASET=FOLDER"
+            )
 
 
 def _training_split(dataset: str) -> str | None:
@@ -188,7 +215,9 @@ class RecipeSources:
                 to bring there.
 
         Raises:
-            DatasetError: a data set for training that is not there and that no world stands in for; or no photograph.
+            DatasetError: a data set for training that is not there and that no world stands in for; one for validation
+                that is not where its name says; or no photograph.
+            InputError: folders or photographs that nothing of the recipe uses.
         """
         self.photographs = photographs
         self.digest = folder_digest(photographs, "photographs") if photographs else None
@@ -198,6 +227,7 @@ class RecipeSources:
         self.missing: dict[Part, str] = {}
         """Why nothing is measured on a part for validation."""
         self._recorded: dict[tuple[tuple[Part, ...], int], Recorded] = {}
+        taught = {part.dataset for stage in recipe.stages for part in stage.data}
         for stage in recipe.stages:
             for part in stage.data:
                 self.found[part] = folders.find(part)
@@ -205,7 +235,14 @@ class RecipeSources:
                 try:
                     self.found[part] = folders.find(part)
                 except DatasetError as error:
+                    if folders.named.get(part.dataset) is not None and part.dataset not in taught:
+                        raise
                     self.missing[part] = str(error)
+        folders.must_be_used(part for stage in recipe.stages for part in (*stage.data, *stage.validation))
+        if photographs and not any(isinstance(self.found[part], str) for stage in recipe.stages for part in stage.data):
+            raise InputError(
+                f"{recipe.name} is trained on data sets alone here, and photographs are for worlds; leave them out"
+            )
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Batches for training from sample number `start` on, for one of several processes."""

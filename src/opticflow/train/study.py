@@ -103,6 +103,10 @@ def study(
     rows: dict[str, dict[str, float]] = {}
     chosen = choose_device(device)
     recipes = [recipe.changed(rate=rate) for recipe in orders(steps, batch, crop, model)]
+    parts = [part for recipe in recipes for stage in recipe.stages for part in stage.data] + [*measured.values()]
+    for part in parts:  # one order uses some of them; what is missing or too much is told before the first begins
+        folders.find(part)
+    folders.must_be_used(parts)
     for recipe in recipes:
         pool = folder / recipe.name / "pool"
         sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=pool, gpu=chosen.type == "cuda")
