@@ -30,7 +30,7 @@ class Estimator:
     Args:
         network: the method, `opticflow.models.build(name)` or one of your own.
         device: `auto`, `cpu`, `cuda`, `cuda:1` ...
-        precision: number format of the convolutions; `auto` takes bf16 where there are matrix units for it.
+        precision: number format of the convolutions; `auto` takes bf16 where the device is faster with it.
         padding: where frames are padded to the network's stride: `center`, half on each side, or `bottom`, all
             vertical padding below (what RAFT's authors do for KITTI).
         scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.

@@ -1,6 +1,5 @@
 """How alike two feature maps are under displacements: FlowNetC's layer and RAFT's all-pairs volume."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from opticflow.ops.grid import sample
-from opticflow.ops.kernels import channels_last, compiled_for
+from opticflow.ops.kernels import channels_last, compiled_for, full_precision
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -32,7 +31,7 @@ def correlation(
     Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
     """
     kind = torch.promote_types(first.dtype, torch.float32)
-    with _full_precision(first):
+    with full_precision(first):
         first, second = first.to(kind), second.to(kind)
         if compiled_for(first):
             return _Correlation.apply(first, second, reach, step)  # type: ignore[no-any-return]
@@ -92,7 +91,7 @@ class CorrelationVolume:
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         batch, channels, height, width = first.shape
         kind = torch.promote_types(first.dtype, torch.float32)
-        with _full_precision(first):
+        with full_precision(first):
             products = first.to(kind).flatten(2).transpose(1, 2) @ second.to(kind).flatten(2)
         level = (products / channels**0.5).reshape(batch * height * width, 1, height, width)
         self.radius = radius
@@ -119,8 +118,3 @@ class CorrelationVolume:
         centres = coordinates.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
         found = [sample(level, centres / 2**i + window) for i, level in enumerate(self.pyramid)]
         return torch.cat([level.reshape(batch, height, width, -1) for level in found], -1).permute(0, 3, 1, 2)
-
-
-def _full_precision(tensor: Tensor) -> AbstractContextManager:
-    device = tensor.device.type
-    return torch.autocast("cpu" if device == "meta" else device, enabled=False)

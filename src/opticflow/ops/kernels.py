@@ -1,6 +1,7 @@
 """Where loops compiled by Numba or Triton can take the place of PyTorch's operations, and how they want images."""
 
 import subprocess
+from contextlib import AbstractContextManager
 from functools import cache
 
 import torch
@@ -54,3 +55,9 @@ def channels_last(
 ) -> Shaped[Tensor, "batch height width channels"]:
     """With the values of a pixel beside each other, and nothing between them."""
     return image.permute(0, 2, 3, 1).contiguous()
+
+
+def full_precision(tensor: Shaped[Tensor, "..."]) -> AbstractContextManager:
+    """A context in which autocast leaves alone what is done with a tensor on its device."""
+    device = tensor.device.type
+    return torch.autocast("cpu" if device == "meta" else device, enabled=False)

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from opticflow.ops.kernels import full_precision
 
 
 def upsample(
@@ -45,7 +46,7 @@ def convex_upsample(
     # times as fast as the same sum over permuted dimensions
     logits = mask.permute(0, 2, 3, 1).reshape(batch, height, width, 9, factor**2)
     neighbours = F.unfold(image, 3, padding=1).view(batch, channels, 9, height, width).permute(0, 3, 4, 1, 2)
-    with torch.autocast(image.device.type, enabled=False):
+    with full_precision(image):
         fine = neighbours @ logits.softmax(3)  # batch, height, width, channels, row and column in the coarse pixel
     fine = fine.view(batch, height, width, channels, factor, factor).permute(0, 3, 1, 4, 2, 5)
     return fine.reshape(batch, channels, factor * height, factor * width)
