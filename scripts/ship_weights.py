@@ -1,4 +1,5 @@
-"""Put the last weights of a training run into the package, in half precision, and print their record for the manifest.
+"""Put the weights that a training run has published into the package, in half precision, and print their record for the
+manifest.
 
 python scripts/ship_weights.py runs/default worlds
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pooch
 
+from opticflow.weights import RUN_WEIGHTS
 from opticflow.weights.checkpoint import read_checkpoint
 from opticflow.weights.manifest import HERE
 
@@ -22,14 +24,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     run = json.loads((arguments.run / "run.json").read_text())
-    stages, samples, last = [], 0, arguments.run
+    stages, samples = [], 0
     for stage in run["recipe"]["stages"]:
-        steps = [int(path.name[5:]) for path in (arguments.run / "stages" / stage["name"]).glob("step-*")]
-        if steps:
-            stages.append(f"{stage['name']} {max(steps)}")
-            samples += max(steps) * stage["batch"]
-            last = arguments.run / "stages" / stage["name"] / f"step-{max(steps):08d}"
-    found = replace(read_checkpoint(last / "weights.safetensors"), tag=arguments.tag, licence="Apache-2.0")
+        states = [
+            json.loads(path.read_text()) for path in (arguments.run / "stages" / stage["name"]).glob("*/state.json")
+        ]
+        if states:
+            newest = max(states, key=lambda state: state["step"])
+            stages.append(f"{stage['name']} {newest['step']}")
+            samples += newest["samples"]
+    found = replace(read_checkpoint(arguments.run / RUN_WEIGHTS), tag=arguments.tag, licence="Apache-2.0")
     halves = {name: t.half() if t.is_floating_point() else t for name, t in found.tensors.items()}
     file = HERE / f"{found.name}.safetensors"
     replace(found, tensors=halves).save(file)
