@@ -59,9 +59,23 @@ def test_what_is_missing_or_wrong_is_said_in_a_line(command, tmp_path):
         (("S_short", "--crop", "64"), "wanted width x height"),
         (("S_short", "--data", tmp_path / "no"), "there is no folder"),
         (("FlowNet2", "--steps", 3), "one step for each"),
+        (("S_short", "--steps", 10**30), "one step for each, 1000"),
+        (("S_short", "--batch", 10**30), "wanted 1 to 65,536"),
+        (("S_short", "--seed", 2**32), "the seed is 4294967296"),
+        (("S_short", "--stages", ""), "has no stage ''"),
+        (("S_short", "--rate", "inf"), "learning rate of chairs is inf"),
+        (("S_short", "--rate", "nan"), "learning rate of chairs is nan"),
+        (("S_short", "--rate", "-1"), "learning rate of chairs is -0.0001"),
+        (("S_short", "--minutes", "nan"), "the budget is nan minutes"),
+        (("S_short", "--minutes", 0), "the budget is 0 minutes"),
+        (("S_short", "--minutes", 1, "--steps", 2), "two budgets"),
+        (("S_short", "--part-size", "9" * 400), "no amount of memory"),
+        (("S_short", "--part-size", "1KB"), "too small"),
+        (("S_short", "--precision", "fp16"), "fp16 is not offered"),
+        (("S_short", "--model", "RAFT-small.worlds"), "no model 'RAFT-small.worlds'"),
     ]:
-        code, _, err = command("train", *arguments, "-o", tmp_path / "run")
-        assert code == 2 and message in err and "Traceback" not in err
+        code, _, err = command("train", *arguments, "-o", tmp_path / "run", "-q")
+        assert code == 2 and message in err and err.count("\n") == 1, err
         assert not (tmp_path / "run").exists()
 
 

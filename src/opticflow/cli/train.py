@@ -1,6 +1,5 @@
 """opticflow train"""
 
-import json
 import os
 import sys
 import time
@@ -67,7 +66,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and the samples.")] = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare samples; 0 is none of their own.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=1024, help="Processes that prepare samples; 0 is none of their own.")
+    ] = 0,
     checkpoint_every: Annotated[
         int, typer.Option(min=1, help="Steps that a killed run loses at most; with --minutes it is one minute.")
     ] = 1000,
@@ -93,6 +94,7 @@ def train(
     """
     import psutil
 
+    from opticflow.errors import InputError
     from opticflow.estimator.memory import parse_memory
     from opticflow.estimator.precision import choose_device
     from opticflow.train import train as run_recipe
@@ -102,25 +104,26 @@ def train(
     from opticflow.weights.describe import parse_size
 
     require()
+    if steps and minutes is not None:
+        raise InputError("--steps and --minutes are two budgets; give one of them")
     output = output or Path("runs") / recipe
-    size = tuple(reversed(parse_size(crop))) if crop else None
+    size = tuple(reversed(parse_size(crop))) if crop is not None else None
     budget: dict[str, Any] = {"steps": steps, "batch": batch, "crop": size, "model": model, "rate": rate}
     budget["validation_samples"] = validation
     options: dict[str, Any] = {"device": device, "precision": precision, "resume": resume}
     options["checkpoint_every"] = checkpoint_every
-    if part_size:
+    if part_size is not None:
         options["part_size"] = parse_memory(part_size)
     folders = Folders.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
     if recipe == STUDY:
-        from opticflow.errors import InputError
         from opticflow.train.study import study
 
-        if stages:
+        if stages is not None:
             raise InputError(f"{STUDY} has no stages to choose from; leave --stages out")
         if photographs:
             raise InputError(f"{STUDY} compares orders of plain worlds; leave --photographs out")
-        if minutes or weights or part_size:
+        if minutes is not None or weights is not None or part_size is not None:
             raise InputError(f"{STUDY} compares equal numbers of steps; leave --minutes, --weights, --part-size out")
         table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
         if not quiet and _leads():
@@ -128,10 +131,10 @@ def train(
         return
     options |= {"minutes": minutes, "weights": _begin(weights)}
     chosen = find_recipe(recipe)
-    if stages:
-        chosen = chosen.only(stages.split(","))
+    if stages is not None:
+        chosen = chosen.only([name.strip() for name in stages.split(",")])
     if recipe == FINETUNE:
-        network = options["weights"].network if weights else _network_of(output)
+        network = options["weights"].network if options["weights"] else _network_of(output)
         chosen = finetune(network, tuple(folders.named) or ("pairs",))
     chosen = chosen.changed(**budget)
     gpu = choose_device(device).type == "cuda"
@@ -152,8 +155,8 @@ def _begin(weights: str | None) -> Any:
     from opticflow.errors import InputError
     from opticflow.weights import load_checkpoint
 
-    found = load_checkpoint(weights) if weights else None
-    if weights and found is None:
+    found = None if weights is None else load_checkpoint(weights)
+    if weights is not None and found is None:
         raise InputError(f"{weights} has no weights to begin with; give a network's")
     return found
 
@@ -161,10 +164,11 @@ def _begin(weights: str | None) -> Any:
 def _network_of(run: Path) -> str:
     """The network that a run trains, which is resumed without its first weights."""
     from opticflow.errors import InputError
+    from opticflow.train.checkpoint import RECORD, read_record
 
-    if not (run / "run.json").is_file():
+    if not (run / RECORD).is_file():
         raise InputError(f"{FINETUNE} goes on from weights; add --weights NAME or FILE, such as RAFT-small")
-    return json.loads((run / "run.json").read_text())["recipe"]["stages"][0]["model"]
+    return read_record(run)["recipe"]["stages"][0]["model"]
 
 
 def _leads() -> bool:

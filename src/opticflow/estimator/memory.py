@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import reprlib
 
 import psutil
 import torch
@@ -14,6 +15,8 @@ from opticflow.models import FlowNetwork, VariationalRefinement
 from opticflow.models.cost import peak_of_tensors
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+LARGEST = 2.0**60
+"""Bytes: more than any machine has."""
 _PROBE = 512
 LIBRARIES = 1.1
 """The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
@@ -32,9 +35,10 @@ def parse_memory(amount: str | int) -> int:
         InputError: not an amount of memory.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?)B?", str(amount).strip().upper())
-    if found is None or found[2] not in _UNITS or float(found[1]) <= 0:
-        raise InputError(f"{amount!r} is no amount of memory; wanted one as 4GB, 500MB or 2GiB")
-    return int(float(found[1]) * _UNITS[found[2]])
+    size = float(found[1]) * _UNITS.get(found[2], 0) if found else 0.0
+    if not 0 < size < LARGEST:
+        raise InputError(f"{reprlib.repr(amount)} is no amount of memory; wanted one as 4GB, 500MB or 2GiB")
+    return int(size)
 
 
 def bytes_per_pixel(network: FlowNetwork) -> float:

@@ -17,18 +17,21 @@ budget of time, `step-...` is the newest state before the learning rate falls: t
 """
 
 import json
+import math
 import re
+import reprlib
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 import opticflow
-from opticflow.errors import InputError, WeightsError
+from opticflow.errors import InputError, OpticflowError, TrainingError, WeightsError
 from opticflow.io import make_folder
 from opticflow.io.atomic import write_bytes
 from opticflow.models import LearnedNetwork
@@ -37,7 +40,11 @@ from opticflow.train.parts import read_parts, write_parts
 from opticflow.train.recipe import Recipe, Stage
 from opticflow.weights import Checkpoint
 
-WEIGHTS, TRAINING, STATE = "weights.safetensors", "training", "state.json"
+WEIGHTS, TRAINING, STATE, RECORD = "weights.safetensors", "training", "state.json", "run.json"
+OURS = (RECORD, WEIGHTS, "log.csv", "tensorboard", "stages", "pool")
+"""What a run makes in its folder."""
+DAMAGED = "bring the run back from a copy, or give a new folder"
+"""What to do about a run that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +115,17 @@ class Run:
             InputError: it holds a run and `resume` is off, holds another run, or holds other things.
         """
         run = cls(folder, recipe, seed, settings, () if minutes is None else (minutes,))
-        if (folder / "run.json").is_file():
+        if (folder / RECORD).is_file():
             if not resume:
                 raise InputError(f"{folder} already holds a run; add --resume to go on with it, or give a new folder")
-            found = json.loads((folder / "run.json").read_text())
+            found = read_record(folder)
             run = replace(run, pieces=(*found.get("pieces", ()), *run.pieces))
             run._must_be(found)
         elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise InputError(f"{folder} is not empty and holds no run; give a new folder")
         if writes:
             make_folder(folder)
-            write_bytes(folder / "run.json", json.dumps(run._record(), indent=2).encode())
+            write_bytes(folder / RECORD, json.dumps(run._record(), indent=2).encode())
         return run
 
     def _record(self) -> dict[str, Any]:
@@ -174,9 +181,12 @@ class Place:
         return max(found, key=_step_of, default=None)
 
     def state(self) -> State:
-        """What the newest checkpoint says."""
-        last = self.last
-        return State(**json.loads((last / STATE).read_text())) if last else State()
+        """What the newest checkpoint says.
+
+        Raises:
+            InputError: its record is damaged.
+        """
+        return _read_state(last / STATE) if (last := self.last) else State()
 
     def weights(self) -> Path:
         """The newest weights."""
@@ -245,13 +255,92 @@ class Place:
             network.load_state_dict(_under("network", tensors))
         except RuntimeError as error:
             raise WeightsError(f"{last} holds the weights of another network; give a new folder") from error
-        _restore_optimiser(optimiser, network, tensors)
-        if average is not None:
-            average.restore(_under("average", tensors) or {**network.state_dict(), "": torch.tensor(0)})
-        torch.set_rng_state(tensors["random/cpu"])
+        try:
+            _restore_optimiser(optimiser, network, tensors)
+            if average is not None:
+                average.restore(_under("average", tensors) or {**network.state_dict(), "": torch.tensor(0)})
+            torch.set_rng_state(tensors["random/cpu"])
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise WeightsError(f"{last} is damaged: it is not the whole state of a training; {DAMAGED}") from error
         gpus = _under("random/gpu", tensors)
         if gpus and len(gpus) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([gpus[str(i)] for i in range(len(gpus))])
+
+
+@contextmanager
+def unchanged_if_refused(folder: Path) -> Iterator[None]:
+    """A context in which an error that refuses to train, before a checkpoint is written, leaves the folder of the run
+    as it was: a corrected command finds nothing in its way. What stopped in the middle of training is kept."""
+    there, before, checkpoints = folder.exists(), _record_of(folder), _checkpoints(folder)
+    try:
+        yield
+    except OpticflowError as error:
+        made = before is None and _record_of(folder) is not None  # in an empty folder, so that all of it is ours
+        if not isinstance(error, TrainingError) and _checkpoints(folder) <= checkpoints:
+            if before is not None:
+                write_bytes(folder / RECORD, before)
+            for name in OURS if made else ():
+                path = folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            if made and not there and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def _record_of(folder: Path) -> bytes | None:
+    return (folder / RECORD).read_bytes() if (folder / RECORD).is_file() else None
+
+
+def _checkpoints(folder: Path) -> set[Path]:
+    return {path for path in folder.glob("stages/*/*-*") if path.is_dir()}
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What run.json says of a run: `recipe`, `seed`, `settings` and perhaps `pieces`.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    record = _read_json(folder / RECORD)
+    recipe, pieces = record.get("recipe"), record.get("pieces", [])
+    stages = recipe.get("stages") if isinstance(recipe, dict) else None
+    whole = isinstance(stages, list) and all(
+        isinstance(stage, dict) and isinstance(stage.get("name"), str) and isinstance(stage.get("model"), str)
+        and isinstance(stage.get("options"), dict)
+        for stage in stages
+    )  # fmt: skip
+    if not whole or not stages:
+        raise InputError(f"{folder / RECORD} is damaged: it holds no recipe with stages; {DAMAGED}")
+    if not isinstance(pieces, list) or not all(_is(float, minutes) and 0 < minutes < math.inf for minutes in pieces):
+        raise InputError(f"{folder / RECORD} is damaged: pieces is {reprlib.repr(pieces)}, not minutes; {DAMAGED}")
+    return record
+
+
+def _read_state(path: Path) -> State:
+    record = _read_json(path)
+    kinds = {one.name: one.type for one in fields(State)}
+    for name, value in record.items():
+        if name not in kinds:
+            raise InputError(f"{path} is damaged: it has an entry {reprlib.repr(name)}; {DAMAGED}")
+        if not _is(kinds[name], value) or (isinstance(value, int | float) and not 0 <= value < 2**53):
+            raise InputError(f"{path} is damaged: {name} is {reprlib.repr(value)}; {DAMAGED}")
+    return State(**record)
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether JSON's value is one of a type; a whole number is a float, too, and a truth value is no number."""
+    kinds = get_args(kind) or (kind,)
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {str(error).splitlines()[0][:160]}; {DAMAGED}") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is damaged: it holds {reprlib.repr(record)}, no record; {DAMAGED}")
+    return record
 
 
 def _step_of(folder: Path) -> int:
@@ -317,4 +406,9 @@ def _difference(found: Any, wanted: Any, path: str = "") -> str:
         for index, (theirs, ours) in enumerate(zip(found, wanted, strict=True)):
             if theirs != ours:
                 return _difference(theirs, ours, f"{path}[{index}]")
-    return f"{path or 'value'} is {json.dumps(found)}, and {json.dumps(wanted)} was asked for"
+    return f"{path or 'value'} is {_brief(found)}, and {_brief(wanted)} was asked for"
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 400 else f"{text[:400]}..."

@@ -1,6 +1,7 @@
 """Devices, number format and processes, by Lightning Fabric."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -32,15 +33,28 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, str]:
     devices: Any = processes
     if accelerator == "cuda" and processes == 1 and chosen.index is not None:
         devices = [chosen.index]
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy="ddp" if processes * nodes > 1 else "auto",
-        precision=FORMATS[number_format],  # type: ignore[arg-type]
-    )
-    fabric.launch()
+    with _quiet_lightning():
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if processes * nodes > 1 else "auto",
+            precision=FORMATS[number_format],  # type: ignore[arg-type]
+        )
+        fabric.launch()
     return fabric, number_format
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """A context in which Lightning does not say on standard error what was asked for."""
+    logger = logging.getLogger("lightning.fabric")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ class Logbook:
 
         self.stage = stage
         self.table = folder / "log.csv"
-        write_bytes(self.table, "".join(_kept(self.table, stage, step)).encode())
+        write_bytes(self.table, "".join(_kept(self.table, stage, step)).encode(errors="surrogateescape"))
         self.writer = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=step + 1)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
@@ -45,14 +45,18 @@ class Logbook:
 
 def _kept(table: Path, stage: str, step: int) -> list[str]:
     """The header and the whole lines that stay."""
+    header = ",".join(COLUMNS) + "\r\n"
     if not table.is_file():
-        return [",".join(COLUMNS) + "\r\n"]
-    with table.open(newline="") as file:
-        header, *lines = file.readlines()
+        return [header]
+    with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        _, *lines = file.readlines() or [header]
     cells = [line.split(",") for line in lines]
     kept = [
         line
         for line, cell in zip(lines, cells, strict=True)
-        if line.endswith("\n") and len(cell) == len(COLUMNS) and (cell[0] != stage or int(cell[1]) <= step)
+        if line.endswith("\n")
+        and len(cell) == len(COLUMNS)
+        and cell[1].isdecimal()
+        and (cell[0] != stage or int(cell[1]) <= step)
     ]
     return [header, *kept]

@@ -5,6 +5,7 @@ train(RECIPES["default"], Path("run"), sources)
 
 import contextlib
 import math
+import reprlib
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from opticflow.shapes import Sample
 from opticflow.train import curriculum
 from opticflow.train.averaging import WeightAverage
 from opticflow.train.budget import Budget, StepBudget, TimeBudget
-from opticflow.train.checkpoint import Run
+from opticflow.train.checkpoint import Run, unchanged_if_refused
 from opticflow.train.devices import launch, tuned_convolutions
 from opticflow.train.gradients import update
 from opticflow.train.logbook import Logbook
@@ -31,6 +32,8 @@ from opticflow.train.validation import validate
 from opticflow.train.window import Progress, Window
 from opticflow.weights import Checkpoint
 
+LONGEST = 10**6
+"""Minutes of a piece of training."""
 SMALLEST_PART = 1_000_000
 """Bytes of a file of the training's state, at the least."""
 
@@ -84,7 +87,7 @@ def train(
         seed: of the random weights; together with that of the sources it fixes the result of a budget of steps on a
             CPU.
         device: auto, cpu, cuda ...
-        precision: auto, fp32 or bf16; auto takes bf16 where the device has matrix units for it.
+        precision: auto, fp32 or bf16; auto takes bf16 where the device is faster with it.
         resume: go on with the run in `folder`.
         minutes: the budget of time, shared by the stages as their steps are.
         weights: what the first stage begins with; random if not given.
@@ -97,11 +100,17 @@ def train(
         report: called at every row of the log.
 
     Raises:
-        InputError: options that cannot be used, or a folder that holds something else.
+        InputError: options that cannot be used, or a folder that holds something else. It is left as it was, as with
+            every error but a TrainingError before the first checkpoint.
         TrainingError: a loss or gradient that is not finite; with a budget of time, half of the last steps were so. The
             others are passed over then, and counted in the log.
     """
     begun = clock() if begun is None else begun
+    largest_seed = 2**32 - 1 - len(recipe.stages)  # each stage has one of its own, which NumPy must take
+    if not 0 <= seed <= largest_seed:
+        raise InputError(f"the seed is {reprlib.repr(seed)}; wanted 0 to {largest_seed}")
+    if minutes is not None and not 0 < minutes <= LONGEST:
+        raise InputError(f"the budget is {minutes:g} minutes; wanted more than 0, and {LONGEST:,} at most")
     fabric, number_format = launch(device, precision)
     for stage in recipe.stages:
         if stage.batch % fabric.world_size:
@@ -113,33 +122,40 @@ def train(
     if part_size is not None and part_size < SMALLEST_PART:
         raise InputError(f"parts of {part_size} bytes are too small; give at least {SMALLEST_PART // 10**6} MB")
     noted = {**(settings or {}), "precision": number_format}
-    with fabric.rank_zero_first():
-        # the others find the folder that the first has made
-        first = fabric.global_rank == 0
-        run = Run.begin(
-            folder, recipe, seed, noted, resume=resume or not first, minutes=minutes if first else None, writes=first
-        )
-        if first and run.pieces:
-            _back_to_the_level(run)
     options = Options(log_every, part_size, weights, report)
-    if run.pieces:
-        _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
+    first = fabric.global_rank == 0
+    with unchanged_if_refused(folder) if first else contextlib.nullcontext():
+        with fabric.rank_zero_first():
+            # the others find the folder that the first has made
+            run = Run.begin(
+                folder,
+                recipe,
+                seed,
+                noted,
+                resume=resume or not first,
+                minutes=minutes if first else None,
+                writes=first,
+            )
+            if first and run.pieces:
+                _back_to_the_level(run)
+        if run.pieces:
+            _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
+            return run
+        for index, stage in enumerate(recipe.stages):
+            if run.place(stage).state().step < stage.steps:
+                fabric.seed_everything(seed + index, verbose=False)
+                budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
+                with tuned_convolutions(fabric.device):
+                    StageRun(stage, run, sources, fabric, number_format, options, budget).run()
         return run
-    for index, stage in enumerate(recipe.stages):
-        if run.place(stage).state().step < stage.steps:
-            fabric.seed_everything(seed + index, verbose=False)
-            budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
-            with tuned_convolutions(fabric.device):
-                StageRun(stage, run, sources, fabric, number_format, options, budget).run()
-    return run
 
 
 def _back_to_the_level(run: Run) -> None:
     """Forget what an earlier piece did while its rate fell: a new piece goes on from before it. Stages that have come
     to their end stay as they are, but for the last."""
-    for stage in run.recipe.stages:
-        place = run.place(stage)
-        state = place.state()
+    places = [run.place(stage) for stage in run.recipe.stages]
+    states = [place.state() for place in places]  # none is damaged, or nothing is removed
+    for stage, place, state in zip(run.recipe.stages, places, states, strict=True):
         ended = state.finished and stage is not run.recipe.stages[-1]
         if state.decays and state.piece != len(run.pieces) and not ended:
             place.forget_decay()
@@ -235,11 +251,11 @@ class StageRun:
         self.network, self.optimiser = fabric.setup(self.bare, optimiser, move_to_device=False)
         self.network.mark_forward_method("predictions")
         self.leads = fabric.global_rank == 0
+        self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
         wanted = self.leads and stage.validation and stage.validation_samples
         self.held_out = sources.validation(stage) if wanted else []
         self.logbook = Logbook(run.folder, stage.name, self.state.step) if self.leads else None
         self.window = Window(stage, self.state.step, skips=bool(piece))
-        self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
 
     def run(self) -> None:
         """Train until the budget is used up."""

@@ -59,7 +59,8 @@ def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
         WeightsError: a part is missing or damaged.
     """
     found = sorted(folder.glob(f"{stem}-*-of-*.safetensors"))
-    wanted = int(found[0].stem.rsplit("-", 1)[1]) if found else 1
+    count = found[0].stem.rsplit("-", 1)[1] if found else "1"
+    wanted = int(count) if count.isdecimal() else 1
     pieces: dict[str, dict[int, Tensor]] = {}
     shapes: dict[str, list[int]] = {}
     for number in range(1, wanted + 1):
@@ -70,6 +71,10 @@ def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
                 for key in file.keys():
                     name, _, place = key.partition("\n")
                     pieces.setdefault(name, {})[int(place)] = file.get_tensor(key)
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{path}: the state of a training run cannot be read ({error})") from error
-    return {name: torch.cat([pieces[name][i] for i in sorted(pieces[name])]).view(shapes[name]) for name in shapes}
+        except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+            reason = str(error).splitlines()[0][:160]
+            raise WeightsError(f"{path}: the state of a training run cannot be read ({reason})") from error
+    try:
+        return {name: torch.cat([pieces[name][i] for i in sorted(pieces[name])]).view(shapes[name]) for name in shapes}
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"{folder}: the parts of the state of a training run do not fit together") from error

@@ -1,5 +1,7 @@
 """What a training schedule is: a list of stages, every number of them with its meaning."""
 
+import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -14,6 +16,9 @@ WARM_UP_BY_THE_CLOCK = 0.03
 """Share of a budget of time in which the rate rises."""
 AVERAGE = 0.999
 """The usual decay of an average of weights: it looks back over a thousand steps."""
+MOST = {"steps": 10**12, "batch": 65_536, "validate_every": 10**12, "validation_samples": 10**6}
+LARGEST_CROP = 8192
+"""Pixels of a side."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,13 @@ class Stage:
         name = self.name
         _check(bool(name) and "/" not in name, f"a stage is called {name!r}; wanted a name that can name a folder")
         _check(bool(self.data), f"{name} has no data")
-        for what in ("steps", "batch", "validate_every"):
-            _check(getattr(self, what) >= 1, f"{what} of {name} is {getattr(self, what)}; wanted at least 1")
-        _check(min(self.crop) >= 8, f"the crop of {name} is {self.crop}; wanted height and width of at least 8 pixels")
-        _check(self.learning_rate > 0, f"the learning rate of {name} is {self.learning_rate}; wanted more than 0")
+        for what, most in MOST.items():
+            number, least = getattr(self, what), 0 if what == "validation_samples" else 1
+            _check(least <= number <= most, f"{what} of {name} is {reprlib.repr(number)}; wanted {least} to {most:,}")
+        sides = f"the crop of {name} is {self.crop}; wanted height and width of 8 to {LARGEST_CROP} pixels"
+        _check(8 <= min(self.crop) <= max(self.crop) <= LARGEST_CROP, sides)
+        rate = self.learning_rate
+        _check(0 < rate < math.inf, f"the learning rate of {name} is {rate}; wanted a number above 0")
         _check(self.weight_decay >= 0, f"the weight decay of {name} is {self.weight_decay}; wanted 0 or more")
         _check(self.clip is None or self.clip > 0, f"{name} clips gradients at {self.clip}; wanted more than 0")
         _check(self.optimiser in ("adam", "adamw"), f"{name} has the optimiser {self.optimiser!r}; known: adam, adamw")
@@ -229,8 +237,9 @@ class Recipe:
         """
         stages = list(self.stages)
         if steps is not None:
-            wanted = f"{self.name} has {len(stages)} stages; wanted at least one step for each, {steps} were given"
-            _check(steps >= len(stages), wanted)
+            wanted = f"{self.name} has {len(stages)} stages; wanted at least one step for each, "
+            wanted += f"{reprlib.repr(steps)} were given"
+            _check(len(stages) <= steps <= MOST["steps"], wanted)
             shares = [max(1, steps * stage.steps // self.steps) for stage in stages]
             stages = [stage.shortened(share) for stage, share in zip(stages, shares, strict=True)]
         if batch is not None:
