@@ -70,6 +70,46 @@ def test_excerpts_are_neighbours(tmp_path, suffix):
         assert indices[1] - indices[0] == 2
 
 
+def positions(clip, frames, places, step=1, **bounds):
+    """Of the first frames of excerpts, by what they show."""
+    pairs = list(clip.excerpts(places, step, **bounds))
+    near = [
+        [int(np.argmin([np.abs(image.astype(int) - f).mean() for f in frames])) for image in pair] for pair in pairs
+    ]
+    assert all(second - first == step for first, second in near)
+    return [first for first, _ in near]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".gif", ".ts", ".h264"])
+def test_excerpts_are_spread_over_a_clip_with_one_key_frame(tmp_path, suffix):
+    frames = moving(48, 64, 40)
+    clip = open_clip(write_clip(tmp_path / f"clip{suffix}", frames))
+    found = positions(clip, frames, 5)
+    if clip.count is None:  # a bare stream says nothing of its length
+        assert found[0] < 20 <= found[-1] or len(found) == 1
+    else:
+        assert found == [4, 12, 19, 27, 35] or np.allclose(found, [4, 12, 19, 27, 35], atol=2)
+        assert all(10 <= place < 19 for place in positions(clip, frames, 4, start=10, end=20))
+
+
+def test_excerpts_jump_from_key_frame_to_key_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr("opticflow.video.clip.CHEAPER_TO_DECODE", 3)
+    frames = moving(48, 64, 40)
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", frames, options={"g": "6"}))
+    assert positions(clip, frames, 5, step=2) == [4, 11, 18, 26, 33]
+
+
+def test_the_clock_of_a_clip_begins_with_its_first_frame(tmp_path):
+    clip = open_clip(write_clip(tmp_path / "late.ts", FRAMES, begins=20_000))
+    assert np.allclose([frame.time for frame in clip.frames()], np.arange(8) / 25, atol=1e-3)
+
+
+def test_names_that_look_like_addresses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "12:30:45.mp4", FRAMES)
+    assert len(list(open_clip("12:30:45.mp4").frames())) == 8
+
+
 def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("no video at all\n" * 20)

@@ -2,11 +2,11 @@
 
 import contextlib
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -19,6 +19,13 @@ from opticflow.io import list_image_files, read_image
 from opticflow.shapes import Frame
 
 
+CHEAPER_TO_DECODE = 250
+"""Frames to a place that are decoded one by one rather than jumped over: a jump ends at the key frame before the place,
+and x264, if not told otherwise, sets one every 250 frames."""
+UNKNOWN_SPACING = 32
+"""Frames between the places of excerpts from a video that does not say how long it is."""
+
+
 @dataclass(frozen=True)
 class ClipFrame:
     """One frame of a clip and where it stands."""
@@ -28,7 +35,7 @@ class ClipFrame:
     name: str
     """What files made from this frame are called."""
     time: float
-    """When it is shown, in seconds."""
+    """When it is shown, in seconds from the clip's first frame on."""
     image: Frame
 
 
@@ -65,7 +72,10 @@ class Clip(ABC):
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        """Pairs of frames `step` apart, from about `places` places spread over the clip. Broken places are left out."""
+        """Pairs of frames `step` apart, from up to `places` places spread over the range. Broken places are left out.
+
+        Where the number of frames is not known beforehand, the places are among the first of them.
+        """
 
 
 def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
@@ -170,7 +180,7 @@ class VideoClip(Clip):
         return _stamp(self.path)
 
     def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
-        index, time, gap, shape = -1, -1.0, 0.0, None
+        index, time, gap, shape, begins = -1, -1.0, 0.0, None, None
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
@@ -181,12 +191,17 @@ class VideoClip(Clip):
                     if frame is None:
                         break
                     index += 1
-                    before, time = time, self._time(index, frame.time, time)
+                    begins = begins if begins is not None else frame.time
+                    shown = frame.time if begins is None or frame.time is None else frame.time - begins
+                    before, time = time, self._time(index, shown, time)
                     gap = max(gap, time - before) if index else 0.0
                     if index < start or (index - start) % step:
                         continue
                     image = _upright(frame)
                 except (av.error.FFmpegError, ValueError) as error:
+                    if index + 1 < start:  # what is not asked for may be broken; a generator ends with its error
+                        index, decoded = index + 1, container.decode(stream)
+                        continue
                     raise VideoError(
                         f"frame {index + 1} of {self.path} cannot be decoded ({_reason(error)})"
                     ) from error
@@ -204,22 +219,32 @@ class VideoClip(Clip):
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        if self._seconds is None:
-            frames = [frame.image for frame in islice(self.frames(start, end), step + 1)]
-            if len(frames) == step + 1:
-                yield frames[0], frames[-1]
-            return
-        stop = min(end / self.rate, self._seconds) if end is not None else self._seconds
+        known = self._seconds is not None and self.count is not None
+        count = self.count if known and self.count else start + places * UNKNOWN_SPACING
         with self._open() as container:
             stream = container.streams.video[0]
-            first_time = float((stream.start_time or 0) * (stream.time_base or 0))
-            for place in range(places):
-                seconds = start / self.rate + (place + 0.5) / places * max(0.0, stop - start / self.rate)
-                with contextlib.suppress(av.error.FFmpegError, ValueError):
-                    container.seek(int((first_time + float(seconds)) * av.time_base))
-                    frames = list(islice(container.decode(stream), step + 1))
-                    if len(frames) == step + 1:
-                        yield _upright(frames[0]), _upright(frames[-1])
+            stream.thread_type = "AUTO"
+            begins = float((stream.start_time or 0) * (stream.time_base or 0))
+            decoded, here = container.decode(stream), -1  # and the index of the last frame that came
+            for place in _spread(start, min(count, end or count) - 1 - step, places):
+                try:
+                    if known and not here < place <= here + CHEAPER_TO_DECODE:
+                        container.seek(int((begins + float(place / self.rate)) * av.time_base))
+                        decoded = container.decode(stream)
+                        first = next(decoded)
+                        here = round(((first.time or begins) - begins) * float(self.rate))
+                    else:
+                        first, here = next(decoded), here + 1
+                    while here < place:
+                        first, here = next(decoded), here + 1
+                    second = first
+                    for _ in range(step):
+                        second, here = next(decoded), here + 1
+                    yield _upright(first), _upright(second)
+                except (av.error.FFmpegError, ValueError, StopIteration):
+                    if not known:
+                        return
+                    here = sys.maxsize  # jump to the next place
 
     def _time(self, index: int, stamp: float | None, before: float) -> float:
         """When a frame is shown. FFmpeg's guesses for AVI, which has no time stamps, may run back and forth."""
@@ -230,7 +255,7 @@ class VideoClip(Clip):
     @contextlib.contextmanager
     def _open(self) -> Iterator[av.container.InputContainer]:
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path.absolute()))  # FFmpeg takes `12:30.mp4` for an address
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(f"{self.path} cannot be opened as video ({_reason(error)})") from error
         with container:
