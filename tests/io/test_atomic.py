@@ -9,7 +9,7 @@ import pytest
 
 from opticflow.errors import FormatError
 from opticflow.io import atomic_path
-from opticflow.io.atomic import write_bytes
+from opticflow.io.atomic import remove_unfinished, write_bytes
 
 
 def test_the_final_name_appears_at_the_end(tmp_path):
@@ -54,7 +54,7 @@ def test_a_file_that_may_not_grow(tmp_path):
     program = """
 import resource, signal, sys
 from opticflow.errors import FormatError
-from opticflow.io.atomic import write_bytes
+from opticflow.io.atomic import remove_unfinished, write_bytes
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -67,6 +67,30 @@ except FormatError as error:
     )
     assert "File too large" in run.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_through_a_link_that_others_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)  # were the name known after all
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    with atomic_path(tmp_path / "a.flo") as temporary:
+        pass
+    (tmp_path / "a.flo").unlink()
+    temporary.symlink_to(victim)
+    with pytest.raises(FormatError, match="cannot write"):
+        write_bytes(tmp_path / "a.flo", b"new")
+    assert victim.read_bytes() == b"mine"
+
+
+def test_names_differ_and_leftovers_go(tmp_path):
+    with atomic_path(tmp_path / "a.flo") as first, atomic_path(tmp_path / "a.flo") as second:
+        assert first != second
+        (tmp_path / ".a.flo.part").touch()  # of no known form
+        remove_unfinished(tmp_path, {"b.flo"})
+        assert first.exists()
+        remove_unfinished(tmp_path)
+        assert not first.exists() and not second.exists() and (tmp_path / ".a.flo.part").exists()
+        first.touch(), second.touch()
 
 
 def test_errors_about_other_files_are_not_ours(tmp_path):

@@ -34,6 +34,14 @@ def test_image_files(tmp_path):
     assert [path.name for path in list_image_files(tmp_path)] == ["2.jpg", "10.jpg"]
 
 
+def test_pictures_of_several_formats(tmp_path):
+    touch(tmp_path, "1.jpg", "2.JPEG", "3.jpg")
+    assert len(list_image_files(tmp_path)) == 3
+    touch(tmp_path, "1.png")
+    with pytest.raises(InputError, match=r"several formats \(3 \.jpg, 1 \.png\)"):
+        list_image_files(tmp_path)
+
+
 def test_folders_that_are_not_there(tmp_path):
     with pytest.raises(FormatError, match="cannot read the folder"):
         list_flow_files(tmp_path / "missing")

@@ -77,7 +77,7 @@ def test_killed_run_is_completed_to_the_same_set(stock, tmp_path):
     process.wait()
     done = len(list(data.glob("*_flow.flo")))
     assert 4 <= done < 40
-    (data / ".00039_flow.flo.part").write_bytes(b"half")  # what a kill in mid-write leaves
+    (data / ".00039_flow.flo.0123456789abcdef.part").write_bytes(b"half")  # what a kill in mid-write leaves
     plan = generate(order, tmp_path / "killed", 40, resume=True)
     assert len(plan.missing) == 40 - done
     generate(order, tmp_path / "whole", 40)

@@ -1,6 +1,7 @@
 """Whole clips: what is written, and going on after an interruption."""
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -26,11 +27,9 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def go(source: Path, target: Path, estimator: Estimator | None = None, *, resume: bool = False, **options):
-    estimator = estimator or opticflow.load("DIS")
-    return run_clip(
-        open_clip(source), estimator, target, ClipOptions(**options), settings={"model": "DIS"}, resume=resume
-    )
+def go(source: Path, target: Path, estimator: Estimator | None = None, *, resume=False, overwrite=False, **options):
+    estimator, how = estimator or opticflow.load("DIS"), {"resume": resume, "overwrite": overwrite}
+    return run_clip(open_clip(source), estimator, target, ClipOptions(**options), settings={"model": "DIS"}, **how)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -96,15 +95,6 @@ def test_a_run_killed_at_the_end_of_a_piece_loses_none_of_it(folder, tmp_path, m
     assert sum(1 for _ in opticflow.read_video(tmp_path / "killed" / "flow.mp4")) == 12
 
 
-def test_files_of_another_run_are_not_taken_for_ours(folder, tmp_path):
-    go(folder, tmp_path / "whole", saves=("flo",))
-    go(folder, tmp_path / "mixed", opticflow.load("Farneback"), saves=("flo",))
-    with pytest.raises(Interrupted):
-        go(folder, tmp_path / "mixed", dies_after(4), saves=("flo",))
-    go(folder, tmp_path / "mixed", saves=("flo",), resume=True)
-    assert contents(tmp_path / "whole") == contents(tmp_path / "mixed")
-
-
 def test_missing_files_are_made_again(folder, tmp_path):
     go(folder, tmp_path / "out", saves=("flo", "video"))
     before = contents(tmp_path / "out")
@@ -126,11 +116,109 @@ def test_other_frames_or_weights_are_not_resumed(folder, tmp_path):
         go(tmp_path / "frames", tmp_path / "out", saves=("flo",), resume=True)
 
 
-def test_a_new_run_leaves_nothing_of_the_one_before(folder, tmp_path):
+def test_a_second_run_must_say_what_becomes_of_the_first(folder, tmp_path):
     go(folder, tmp_path / "out", saves=("flo", "npz"), backward=True)
-    go(folder, tmp_path / "out", saves=("flo",), end=4)
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=r"holds a run already; add --resume .* or --overwrite"):
+        go(folder, tmp_path / "out", saves=("flo",), end=4)
+    (tmp_path / "out" / "flo" / "ground_truth.flo").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"ground_truth\.flo is not of the run"):
+        go(folder, tmp_path / "out", saves=("flo",), end=4, overwrite=True)
+    (tmp_path / "out" / "flo" / "ground_truth.flo").unlink()
+    assert contents(tmp_path) == before
+    go(folder, tmp_path / "out", saves=("flo",), end=4, overwrite=True)
     go(folder, tmp_path / "alone", saves=("flo",), end=4)
     assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+
+
+@pytest.mark.parametrize("mine", ["flow.mp4", "flo/000000.flo", "flo/my_edit.flo", ".parts/notes.txt"])
+def test_what_no_run_has_written_is_in_the_way(folder, tmp_path, mine):
+    path = tmp_path / "out" / mine
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    for how in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(InputError, match="is there already, and no run"):
+            go(folder, tmp_path / "out", saves=("flo", "video"), **how)
+    assert contents(tmp_path) == {f"out/{mine}": b"mine"}
+
+
+def test_files_beside_those_of_a_run_stay(folder, tmp_path):
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "out", dies_after(3), saves=("flo", "video"))
+    mine = [tmp_path / "out" / name for name in ("notes.txt", "flo/my_edit.flo", ".parts/x.mp4", "flo/frame_9.flo")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"frame_9\.flo is there already and is not of this run"):
+        go(folder, tmp_path / "out", saves=("flo", "video"), resume=True)
+    mine.pop().unlink()
+    go(folder, tmp_path / "out", saves=("flo", "video"), resume=True)
+    assert all(path.read_bytes() == b"mine" for path in mine)
+
+
+def test_a_hidden_folder_of_the_user_stays(folder, tmp_path):
+    (tmp_path / ".a.opticflow").mkdir()
+    (tmp_path / ".a.opticflow" / "notes.txt").write_text("mine")
+    arguments = opticflow.load("DIS"), tmp_path / "a.mp4", ClipOptions()
+    run_clip_to_video(open_clip(folder), *arguments, settings={})
+    assert (tmp_path / "a.mp4").exists() and [path.name for path in (tmp_path / ".a.opticflow").iterdir()] == [
+        "notes.txt"
+    ]
+
+
+def test_two_runs_do_not_share_a_folder(folder, tmp_path):
+    class Second:
+        def __call__(self, done, total):
+            if done == 2:
+                with pytest.raises(InputError, match="another run is writing to"):
+                    go(folder, tmp_path / "out", saves=("flo",), resume=True)
+
+    how = {"settings": {"model": "DIS"}, "progress": Second()}
+    run_clip(open_clip(folder), opticflow.load("DIS"), tmp_path / "out", ClipOptions(saves=("flo",)), **how)
+    assert len(list((tmp_path / "out" / "flo").iterdir())) == 12
+
+
+def test_what_a_killed_run_was_writing_goes(folder, tmp_path):
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "out", dies_after(3), saves=("flo",))
+    (tmp_path / "out" / "flo" / ".frame_3.flo.0123456789abcdef.part").write_bytes(b"half")
+    go(folder, tmp_path / "out", saves=("flo",), resume=True)
+    go(folder, tmp_path / "whole", saves=("flo",))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "null", "[]", "{", '{"settings": [[1, 2]]}', "[" * 100_000, b"\xff\xfe", {"pairs_done": 10**12},
+     {"pairs_done": float("inf")}, {"pairs_done": -1}, {"pairs_done": "3"}, {"settings": [[1, 2]]}, {"begins": "now"}],
+)  # fmt: skip
+def test_a_damaged_record_is_one_line(folder, tmp_path, record):
+    go(folder, tmp_path / "out", saves=("video",), end=4)
+    path = tmp_path / "out" / "opticflow.json"
+    if isinstance(record, dict):
+        record = json.dumps({**json.loads(path.read_text()), **record})
+    path.write_bytes(record if isinstance(record, bytes) else record.encode())
+    for how in ("resume", "overwrite"):
+        with pytest.raises(InputError, match=r"opticflow\.json is damaged"):
+            go(folder, tmp_path / "out", saves=("video",), end=4, **{how: True})
+
+
+def test_the_video_begins_at_once_wherever_in_the_clip(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SEGMENT", 3)
+    go(folder, tmp_path / "whole", start=4)
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "out", dies_after(4), start=4)
+    go(folder, tmp_path / "out", start=4, resume=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    times = [frame.time for frame in open_clip(tmp_path / "out" / "flow.mp4").frames()]
+    np.testing.assert_allclose(times, np.arange(8) / 25, atol=1e-3)
+
+
+def test_names_that_are_no_text(folder, tmp_path):
+    name = os.fsdecode(b"c\xff")
+    shutil.copytree(folder, tmp_path / name)
+    (tmp_path / name / "frame_0.png").rename(tmp_path / name / os.fsdecode(b"frame_0\xff.png"))
+    assert go(tmp_path / name, tmp_path / f"{name}-flow", saves=("flo", "video")).pairs == 12
+    assert go(tmp_path / name, tmp_path / f"{name}-flow", saves=("flo", "video"), resume=True).computed == 0
 
 
 def test_what_is_read_is_never_written_to(folder, tmp_path):

@@ -69,6 +69,9 @@ def estimate(
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store .npz in half precision.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Take away what an earlier run wrote into the folder, and begin anew.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
@@ -76,7 +79,8 @@ def estimate(
 
     A folder receives what `--save` names: flow files in `flo/`, `kitti/` ..., pictures in `color/`, a colour video
     `flow.mp4`; with `--backward` also `flo-backward/` ..., and masks in `occlusion/`. Frames are never unpacked to
-    disk. Ctrl-C and later `--resume` lose nothing.
+    disk. Ctrl-C and later `--resume` lose nothing. Nothing that a folder holds is overwritten or deleted, but an
+    earlier run's files with `--overwrite`.
 
     Example: `opticflow estimate clip.mp4 -o flow --save flo,video`
 
@@ -114,7 +118,7 @@ def estimate(
         summary = _estimate_pair(estimator, sources, output, options)
     else:
         summary = _estimate_clip(
-            estimator, sources, output, save, settings, options, resume=resume, quiet=quiet or json
+            estimator, sources, output, save, settings, options, resume, overwrite, quiet=quiet or json
         )
     if json:
         show_json({**settings, **summary})
@@ -138,7 +142,16 @@ def _estimate_pair(estimator, sources: list[Path], output: Path | None, options:
 
 
 def _estimate_clip(
-    estimator, sources: list[Path], output: Path | None, save: str | None, settings, options, *, resume, quiet
+    estimator,
+    sources: list[Path],
+    output: Path | None,
+    save: str | None,
+    settings,
+    options,
+    resume,
+    overwrite,
+    *,
+    quiet,
 ) -> dict[str, Any]:
     from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
 
@@ -148,7 +161,8 @@ def _estimate_clip(
     run = run_clip_to_video if target.suffix.lower() == ".mp4" and not target.is_dir() else run_clip
     try:
         with show_progress("estimating", quiet=quiet) as progress:
-            report = run(clip, estimator, target, chosen, settings=settings, resume=resume, progress=progress)
+            how = {"resume": resume, "overwrite": overwrite, "progress": progress}
+            report = run(clip, estimator, target, chosen, settings=settings, **how)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -1,32 +1,38 @@
 """Writing files so that nothing half-written ever stands under a final name."""
 
 import os
-from collections.abc import Iterator
+import re
+import secrets
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from opticflow.errors import FormatError
+
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part(\.\w+)?")
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    The temporary name is `.NAME.part`: hidden from shells, and no `*.flo` picks it up. It is always the same, so that
-    what a killed process left behind is overwritten by the next attempt; two processes must not write one file at once.
-    A symbolic link is followed.
+    The temporary name is `.NAME.RANDOM.part`: hidden from shells, picked up by no `*.flo`, and not to be foreseen by
+    others, who might put a link in its place. What a killed process leaves is taken away by `remove_unfinished`.
+    A symbolic link at the final name is followed.
 
     Args:
         path: the final name; its folder must exist.
-        keep_suffix: `.NAME.part.SUFFIX` instead, for writers that choose the format by the suffix.
+        keep_suffix: `.NAME.RANDOM.part.SUFFIX` instead, for writers that choose the format by the suffix.
 
     Raises:
         FormatError: the file cannot be written: no folder, no permission, disk full, or not a regular file.
     """
     check_target(path)
     target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.part{target.suffix if keep_suffix else ''}")
+    random = secrets.token_hex(8)
+    temporary = target.with_name(f".{target.name}.{random}.part{target.suffix if keep_suffix else ''}")
     try:
+        os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         temporary.replace(target)
     except BaseException as error:
@@ -35,6 +41,23 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
         if isinstance(error, OSError) and error.filename in (None, str(temporary), os.fsencode(temporary)):
             raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
         raise
+
+
+def remove_unfinished(folder: str | os.PathLike[str], names: Collection[str] | None = None) -> None:
+    """Take away what a killed process was writing into a folder.
+
+    Args:
+        folder: in which no other process writes at the moment; may be missing.
+        names: only what was to become one of these files.
+    """
+    try:
+        paths = list(Path(folder).iterdir())
+    except OSError:
+        return
+    for path in paths:
+        found = _UNFINISHED.fullmatch(path.name)
+        if found and (names is None or found["name"] in names):
+            _remove(path)
 
 
 def check_target(path: str | os.PathLike[str]) -> None:

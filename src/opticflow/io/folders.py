@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from opticflow.io.image_files import IMAGE_SUFFIXES
 
 DRAWN = (".color", ".arrows", ".overlay", ".magnitude")
 """Before the suffix of a picture of flow: `frame_0001.color.png` is no flow file."""
+SAME_FORMAT = {".jpeg": ".jpg", ".tiff": ".tif"}
+"""Suffixes of a format that has another one too."""
 
 
 def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, int, str]]:
@@ -57,9 +60,17 @@ def list_image_files(folder: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         FormatError: the folder cannot be read.
-        InputError: no picture file.
+        InputError: no picture file, or pictures of several formats, of which some are likely to be no frames (masks,
+            thumbnails) or the same frames again.
     """
     paths = list_files(folder, IMAGE_SUFFIXES)
     if not paths:
         raise InputError(f"{folder} holds no picture; wanted {', '.join(IMAGE_SUFFIXES)}")
+    kinds = Counter(SAME_FORMAT.get(path.suffix.lower(), path.suffix.lower()) for path in paths)
+    if len(kinds) > 1:
+        found = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+        raise InputError(
+            f"{folder} holds pictures of several formats ({found}); keep one in the folder, or list the files that are "
+            "meant"
+        )
     return paths

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from opticflow.errors import DatasetError, InputError, OpticflowError
-from opticflow.io.atomic import write_bytes
+from opticflow.io.atomic import remove_unfinished, write_bytes
 from opticflow.scenes.layouts import LAYOUTS
 from opticflow.scenes.worlds import World, make_world
 
@@ -101,6 +101,8 @@ def generate(
     order.world()  # refuses what cannot be made, before anything is written
     plan = estimate(order, root, count, resume=resume)
     root.mkdir(parents=True, exist_ok=True)
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        remove_unfinished(folder)  # of a run that was killed
     write_bytes(root / MANIFEST, json.dumps(asdict(order), indent=2).encode())
     done = count - len(plan.missing)
     progress(done, count)

@@ -18,7 +18,6 @@ from opticflow.errors import FormatError, InputError, VideoError
 from opticflow.io import list_image_files, read_image
 from opticflow.shapes import Frame
 
-
 CHEAPER_TO_DECODE = 250
 """Frames to a place that are decoded one by one rather than jumped over: a jump ends at the key frame before the place,
 and x264, if not told otherwise, sets one every 250 frames."""

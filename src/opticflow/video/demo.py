@@ -50,7 +50,9 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
         displacements = [end_point_error(np.zeros_like(truth), truth) for truth in truths]
         longest = float(np.percentile(displacements, 99))
         options = ClipOptions(saves=("flo", "video"), max_flow=longest)
-        run = run_clip(open_clip(sample), estimator, folder, options, settings={"model": model}, progress=progress)
+        run = run_clip(
+            open_clip(sample), estimator, folder, options, settings={"model": model}, overwrite=True, progress=progress
+        )
         estimates = [read_flow(folder / "flo" / f"{i:06d}.flo") for i in range(len(truths))]
         middle = len(truths) // 2
         frame = next(read_video(sample, start=middle, end=middle + 1))

@@ -1,6 +1,8 @@
 """What a clip's flow is written as, and where: one subfolder for each kind of file, one video for the whole clip."""
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
 from opticflow.io import make_folder, write_flow, write_image, write_mask
+from opticflow.io.atomic import remove_unfinished
 from opticflow.shapes import FlowArray, Frame
 from opticflow.visualize import flow_to_image
 
@@ -47,15 +50,75 @@ class FlowFiles:
     half: bool = False
     backward: bool = False
 
-    def create_folders(self) -> None:
-        """Make the folders.
+    def create_folders(self) -> list[Path]:
+        """Make the folders, and say which were not there.
 
         Raises:
             FormatError: the place is not writable.
         """
-        make_folder(self.folder)
-        for folder in self.folders:
+        new = [folder for folder in self.folders if not folder.is_dir()]
+        for folder in (self.folder, *self.folders):
             make_folder(folder)
+        return new
+
+    def refuse_foreign(self) -> None:
+        """See that a run which begins here finds nothing in its way.
+
+        Raises:
+            InputError: files that no record of a run accounts for.
+        """
+        taken = [path for path in (*self.videos, self.parts) if os.path.lexists(path)]
+        taken += [path for folder in self.folders if folder.is_dir() for path in sorted(folder.iterdir())[:1]]
+        if taken:
+            raise InputError(
+                f"{taken[0]} is there already, and no run of opticflow in {self.folder} is known to have written it; "
+                "choose another folder"
+            )
+
+    def refuse_in_the_way(self, names: Iterable[str]) -> None:
+        """See that nothing stands where these pairs, not yet made, will be written.
+
+        Raises:
+            InputError: a file that is not of the run.
+        """
+        for path in (path for name in names for path in self.paths(name)):
+            if os.path.lexists(path):
+                raise InputError(
+                    f"{path} is there already and is not of this run; move it away, or choose another folder"
+                )
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Take away the files of these pairs, the videos, the pieces and the folders.
+
+        Raises:
+            InputError: there is something else in the folders; nothing is taken away then.
+        """
+        own = {path for name in names for path in self.paths(name)}
+        for folder in self.folders:
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path not in own:
+                    raise InputError(
+                        f"{path} is not of the run in {self.folder}; move it away, or choose another folder"
+                    )
+        for path in (*own, *self.videos):
+            path.unlink(missing_ok=True)
+        self.remove_pieces()
+        for folder in self.folders:
+            _remove_empty(folder)
+
+    def remove_pieces(self) -> None:
+        """Take away the pieces of the videos."""
+        for direction in self.directions:
+            for path in self.parts.glob(f"flow{direction}_" + "[0-9]" * 6 + ".mp4"):
+                path.unlink()
+        remove_unfinished(self.parts)
+        _remove_empty(self.parts)
+
+    def remove_unfinished(self, name: str) -> None:
+        """Take away what a killed run was writing: files of this pair, or videos."""
+        paths = [*self.paths(name), *self.videos]
+        for folder in {path.parent for path in paths}:
+            remove_unfinished(folder, {path.name for path in paths})
 
     @property
     def folders(self) -> list[Path]:
@@ -153,6 +216,11 @@ class FlowFiles:
             write_flow(path, flow, half=self.half)
         else:
             write_flow(path, flow)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # missing, or not empty
+        folder.rmdir()
 
 
 def bytes_per_pair(saves: Sequence[str], height: int, width: int, *, backward: bool, half: bool) -> int:

@@ -1,8 +1,7 @@
 """Writes the pairs of a run: files at once, the video piece by piece, and the record of what is done."""
 
-import shutil
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -40,12 +39,13 @@ class Recorder:
         self._stamp, self._keep = stamp, keep
         self._writers: dict[str, VideoWriter] = {}
         self._pieces = ExitStack()
+        self._made: list[Path] = []
 
     def __enter__(self) -> "Recorder":
-        self._files.create_folders()
         if self._state.pairs_done == 0:
-            shutil.rmtree(self._files.parts, ignore_errors=True)
+            self._files.remove_pieces()
         self._state.save()
+        self._made = self._files.create_folders()
         return self
 
     def __exit__(self, kind, *error) -> None:
@@ -57,12 +57,14 @@ class Recorder:
         """Write what belongs to the pair that starts with this frame."""
         frame, pair = result
         self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
+        if self._state.pairs_done == 0:
+            self._state.begins = frame.time
         if self._files.has_video:
             if self._state.pairs_done % self._segment == 0:
                 self._begin_piece()
             for direction, flow in zip(self._files.directions, (pair.forward, pair.backward), strict=False):
                 if flow is not None:
-                    self._writers[direction].write(self._files.picture(flow), frame.time)
+                    self._writers[direction].write(self._files.picture(flow), frame.time - self._state.begins)
         if pair.cut and frame.index not in self._state.cuts:
             self._state.cuts.append(frame.index)
         self._state.advance(self._stamp(frame.index))
@@ -76,20 +78,18 @@ class Recorder:
             for direction in self._files.directions:
                 join_videos(self._files.pieces(direction), self._files.video(direction))
 
-    def finish(self, stale: Collection[Path] = ()) -> None:
-        """Close the record, and take away what an earlier run left in the folder."""
-        shutil.rmtree(self._files.parts, ignore_errors=True)
-        for path in stale:
-            path.unlink(missing_ok=True)
+    def finish(self) -> None:
+        """Close the record."""
+        self._files.remove_pieces()
         self._state.complete = True
         self._state.save()
 
     def _clear(self) -> None:
         """Nothing came of the run: leave nothing behind."""
-        shutil.rmtree(self._files.parts, ignore_errors=True)
+        self._files.remove_pieces()
         self._state.path.unlink(missing_ok=True)
-        for folder in (*self._files.folders, self._files.folder):
-            if folder.is_dir() and not any(folder.iterdir()):
+        for folder in self._made:
+            with suppress(OSError):  # not empty
                 folder.rmdir()
 
     def _begin_piece(self) -> None:

@@ -11,7 +11,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
 from itertools import islice, takewhile
 from pathlib import Path
@@ -22,16 +23,19 @@ import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
-from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, make_folder
+from opticflow.io.locks import only_one
 from opticflow.io.prefetch import Behind, Prefetch
 from opticflow.shapes import Frame
 from opticflow.video.clip import Clip, ClipFrame
-from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
+from opticflow.video.outputs import FlowFiles, bytes_per_pair
 from opticflow.video.recorder import Recorder
 from opticflow.video.state import RunState, add_stamp
 from opticflow.visualize import robust_max_flow
 from opticflow.weights.digest import weights_hash
 
+RECORD = "opticflow.json"
+"""The record of a run, in its folder."""
 SEGMENT = 32
 """Pairs in a segment, at least."""
 
@@ -122,9 +126,12 @@ def run_clip(
     *,
     settings: dict[str, Any],
     resume: bool = False,
+    overwrite: bool = False,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> RunReport:
     """Estimate the flow of a clip and write it.
+
+    Nothing is overwritten or deleted but what the record in the folder says that a run has written there.
 
     Args:
         clip: the frames.
@@ -133,28 +140,58 @@ def run_clip(
         options: what to compute and to write.
         settings: whatever else decides the result (model, precision ...); a resumed run must have the same.
         resume: go on where an interrupted run with these options stopped.
+        overwrite: take away what an earlier run wrote into the folder, and begin anew.
         progress: called with the number of pairs done and their total, if known.
 
     Raises:
         VideoError: a frame that cannot be read; what came before it is kept.
-        InputError: another run's folder, a folder that is read or called like a file, or too little disk space.
+        InputError: a folder that holds a run or other files in the way, that another run is writing to, that is read or
+            called like a file; or too little disk space.
         FormatError: a file that cannot be written.
     """
     if folder.suffix.lower() in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
         raise InputError(f"{folder} is called like a file; a clip's flow goes into a folder, or its video into a .mp4")
+    with _working_in(folder):
+        return _run(clip, estimator, folder, options, settings, resume, overwrite, progress)
+
+
+def _run(
+    clip: Clip,
+    estimator: Estimator,
+    folder: Path,
+    options: ClipOptions,
+    settings: dict[str, Any],
+    resume: bool,
+    overwrite: bool,
+    progress: Callable[[int, int | None], None],
+) -> RunReport:
     begun = time.perf_counter()
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
-    earlier = RunState.read(folder / "opticflow.json")
-    painted = {"color", "video"} & {*options.saves}
-    max_flow = (options.max_flow or measure_max_flow(clip, options)) if painted else None
-    files = FlowFiles(folder, options.saves, max_flow, options.half, options.backward)
+    earlier = RunState.read(folder / RECORD)
+    files = FlowFiles(folder, options.saves, None, options.half, options.backward)
     files.refuse_sources(clip.sources)
     total = _count_pairs(clip, options)
-    computed, keep, reading, writing, decoding, encoding = 0, 0, 0.0, 0.0, 0.0, 0.0
-    state = RunState(folder / "opticflow.json", settings)
-    if resume and earlier is not None:
+    if earlier is None:
+        files.refuse_foreign()
+    elif overwrite:
+        _remove_run(earlier, clip)
+        files.refuse_foreign()
+    elif not resume:
+        raise InputError(
+            f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew in its place"
+        )
+    else:
         earlier.refuse_other(settings)
+        names = _names(clip, options, range(earlier.pairs_done + 1, total or 0))
+        files.refuse_in_the_way(names)
+        files.remove_unfinished(next(_names(clip, options, range(earlier.pairs_done, earlier.pairs_done + 1)), ""))
+    painted = {"color", "video"} & {*options.saves}
+    max_flow = (options.max_flow or measure_max_flow(clip, options)) if painted else None
+    files = replace(files, max_flow=max_flow)
+    computed, keep, reading, writing, decoding, encoding = 0, 0, 0.0, 0.0, 0.0, 0.0
+    state = RunState(folder / RECORD, settings)
+    if resume and earlier is not None:
         state, keep = earlier, _pairs_there(earlier, clip, files, options)
     if not state.complete:
         first = state.pairs_done = options.first_to_compute(min(keep, *_pairs_in_pieces(files, options.segment)))
@@ -182,7 +219,7 @@ def run_clip(
             raise VideoError(f"{source.error}; the {state.pairs_done} flows before it are kept") from source.error
         if state.pairs_done == 0:
             raise VideoError(f"{clip.name} has fewer than two frames in the range asked for; flow needs two")
-        recorder.finish(_stale(earlier, files, clip, options, state.pairs_done))
+        recorder.finish()
     seconds = time.perf_counter() - begun
     return RunReport(
         pairs=state.pairs_done,
@@ -212,15 +249,23 @@ def run_clip_to_video(
     if options.saves != ("video",) or options.backward:
         raise InputError(f"{path} can take one video; for other outputs, or both directions, give a folder")
     folder = path.with_name(f".{path.stem}.opticflow")
+    if (folder / RECORD).exists() and not (arguments.get("resume") or arguments.get("overwrite")):
+        raise InputError(
+            f"{folder} holds an unfinished run for {path}; add --resume to go on with it, or --overwrite to begin anew"
+        )
     if path.resolve() in {source.resolve() for source in clip.sources}:
         raise InputError(f"{path} is read, and would be written to; choose another name")
     video = folder / "flow.mp4"
     try:
         report = run_clip(clip, estimator, folder, options, **arguments)
-    finally:
-        if video.exists():  # also when the clip breaks off
+    except VideoError:
+        if video.exists():  # what came before the clip broke off
             video.replace(path)
-    shutil.rmtree(folder)
+        raise
+    video.replace(path)
+    (folder / RECORD).unlink()
+    with suppress(OSError):  # somebody has put something else into it
+        folder.rmdir()
     return replace(report, outputs=[str(path)])
 
 
@@ -288,7 +333,7 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
         same = False
     if not same:
         raise InputError(f"{state.path} belongs to a run over other frames; start anew without --resume")
-    names = (clip.frame_name(options.start + pair * options.step) for pair in range(state.pairs_done))
+    names = _names(clip, options, range(state.pairs_done))
     there = sum(1 for _ in takewhile(lambda name: all(path.exists() for path in files.paths(name)), names))
     state.complete = state.complete and there == state.pairs_done and all(video.exists() for video in files.videos)
     return there
@@ -312,17 +357,39 @@ def _stamps(clip: Clip, options: ClipOptions, pairs: int) -> str:
     return reduce(add_stamp, stamps, "")
 
 
-def _stale(earlier: RunState | None, files: FlowFiles, clip: Clip, options: ClipOptions, pairs: int) -> list[Path]:
-    """What an earlier run left in the folder that is not of this one."""
-    if earlier is None:
-        return []
-    saves, backward = earlier.settings.get("saves", []), bool(earlier.settings.get("backward"))
-    old = FlowFiles(files.folder, [save for save in saves if save in SAVES], files.max_flow, backward=backward)
-    names = (clip.frame_name(options.start + pair * options.step) for pair in range(pairs))
-    new = {path for name in names for path in files.paths(name)} | set(files.videos)
-    left = [path for folder in old.folders if folder.is_dir() for path in folder.iterdir()]
-    suffixes = {path.suffix for path in old.paths("x")}
-    return [path for path in (*left, *old.videos) if path not in new and path.suffix in (*suffixes, ".mp4")]
+def _names(clip: Clip, options: ClipOptions, pairs: Iterable[int]) -> Iterator[str]:
+    """What the files of these pairs are called; those that the clip does not have are left out."""
+    with suppress(IndexError):
+        for pair in pairs:
+            yield clip.frame_name(options.start + pair * options.step)
+
+
+def _remove_run(state: RunState, clip: Clip) -> None:
+    """Take away what a run over this clip has written."""
+    kept = {field.name for field in fields(ClipOptions)} & state.settings.keys()
+    try:
+        options = ClipOptions(**{**{key: state.settings[key] for key in kept}, "saves": tuple(state.settings["saves"])})
+    except (KeyError, TypeError, InputError) as error:
+        raise InputError(f"{state.path} is damaged; choose another folder") from error
+    files = FlowFiles(state.path.parent, options.saves, None, options.half, options.backward)
+    names = list(_names(clip, options, range(state.pairs_done + 1)))
+    files.remove_unfinished(names[-1] if names else "")
+    files.remove(names)
+    state.path.unlink()
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """In a folder, made if needed, to which nobody else writes meanwhile; it goes again if nothing comes into it."""
+    new = not folder.exists()
+    make_folder(folder)
+    try:
+        with only_one(folder):
+            yield
+    finally:
+        if new:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
 
 
 class _UntilBroken:

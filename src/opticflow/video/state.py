@@ -2,12 +2,18 @@
 
 import hashlib
 import json
+import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from opticflow.errors import InputError
 from opticflow.io import atomic_path
+
+MOST_PAIRS = 2_160_000
+"""A day at 25 frames a second. A record that claims more is damaged; to go through its pairs would take for ever."""
+_KINDS = {"settings": dict, "pairs_done": int, "complete": bool, "stamps": str, "cuts": list, "begins": (int, float)}
 
 
 @dataclass
@@ -24,6 +30,8 @@ class RunState:
     """Digest of the files that the frames of these pairs come from."""
     cuts: list[int] = field(default_factory=list)
     """Pairs across which the scene changes."""
+    begins: float = 0.0
+    """When the first frame is shown, in seconds of the clip; the videos begin there."""
 
     @classmethod
     def read(cls, path: Path) -> "RunState | None":
@@ -36,16 +44,13 @@ class RunState:
             return None
         try:
             record = json.loads(path.read_text())
-            return cls(
-                path,
-                settings=dict(record["settings"]),
-                pairs_done=int(record["pairs_done"]),
-                complete=bool(record["complete"]),
-                stamps=str(record["stamps"]),
-                cuts=list(record["cuts"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged; delete it to start again") from error
+            found = cls(path, **{key: record[key] for key in _KINDS})
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder") from error
+        sound = all(isinstance(getattr(found, key), kind) for key, kind in _KINDS.items())
+        if not sound or not 0 <= found.pairs_done <= MOST_PAIRS or not math.isfinite(found.begins):
+            raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder")
+        return found
 
     def refuse_other(self, settings: dict[str, Any]) -> None:
         """See that a run with these settings may go on from here.
@@ -74,6 +79,7 @@ class RunState:
             "complete": self.complete,
             "stamps": self.stamps,
             "cuts": self.cuts,
+            "begins": self.begins,
         }
         with atomic_path(self.path) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n")
@@ -81,4 +87,4 @@ class RunState:
 
 def add_stamp(stamps: str, stamp: str) -> str:
     """The digest of one stamp more."""
-    return hashlib.sha256((stamps + stamp).encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(stamps + stamp)).hexdigest()

@@ -1,0 +1,38 @@
+"""One process at a time in an output folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from opticflow.errors import InputError
+
+
+@contextmanager
+def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """A context in which no other process, nor another thread, enters this context for the same folder.
+
+    The lock is the system's, on the folder itself: it leaves no file, and ends with the process however that ends.
+    Windows, and some network file systems, have none; there the context does nothing.
+
+    Raises:
+        InputError: another is in it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"another run is writing to {Path(folder)}; wait until it has ended, or choose another folder"
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
