@@ -303,7 +303,7 @@ def test_absurd_npy_and_hdf5_are_refused_before_they_are_allocated(tmp_path):
     assert "claims" in refused(tmp_path / "a.flo5")
 
 
-@pytest.mark.parametrize("array", [np.zeros((4, 5)), np.zeros((2, 4, 5)), np.zeros((4, 5, 2), int), np.array([{}])])
+@pytest.mark.parametrize("array", [np.zeros((4, 5)), np.zeros((3, 4, 5)), np.zeros((4, 5, 2), int), np.array([{}])])
 def test_arrays_that_are_no_flow(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     assert "wanted" in refused(tmp_path / "a.npy")
@@ -312,7 +312,7 @@ def test_arrays_that_are_no_flow(tmp_path, array):
 
 
 def test_npz_without_flow_and_with_a_wrong_mask(tmp_path):
-    np.savez(tmp_path / "a.npz", optical=np.zeros((2, 2, 2)))
+    np.savez(tmp_path / "a.npz", optical=np.zeros((2, 2, 2)), depth=np.zeros((2, 2)))
     assert "optical" in refused(tmp_path / "a.npz")
     np.savez(tmp_path / "a.npz", flow=np.zeros((2, 2, 2)), valid=np.zeros((3, 2), bool))
     assert "mask" in refused(tmp_path / "a.npz")

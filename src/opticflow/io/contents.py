@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from opticflow.errors import FormatError
+from opticflow.io.limits import check_memory
 
 DEFLATE_LIMIT = 1032
 """Deflate cannot shrink data by more than this factor (zlib technical details)."""
@@ -16,20 +17,55 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The contents of a file that is not empty.
 
     Raises:
-        FormatError: no such file, a folder, an empty file, or one that may not be read.
+        FormatError: no such file, a folder, an empty file, one that may not be read, or one larger than
+            `opticflow.io.limits` allows.
     """
     path = Path(path)
     if path.is_dir():
         raise FormatError(f"{path} is a folder; give the name of a file")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe may never end
+            raise FormatError("is a device or a pipe; give the name of a file")
+        size = path.stat().st_size
+        check_memory(f"{size} bytes", size)
         data = path.read_bytes()
+    except FormatError as error:
+        raise FormatError(f"{path} {error}") from error
     except FileNotFoundError:
         raise FormatError(f"there is no file {path}") from None
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise FormatError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if not data:
         raise FormatError(f"{path} is empty (0 bytes)")
     return data
+
+
+def check_flow_array(shape: tuple[int, ...] | None, dtype: np.dtype) -> None:
+    """Refuse what `flow_array` does not take; before anything is allocated.
+
+    Raises:
+        FormatError: another shape or type.
+    """
+    wanted = "wanted height x width x 2 (or 2 x height x width), floating point"
+    if shape is not None and len(shape) == 4 and (shape[0] > 1) and 2 in (shape[1], shape[3]):
+        raise FormatError(f"holds {shape[0]} flows, an array of {shape}; write each to a file of its own")
+    if shape is None or len(shape) < 3 or 0 in shape or dtype.kind != "f":
+        raise FormatError(f"holds an array of {shape} {dtype}; {wanted}")
+    if shape[:-3] not in ((), (1,)) or 2 not in (shape[-1], shape[-3]):
+        raise FormatError(f"holds an array of {shape} {dtype}; {wanted}")
+
+
+def flow_array(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "height width 2"]:
+    """A flow as other programs keep it, as height x width x 2: with the two components last or first, where that is
+    also the channels' place in a batch of one. Where both may be meant, they are last.
+
+    Raises:
+        FormatError: another shape or type, or a value beyond float32.
+    """
+    check_flow_array(array.shape, array.dtype)
+    array = array.reshape(array.shape[-3:])
+    check_range(array)
+    return array if array.shape[2] == 2 else np.moveaxis(array, 0, 2)
 
 
 def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
@@ -38,6 +74,8 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
     Raises:
         FormatError: a finite value beyond float32.
     """
+    if flow.dtype.itemsize <= 4:
+        return
     largest = float(np.abs(flow, where=np.isfinite(flow), out=np.zeros_like(flow)).max())
     if largest > float(np.finfo(np.float32).max):
         raise FormatError(f"holds a flow of {largest:.4g} px, beyond float32; mark it unknown by NaN")

@@ -38,6 +38,8 @@ FLOW_FORMATS: dict[str, FlowFormat] = {
     ".npz": FlowFormat("NumPy", numpy_files.decode_npz, numpy_files.encode_npz, numpy_files.encode_npz_half),
     ".npy": FlowFormat("NumPy", numpy_files.decode_npy, numpy_files.encode_npy),
     ".flo5": FlowFormat("Spring", hdf5.decode, hdf5.encode),
+    ".h5": FlowFormat("HDF5", hdf5.decode, hdf5.encode),
+    ".hdf5": FlowFormat("HDF5", hdf5.decode, hdf5.encode),
     ".exr": FlowFormat("OpenEXR", exr.decode, exr.encode, exr.encode_half),
 }
 FLOW_SUFFIXES = tuple(FLOW_FORMATS)

@@ -9,6 +9,7 @@ import struct
 import numpy as np
 
 from opticflow.errors import FormatError
+from opticflow.io.limits import check_memory
 from opticflow.shapes import FlowArray, MaskArray, as_flow
 
 TAG = b"PIEH"
@@ -21,7 +22,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     """Flow, zero where unknown, and where it is known.
 
     Raises:
-        FormatError: not such a file, or cut off.
+        FormatError: not such a file, cut off, or larger than `opticflow.io.limits` allows.
     """
     if data[:4] != TAG:
         raise FormatError(f"is not a Middlebury .flo file: it starts with {data[:4]!r}, not with {TAG!r}")
@@ -35,6 +36,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             f"claims {width} x {height} pixels, {12 + 8 * width * height} bytes, but has {len(data)}; "
             "it is cut off or damaged"
         )
+    check_memory(f"a flow of {width} x {height} pixels", 3 * len(data))
     flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
     return as_flow(flow, np.all(np.abs(flow) <= UNKNOWN_ABOVE, axis=2))
 

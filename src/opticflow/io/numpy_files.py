@@ -1,26 +1,37 @@
 """NumPy's own files: `.npy` holds H x W x 2; `.npz` holds it as `flow`, with the mask `valid` where some is unknown.
 
-Unknown flow is NaN in both. Nothing is unpickled.
+Unknown flow is NaN in both. Nothing is unpickled. What other programs write is read, too: 2 x H x W; in an
+`.npz` a single array of another name, or `u` and `v`; and masks of numbers.
 """
 
 import io
+import math
 import zipfile
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Shaped
 
 from opticflow.errors import FormatError
-from opticflow.io.contents import check_range
+from opticflow.io.contents import flow_array
+from opticflow.io.limits import check_memory
 from opticflow.shapes import FlowArray, MaskArray, as_flow
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # as 2.0, for names that are not ASCII, which no flow has
+}
 
 
 def decode_npy(data: bytes) -> tuple[FlowArray, MaskArray]:
     """Flow, zero where unknown, and where it is known.
 
     Raises:
-        FormatError: not such a file, cut off, or not the array of a flow.
+        FormatError: not such a file, cut off, not the array of a flow, or one that takes more memory than
+            `opticflow.io.limits` allows.
     """
-    return as_flow(_flow_array(data))
+    return as_flow(flow_array(_array(data)))
 
 
 def encode_npy(flow: FlowArray, valid: MaskArray) -> bytes:
@@ -32,24 +43,65 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
     """Flow, zero where unknown, and where it is known.
 
     Raises:
-        FormatError: not such a file, cut off, or without a flow.
+        FormatError: not such a file, cut off, without a flow, or one that takes more memory than `opticflow.io.limits`
+            allows.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+            sizes = {name.removesuffix(".npy"): archive.getinfo(name).file_size for name in archive.namelist()}
+            wanted = _flow_members(sizes)
+            check_memory("arrays of a flow", 3 * sum(sizes[name] for name in wanted))
+            members = {name: _member(archive, name) for name in wanted}
+    except FormatError:
+        raise
     except Exception as error:  # what zipfile raises for damaged files has no common type
         raise FormatError(f"is not an .npz file, or is cut off: {error}") from error
-    if "flow" not in members:
-        raise FormatError(f"holds the arrays {', '.join(sorted(members)) or '(none)'}; wanted one called flow")
-    flow = _flow_array(members["flow"])
-    if "valid" not in members:
-        return as_flow(flow)
-    valid = _array(members["valid"])
-    if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
+    arrays = {name: _array(member) for name, member in members.items()}
+    valid = arrays.pop("valid", None)
+    if "u" in arrays:
+        u, v = arrays["u"], arrays["v"]
+        if u.ndim != 2 or u.shape != v.shape or u.dtype.kind != "f" or v.dtype.kind != "f":
+            raise FormatError(
+                f"holds u of {u.shape} {u.dtype} and v of {v.shape} {v.dtype}; wanted height x width, floating point"
+            )
+        flow = flow_array(np.stack([u, v], axis=-1))
+    else:
+        (array,) = arrays.values()
+        flow = flow_array(array)
+    return as_flow(flow) if valid is None else as_flow(flow, _mask(valid, flow.shape[:2]))
+
+
+def _flow_members(names: Collection[str]) -> list[str]:
+    """The arrays of an archive that are read: `flow`, or `u` and `v`, or the only one; and the mask `valid`."""
+    others = [name for name in names if name != "valid"]
+    mask = ["valid"] if "valid" in names else []
+    if "flow" in others:
+        return ["flow", *mask]
+    if {"u", "v"} <= set(others):
+        return ["u", "v", *mask]
+    if len(others) == 1:
+        return others + mask
+    raise FormatError(
+        f"holds the arrays {', '.join(sorted(names)[:9]) or '(none)'}; wanted one called flow, or u and v, or only one"
+    )
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name if name in archive.NameToInfo else f"{name}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
+        raise FormatError(f"holds {name} packed by method {info.compress_type}; NumPy writes stored or deflated ones")
+    with archive.open(info) as file:
+        return file.read(info.file_size)  # without a number it would unpack more than is claimed
+
+
+def _mask(valid: np.ndarray, shape: tuple[int, ...]) -> MaskArray:
+    """A mask as other programs keep it: bool, or numbers that are 0 and 1 or 255."""
+    numbers = valid.dtype.kind in "uif" and (np.isin(valid, (0, 1)).all() or np.isin(valid, (0, 255)).all())
+    if valid.shape != shape or not (valid.dtype == np.bool_ or numbers):
         raise FormatError(
-            f"has a mask valid of {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool, for a flow of {flow.shape}"
+            f"has a mask valid of {valid.shape} {valid.dtype}; wanted {shape} bool, or numbers that are 0 and 1"
         )
-    return as_flow(flow, valid)
+    return valid.astype(np.bool_)
 
 
 def encode_npz(flow: FlowArray, valid: MaskArray) -> bytes:
@@ -94,29 +146,26 @@ def _npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _flow_array(data: bytes) -> Shaped[np.ndarray, "height width 2"]:
-    array = _array(data)
-    if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind != "f" or 0 in array.shape:
-        raise FormatError(f"holds an array of {array.shape} {array.dtype}; wanted height x width x 2, floating point")
-    check_range(array)
-    return array
-
-
 def _array(data: bytes) -> np.ndarray:
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
+        if version not in _HEADERS:
+            raise FormatError(f"is an .npy of version {version}; wanted {', '.join(map(str, _HEADERS))}")
+        shape, by_columns, dtype = _HEADERS[version](stream)
+    except FormatError:
+        raise
     except Exception as error:  # the header is Python source, and NumPy lets all that its parser raises through
-        raise FormatError(f"does not hold a NumPy array, or is cut off: {error}") from error
+        raise FormatError(f"does not hold a NumPy array, or is cut off: {str(error)[:200]!r}") from error
     if dtype.hasobject:
         raise FormatError("holds Python objects, which are never loaded; wanted an array of numbers")
-    # checked before the array is allocated
-    found, wanted = len(data) - stream.tell(), dtype.itemsize * int(np.prod(shape, dtype=object))
+    if dtype.itemsize == 0 or len(shape) > 32 or not all(0 < size < 2**63 for size in shape):
+        raise FormatError("claims an array of a shape that no flow has: wanted height x width x 2, all above 0")
+    # checked before the array is made
+    found, wanted = len(data) - stream.tell(), dtype.itemsize * math.prod(shape)
     if found != wanted:
         raise FormatError(
             f"claims an array of {shape} {dtype}, {wanted} bytes, but has {found}; it is cut off or damaged"
         )
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    check_memory(f"an array of {shape} {dtype}", 3 * wanted)
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if by_columns else "C")

@@ -10,16 +10,17 @@ import numpy as np
 from jaxtyping import Float32
 
 from opticflow.errors import FormatError
+from opticflow.io.limits import check_memory
 from opticflow.shapes import FlowArray, MaskArray, as_flow
 
-_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)[ \t]*\r?\n")
+_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)[ \t]*\r?\n")
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     """Flow, zero where unknown, and where it is known.
 
     Raises:
-        FormatError: not such a file, or cut off.
+        FormatError: not such a file, cut off, or larger than `opticflow.io.limits` allows.
     """
     values = decode_channels(data)
     if values.shape[2] != 3:
@@ -39,7 +40,7 @@ def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]
     """All channels, one or three, top row first.
 
     Raises:
-        FormatError: not a PFM file, or cut off.
+        FormatError: not a PFM file, cut off, or larger than `opticflow.io.limits` allows.
     """
     header = _HEADER.match(data[:256])
     if header is None:
@@ -53,5 +54,6 @@ def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]
         raise FormatError(
             f"claims {width} x {height} pixels, {wanted} bytes, but has {found}; it is cut off or damaged"
         )
+    check_memory(f"{width} x {height} pixels", 3 * len(data))
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", offset=header.end())
     return np.ascontiguousarray(values.reshape(height, width, channels)[::-1], dtype=np.float32)
