@@ -20,6 +20,7 @@ from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import Encoded, FlowNetwork, VariationalRefinement
 from opticflow.models.refinement import without_refinement
 from opticflow.ops.consistency import occlusion
+from opticflow.ops.forks import outlive_forks
 from opticflow.ops.projection import project_forward
 from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame, flow_array, flow_tensor
 
@@ -73,6 +74,7 @@ class Estimator:
                 f"max_memory counts main memory, and the network would be on {self.device}; leave it out, or take the "
                 "device cpu"
             )
+        outlive_forks()
         self.network = network.to(self.device).eval()
         self.coarse_network = without_refinement(self.network)  # details are lost when its flow is enlarged
 

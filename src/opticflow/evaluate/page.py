@@ -7,8 +7,7 @@ from html import escape
 
 import numpy as np
 
-from opticflow.evaluate.report import HISTOGRAM_EDGES, ModelResult, Report
-from opticflow.evaluate.tables import label, show
+from opticflow.evaluate.report import HISTOGRAM_EDGES, ModelResult, Report, label, show
 
 _COLOURS = ("#0b62a4", "#d1495b", "#3d8b37", "#8f5fbf", "#c77700", "#4a4a4a")
 _STYLE = """

@@ -184,3 +184,16 @@ class Report:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def label(column: Column) -> str:
+    """A column's name with its unit, where that is not pixels."""
+    unit = METRICS[column.metric].unit
+    return column.name + {"px": "", "%": " %", "degrees": " °"}[unit]
+
+
+def show(value: float, column: Column) -> str:
+    """A figure as tables print it: two digits after the point for pixels and degrees, one for shares."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.1f}" if METRICS[column.metric].unit == "%" else f"{value:.2f}"

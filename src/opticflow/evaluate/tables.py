@@ -5,8 +5,7 @@ import math
 from rich.markup import escape
 from rich.table import Column, Table
 
-from opticflow import metrics
-from opticflow.evaluate.report import Report
+from opticflow.evaluate.report import Report, label, show
 
 
 def heading(report: Report) -> str:
@@ -51,16 +50,3 @@ def total_table(report: Report) -> Table:
         table.add_row(label(column), *cells)
     table.add_row("s per pair", *(f"{model.timing()['median']:.3f}" for model in report.models))
     return table
-
-
-def label(column: metrics.Column) -> str:
-    """A column's name with its unit, where that is not pixels."""
-    unit = metrics.METRICS[column.metric].unit
-    return column.name + {"px": "", "%": " %", "degrees": " °"}[unit]
-
-
-def show(value: float, column: metrics.Column) -> str:
-    """A figure as tables print it: two digits after the point for pixels and degrees, one for shares."""
-    if not math.isfinite(value):
-        return "-"
-    return f"{value:.1f}" if metrics.METRICS[column.metric].unit == "%" else f"{value:.2f}"

@@ -1,7 +1,10 @@
 """What a network costs: parameters, multiply-adds and memory, found by running it on tensors without contents."""
 
+import os
+import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +65,7 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
         height: of the frames.
         width: of the frames.
     """
-    with torch.device("meta"), torch.inference_mode():
+    with process_left_alone(), torch.device("meta"), torch.inference_mode():
         network = build().to("meta").eval()
         parameters = sum(parameter.numel() for parameter in network.parameters())
         weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
@@ -75,6 +78,19 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
 
 def peak_of_tensors(run: Callable[[], object]) -> int:
     """The most bytes that the tensors made by a function take at once."""
-    with _LargestSum() as alive:
+    with process_left_alone(), _LargestSum() as alive:
         run()
     return alive.largest
+
+
+@contextmanager
+def process_left_alone() -> Iterator[None]:
+    """A context for tensors without contents. At their first use PyTorch may import its compilers, which write to the
+    environment and add to the filters of warnings: both are then what they were before."""
+    before = os.environ.copy()
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]

@@ -57,3 +57,12 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Features) -> Features:
         return instance_norm(x)
+
+
+def draw_weights(layer: Convolution, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
+    """Random weights for a layer before a ReLU (He et al., ICCV 2015), if it has any contents.
+
+    To fill a tensor without, PyTorch would import its compilers, which change the process's environment.
+    """
+    if not layer.weight.is_meta:
+        nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")

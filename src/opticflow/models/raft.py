@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.models.layers import Convolution, InstanceNorm
+from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.ops.convolution import convolve, prepared
 from opticflow.ops.finishing import rectified
@@ -82,7 +82,7 @@ class Encoder(nn.Module):
         self.projection = Convolution(widths[-1], outputs, 1)
         for module in self.modules():
             if isinstance(module, Convolution):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                draw_weights(module, "fan_out")
 
     def forward(self, frames: Frames) -> Features:
         return self.projection(self.stages(rectified(self.stem(frames))))

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opticflow.models.layers import Convolution, InstanceNorm
+from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.models.raft import (
     AllPairs,
@@ -66,7 +66,7 @@ class PyramidEncoder(nn.Module):
         self.projection = Convolution(widths[2], outputs, 1)
         for module in self.modules():
             if isinstance(module, Convolution):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                draw_weights(module, "fan_out")
 
     def forward(self, frames: Features) -> list[Features]:
         eighth = self.to_eighth(self.to_quarter(rectified(self.stem(frames))))
@@ -101,7 +101,7 @@ class PlainUpdateBlock(nn.Module):
         self.last = Convolution(widths[-1], hidden + 2, 3, padding=1)
         for layer in (self.of_context, self.first, *self.chain):
             # eight layers without a norm: PyTorch's own start would make the answer a thousandth of what goes in
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
+            draw_weights(layer)  # type: ignore[arg-type]
         with torch.no_grad():  # an untrained iteration hardly moves anything; at 1/32 a pixel is 32 of the frames
             self.last.weight[hidden:] *= FIRST_MOTION
 

@@ -4,63 +4,94 @@ The loops let go of the interpreter's lock and the threads are Python's, as many
 would not bear being started from two threads at once, nor a fork.
 """
 
+import contextlib
 import inspect
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
+from threading import Barrier
+from typing import Any
 
 import numba
 import torch
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
 
 # sums may be reordered, which is what vectorises a dot product; NaN and infinity keep their meaning
 _ORDERLESS = {"reassoc", "contract", "nsz"}
 
 
+class _Cache(FunctionCache):
+    """Machine code on disk. What is damaged there is compiled and written anew; what cannot be written is not kept."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged pickle raises anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
 def compiled(function: Callable) -> Callable:
     """A decorator; the machine code is kept on disk where there is a place for it."""
     function = inspect.unwrap(function)  # the shape checks that tests put around functions
-    options = {"nogil": True, "fastmath": _ORDERLESS, "boundscheck": False, "error_model": "numpy"}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # there is no place that can be written to
-        return numba.njit(function, **options)
+    kernel: Any = numba.njit(function, nogil=True, fastmath=_ORDERLESS, boundscheck=False, error_model="numpy")
+    if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
+        with contextlib.suppress(RuntimeError):  # there is no place that can be written to
+            setattr(kernel, "_cache", _Cache(function))  # noqa: B010 - Numba has no other way
+    return kernel
 
 
-def in_threads(count: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(begin, end)` on parts of range(count), one for each of PyTorch's threads.
+def in_threads(count: int, work: Callable[[int, int], None], *, calls_torch: bool = False) -> None:
+    """Call `work(begin, end)` on parts of range(count), as many as PyTorch has threads, each in a thread of its own.
 
-    PyTorch's operations within `work` have one thread each.
+    Args:
+        count: of the items.
+        work: works on those of `begin` <= i < `end`.
+        calls_torch: whether it calls operations of PyTorch, which then have one thread each. The calling thread only
+            waits: it would have to be limited to one thread by way of a number of the whole process, which threads
+            that others start meanwhile would begin with and keep.
     """
     available = torch.get_num_threads()
     threads = min(available, count)
     if threads <= 1:
         return work(0, count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    pool = _pool(os.getpid(), threads)
-    torch.set_num_threads(1)
+    own, *bounds = pairwise([count * i // threads for i in range(threads + 1)])
+    if calls_torch:
+        bounds = [own, *bounds]
+    submit = _pool(os.getpid(), available).submit
+    parts = [submit(work, *bound) for bound in bounds]
     try:
-        others = [pool.submit(_alone, work, *bound) for bound in pairwise(bounds[1:])]
-        try:
-            work(bounds[0], bounds[1])
-        finally:
-            for other in others:
-                other.result()
+        if not calls_torch:
+            work(*own)
     finally:
-        torch.set_num_threads(available)
-
-
-def _alone(work: Callable[[int, int], None], begin: int, end: int) -> None:
-    torch.set_num_threads(1)  # what other threads have does not hold for one that has just begun
-    work(begin, end)
+        faults = [part.exception() for part in parts]  # which waits for it
+    for fault in filter(None, faults):
+        raise fault
 
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """Kept from call to call; a forked process has none of its parent's threads and gets its own."""
     pool = ThreadPoolExecutor(threads)
-    pool.submit(_second_team).result()
+    together = Barrier(threads)
+
+    def begin(first: bool) -> None:
+        torch.get_num_threads()  # a thread takes over the number of the process at its first look, and not later
+        if first:
+            _second_team()
+        torch.set_num_threads(1)
+        together.wait()  # so that each thread of the pool has one of these to do
+
+    wait([pool.submit(begin, i == 0) for i in range(threads)])
+    torch.set_num_threads(threads)  # what was set last holds for threads to come
     return pool
 
 

@@ -285,7 +285,7 @@ def by_chunks(
             torch.bmm(values[:, first : first + count], kernel, out=products[:, :count])
             write(products.numpy(), start, count)
 
-    in_threads(tiles, part)
+    in_threads(tiles, part, calls_torch=True)
 
 
 def _workspace(size: int, kind: torch.dtype) -> Tensor:

@@ -1,0 +1,17 @@
+"""Processes that are forked from one in which PyTorch has computed."""
+
+import os
+from functools import cache
+
+import torch
+
+
+@cache
+def outlive_forks() -> None:
+    """Let processes that are forked from now on compute with PyTorch: each begins with one thread of it.
+
+    A forked process has none of its parent's threads, and OpenMP would wait for them for ever. For the same reason it
+    must not ask for more than one.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
