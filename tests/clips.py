@@ -16,6 +16,7 @@ CODECS = {
     ".gif": "gif",
     ".ts": "libx264",
     ".h264": "libx264",
+    ".flv": "flv1",
 }
 
 

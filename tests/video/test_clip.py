@@ -1,5 +1,9 @@
 """Frames from video files and folders."""
 
+import contextlib
+from pathlib import Path
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -108,6 +112,72 @@ def test_names_that_look_like_addresses(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "12:30:45.mp4", FRAMES)
     assert len(list(open_clip("12:30:45.mp4").frames())) == 8
+
+
+def damage(path: Path, first: int, last: int) -> Path:
+    """Overwrite some packets of a video with noise."""
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.dts is not None]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[first:last]:
+        data[position : position + size] = np.random.default_rng(1).integers(0, 256, size, np.uint8).tobytes()
+    path.write_bytes(data)
+    return path
+
+
+def test_what_is_broken_outside_of_the_range_does_not_matter(tmp_path):
+    frames = moving(48, 64, 30)
+    path = damage(write_clip(tmp_path / "clip.mp4", frames, options={"g": "10"}), 13, 15)
+    clip = open_clip(path)
+    with pytest.raises(VideoError, match=r"frame 13 of .* cannot be decoded"):
+        list(clip.frames())
+    assert [frame.index for frame in clip.frames(20)] == list(range(20, 30))
+    assert [frame.index for frame in clip.frames(end=13)] == list(range(13))
+    found = list(clip.frames(skip_broken=True))
+    assert [frame.index for frame in found] == list(range(30))
+    assert [frame.index for frame in found if frame.lost] == list(range(13, 20)), "to the next key frame"
+    for frame in found:
+        assert frame.lost or np.abs(frame.image.astype(int) - frames[frame.index]).mean() < 3
+
+
+def test_what_the_decoder_conceals_is_marked(tmp_path):
+    frames = moving(96, 128, 20)
+    whole = write_clip(tmp_path / "clip.avi", frames).read_bytes()
+    for seed in range(100):
+        data, random = bytearray(whole), np.random.default_rng(seed)
+        place = int(random.integers(len(data) // 3, len(data) * 2 // 3))
+        data[place : place + 40] = random.integers(0, 256, 40, np.uint8).tobytes()
+        (tmp_path / "clip.avi").write_bytes(data)
+        with contextlib.suppress(VideoError):
+            with av.open(str(tmp_path / "clip.avi")) as container:
+                marked = [i for i, frame in enumerate(container.decode(video=0)) if frame.is_corrupt]
+            found = [frame.index for frame in open_clip(tmp_path / "clip.avi").frames() if frame.damaged]
+            assert found == marked
+            if marked:
+                return
+    raise AssertionError("no damage was concealed")
+
+
+def test_missing_frames_are_noticed_where_the_pace_is_even(tmp_path):
+    times = [i / 25 for i in range(20) if not 11 <= i < 14]
+    clip = open_clip(write_clip(tmp_path / "gap.mp4", moving(48, 64, 17), times=times))
+    assert [frame.index for frame in clip.frames() if frame.after_gap] == [11]
+    assert [frame.index for frame in clip.frames(step=3) if frame.after_gap] == [12]
+    uneven = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.3, 17))
+    clip = open_clip(write_clip(tmp_path / "uneven.mp4", moving(48, 64, 17), times=list(uneven)))
+    assert not any(frame.after_gap for frame in clip.frames())
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".avi", ".mkv", ".webm", ".flv", ".mp4"])
+@pytest.mark.parametrize("count", [12, 60])
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_a_video_that_ends_early_is_refused(tmp_path, suffix, count, share):
+    path = write_clip(tmp_path / f"clip{suffix}", moving(48, 64, count))
+    assert len(list(open_clip(path).frames())) == count
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(VideoError):
+        list(open_clip(path).frames())
 
 
 def test_what_is_no_clip_is_refused_in_one_line(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import opticflow
+from clips import write_clip
 from opticflow.errors import FormatError, InputError, OpticflowError, VideoError
 from opticflow.estimator import Estimator
 from opticflow.models import build
@@ -257,6 +258,48 @@ def test_what_comes_before_a_broken_frame_is_kept(folder, tmp_path):
     go(folder, tmp_path / "whole", saves=("flo", "video"), batch=4)
     ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
     assert ours.keys() == whole.keys() and all(ours[k] == whole[k] for k in whole if k != "opticflow.json")
+
+
+@pytest.mark.parametrize("broken", [[6], [0], [12], [5, 6, 8], [2, 3, 4, 5, 6, 7, 8]])
+def test_pairs_of_broken_frames_can_be_left_out(folder, tmp_path, monkeypatch, broken):
+    monkeypatch.setattr(run, "SEGMENT", 3)
+    shutil.copytree(folder, tmp_path / "frames")
+    for index in broken:
+        (tmp_path / "frames" / f"frame_{index}.png").write_bytes(b"broken")
+    options = {"saves": ("flo", "video"), "skip_broken": True}
+    report = go(tmp_path / "frames", tmp_path / "out", **options)
+    go(folder, tmp_path / "whole", saves=("flo", "video"))
+    left_out = [pair for pair in range(12) if {pair, pair + 1} & {*broken}]
+    assert report.pairs == 12 and report.left_out == left_out
+    ours, whole = contents(tmp_path / "out" / "flo"), contents(tmp_path / "whole" / "flo")
+    assert ours == {name: flow for name, flow in whole.items() if int(name[6:-4]) not in left_out}
+    times = [round(25 * frame.time) for frame in open_clip(tmp_path / "out" / "flow.mp4").frames()]
+    assert times == [pair - min(set(range(12)) - {*left_out}) for pair in range(12) if pair not in left_out]
+    assert go(tmp_path / "frames", tmp_path / "out", resume=True, **options).computed == 0
+
+
+def test_a_run_that_a_broken_frame_ended_can_go_on_without_it(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "frames")
+    (tmp_path / "frames" / "frame_6.png").write_bytes(b"broken")
+    with pytest.raises(VideoError, match="frame 6"):
+        go(tmp_path / "frames", tmp_path / "out", saves=("flo",))
+    report = go(tmp_path / "frames", tmp_path / "out", saves=("flo",), resume=True, skip_broken=True)
+    assert report.left_out == [5, 6] and len(list((tmp_path / "out" / "flo").iterdir())) == 10
+
+
+def test_pairs_across_missing_frames_are_named(tmp_path):
+    times = [i / 25 for i in range(20) if not 11 <= i < 14]
+    clip = write_clip(tmp_path / "gap.mp4", moving(48, 64, 17), times=times)
+    assert go(clip, tmp_path / "out").damaged == [10]
+
+
+def test_frames_too_wide_for_a_video_are_refused_before_the_run(tmp_path):
+    (tmp_path / "frames").mkdir()
+    for i in range(2):
+        cv2.imwrite(str(tmp_path / "frames" / f"{i}.png"), np.zeros((16, 17000, 3), np.uint8))
+    with pytest.raises(InputError, match="frames of 17000x16 are too large for a video"):
+        go(tmp_path / "frames", tmp_path / "out", dies_after(0))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_disk_that_fills_up_leaves_whole_files(folder, tmp_path, monkeypatch):

@@ -18,9 +18,14 @@ from opticflow.errors import FormatError, InputError, VideoError
 from opticflow.io import list_image_files, read_image
 from opticflow.shapes import Frame
 
+LOST = np.zeros((0, 0, 3), np.uint8)
+MOST_ERRORS = 1000
+"""Errors one after the other, after which a video is given up."""
 CHEAPER_TO_DECODE = 250
 """Frames to a place that are decoded one by one rather than jumped over: a jump ends at the key frame before the place,
 and x264, if not told otherwise, sets one every 250 frames."""
+EVEN = 8
+"""Frames at an even pace after which a longer pause means that frames are missing."""
 UNKNOWN_SPACING = 32
 """Frames between the places of excerpts from a video that does not say how long it is."""
 
@@ -36,6 +41,13 @@ class ClipFrame:
     time: float
     """When it is shown, in seconds from the clip's first frame on."""
     image: Frame
+    """Empty where the frame is lost."""
+    lost: bool = False
+    """It cannot be decoded, or may show something else, and was to be skipped."""
+    damaged: bool = False
+    """The decoder says so, or it follows a broken frame in whose terms it is coded."""
+    after_gap: bool = False
+    """Frames before it are missing: its time is later than the clip's even pace until then would have it."""
 
 
 class Clip(ABC):
@@ -60,8 +72,16 @@ class Clip(ABC):
         """Name, size and time of the file that a frame comes from: another stamp, another frame."""
 
     @abstractmethod
-    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
-        """Every `step`-th frame from `start` up to and without `end`.
+    def frames(
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+    ) -> Iterator[ClipFrame]:
+        """Every `step`-th frame from `start` up to and without `end`. What is broken outside of these does not matter.
+
+        Args:
+            start: index of the first frame.
+            end: index after the last frame.
+            step: take every so many frames.
+            skip_broken: a frame that cannot be read is lost, as are those that depend on it, and its place is kept.
 
         Raises:
             VideoError: a frame that cannot be read, or is of another size, by its index.
@@ -130,13 +150,18 @@ class PictureClip(Clip):
     def stamp(self, index: int) -> str:
         return _stamp(self.sources[index]) if index < len(self.sources) else ""
 
-    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
+    def frames(
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+    ) -> Iterator[ClipFrame]:
         shape = None
         for index in range(len(self.sources))[start:end:step]:
             path = self.sources[index]
             try:
                 image = read_image(path)
             except (FormatError, InputError) as error:
+                if skip_broken:
+                    yield ClipFrame(index, self.frame_name(index), float(index / self.rate), LOST, lost=True)
+                    continue
                 raise VideoError(f"frame {index} ({path.name}) cannot be read: {error}") from error
             if shape is not None and image.shape != shape:
                 raise VideoError(
@@ -168,7 +193,8 @@ class VideoClip(Clip):
             stream = container.streams.video[0]
             self.count = stream.frames or None
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-            self._seconds = _declared_seconds(stream)
+            self._seconds = _declared_seconds(container)
+            self._format = container.format.name
             if self.count is None and self._seconds:
                 self.count = max(1, round(self._seconds * self.rate))
 
@@ -178,42 +204,41 @@ class VideoClip(Clip):
     def stamp(self, index: int) -> str:
         return _stamp(self.path)
 
-    def frames(self, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[ClipFrame]:
-        index, time, gap, shape, begins = -1, -1.0, 0.0, None, None
+    def frames(
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+    ) -> Iterator[ClipFrame]:
+        index, clock, shape = -1, _Clock(float(self.rate)), None
+        broken, missing = False, False  # until the next key frame; since the last frame that was asked for
         with self._open() as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
-            decoded = container.decode(stream)
-            while end is None or index + 1 < end:
-                try:
-                    frame = next(decoded, None)
-                    if frame is None:
-                        break
-                    index += 1
-                    begins = begins if begins is not None else frame.time
-                    shown = frame.time if begins is None or frame.time is None else frame.time - begins
-                    before, time = time, self._time(index, shown, time)
-                    gap = max(gap, time - before) if index else 0.0
-                    if index < start or (index - start) % step:
-                        continue
-                    image = _upright(frame)
-                except (av.error.FFmpegError, ValueError) as error:
-                    if index + 1 < start:  # what is not asked for may be broken; a generator ends with its error
-                        index, decoded = index + 1, container.decode(stream)
-                        continue
-                    raise VideoError(
-                        f"frame {index + 1} of {self.path} cannot be decoded ({_reason(error)})"
-                    ) from error
+            for frame in _frames_or_errors(container):
+                index += 1
+                if end is not None and index >= end:
+                    return
+                asked = index >= start and (index - start) % step == 0
+                if isinstance(frame, Exception):
+                    if index >= start and not skip_broken:
+                        reason = _reason(frame)
+                        raise VideoError(f"frame {index} of {self.path} cannot be decoded ({reason})") from frame
+                    time, broken, damaged = clock.advance(None), True, True
+                else:
+                    time, broken = clock.advance(frame.time), broken and not frame.key_frame
+                    damaged, missing = broken or frame.is_corrupt, missing or clock.jumped
+                if not asked:
+                    continue
+                name = self.frame_name(index)
+                if isinstance(frame, Exception) or (damaged and skip_broken):
+                    yield ClipFrame(index, name, time, LOST, lost=True)
+                    continue
+                image = _upright(frame)
                 if shape is not None and image.shape != shape:
                     raise VideoError(
                         f"frame {index} of {self.path} is {_size(image.shape)} and those before it are {_size(shape)}; "
                         "frames must be of one size"
                     )
                 shape = image.shape
-                yield ClipFrame(index, self.frame_name(index), time, image)
-            else:
-                return
-        self._check_end(index + 1, time, gap)
+                yield ClipFrame(index, name, time, image, damaged=damaged, after_gap=missing)
+                missing = False
+        self._check_end(index + 1, clock)
 
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
@@ -245,12 +270,6 @@ class VideoClip(Clip):
                         return
                     here = sys.maxsize  # jump to the next place
 
-    def _time(self, index: int, stamp: float | None, before: float) -> float:
-        """When a frame is shown. FFmpeg's guesses for AVI, which has no time stamps, may run back and forth."""
-        if stamp is None:
-            stamp = float(index / self.rate)
-        return stamp if stamp > before else before + 1 / float(self.rate)
-
     @contextlib.contextmanager
     def _open(self) -> Iterator[av.container.InputContainer]:
         try:
@@ -262,19 +281,79 @@ class VideoClip(Clip):
                 raise VideoError(f"{self.path} has no video stream")
             yield container
 
-    def _check_end(self, decoded: int, time: float, gap: float) -> None:
+    def _check_end(self, decoded: int, clock: "_Clock") -> None:
         """Refuse a file that ends before its header says: by frames, and by time where that is known too.
 
-        `time` is that of the last frame and `gap` the longest time between two.
+        MPEG's program and transport streams, and bare streams, do not say how long they are.
         """
         if decoded == 0:
             raise VideoError(f"{self.path} has no frame that can be decoded")
+        if self._format == "gif" and not _ends_with(self.path, b";"):
+            raise VideoError(f"{self.path} is cut off: it ends after {decoded} frames, without a GIF's last byte")
         missing = (self.count or decoded) - decoded
         end = self._seconds if self._seconds is not None else 0.0
-        if missing > 2 and time + 3 * max(gap, 1 / float(self.rate)) < end:
+        if self._format == "avi":  # FFmpeg guesses how long it is by the size of the file
+            end = decoded and float((self.count or 0) / self.rate)
+        if missing > 2 and clock.time + 3 * max(clock.longest, 1 / float(self.rate)) < end:
             raise VideoError(
                 f"{self.path} is cut off: it ends after {decoded} of the {self.count} frames that it declares"
             )
+
+
+class _Clock:
+    """When the frames of a video are shown, in seconds from the first on."""
+
+    def __init__(self, rate: float):
+        self.time = -1.0
+        """Of the last frame."""
+        self.longest = 0.0
+        """The longest time between two frames."""
+        self.jumped = False
+        """Whether the last frame came late, after at least `EVEN` frames at an even pace."""
+        self._rate, self._count, self._begins = rate, 0, 0.0
+        self._pace, self._even = 0.0, True
+
+    def advance(self, stamp: float | None) -> float:
+        """The time of the next frame, whose stamp may be missing; FFmpeg's guesses for AVI may run back and forth."""
+        if stamp is None:
+            stamp = self._begins + self._count / self._rate
+        if self._count == 0:
+            self._begins = stamp
+        before, self.time = self.time, stamp - self._begins
+        if self.time <= before:
+            self.time = before + 1 / self._rate
+        between = self.time - before
+        if self._count == 1:
+            self._pace = between
+        if self._count >= 1:
+            self.longest = max(self.longest, between)
+            self.jumped = self._even and self._count > EVEN and between > 1.5 * self._pace
+            self._even = self._even and (self.jumped or between < 1.2 * self._pace)
+        self._count += 1
+        return self.time
+
+
+def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.VideoFrame | Exception]:
+    """Every frame of the video, or the error in its place."""
+    stream = container.streams.video[0]
+    stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
+    errors = 0
+    while errors < MOST_ERRORS:
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                errors = 0
+            return
+        except (av.error.FFmpegError, ValueError) as error:  # which ends the decoder's iterator, not the decoder
+            errors += 1
+            yield error
+
+
+def _ends_with(path: Path, end: bytes) -> bool:
+    """Whether a file ends so, zeros behind it left aside."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return file.read().rstrip(b"\0").endswith(end)
 
 
 def _stamp(path: Path) -> str:
@@ -282,10 +361,14 @@ def _stamp(path: Path) -> str:
     return f"{path.name} {status.st_size} {status.st_mtime_ns}"
 
 
-def _declared_seconds(stream) -> float | None:
+def _declared_seconds(container: av.container.InputContainer) -> float | None:
     """How long the video stream says it is."""
+    stream = container.streams.video[0]
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
+    # the header of a Matroska or Flash file says how long its longest stream is; others have that guessed by FFmpeg
+    if len(container.streams) == 1 and container.duration and container.format.name in ("matroska,webm", "flv"):
+        return container.duration / av.time_base
     match = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's tag
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 

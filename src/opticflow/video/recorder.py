@@ -53,20 +53,28 @@ class Recorder:
         if self._state.pairs_done == 0 or (kind and self._files.only_video and self._state.pairs_done < self._segment):
             self._clear()
 
-    def write(self, result: tuple[ClipFrame, PairFlow]) -> None:
-        """Write what belongs to the pair that starts with this frame."""
-        frame, pair = result
-        self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
+    def write(self, result: tuple[ClipFrame, PairFlow | None, bool]) -> None:
+        """Write the flow of the pair that begins with this frame, if it has any; last, whether it is damaged."""
+        frame, pair, damaged = result
+        if pair is not None:
+            self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
         if self._state.pairs_done == 0:
             self._state.begins = frame.time
         if self._files.has_video:
             if self._state.pairs_done % self._segment == 0:
                 self._begin_piece()
-            for direction, flow in zip(self._files.directions, (pair.forward, pair.backward), strict=False):
+            flows = (pair.forward, pair.backward) if pair is not None else ()
+            for direction, flow in zip(self._files.directions, flows, strict=False):
                 if flow is not None:
                     self._writers[direction].write(self._files.picture(flow), frame.time - self._state.begins)
-        if pair.cut and frame.index not in self._state.cuts:
-            self._state.cuts.append(frame.index)
+        remarks = (
+            (self._state.cuts, pair is not None and pair.cut),
+            (self._state.damaged, pair is not None and damaged),
+            (self._state.left_out, pair is None),
+        )
+        for pairs, belongs in remarks:
+            if belongs and frame.index not in pairs:
+                pairs.append(frame.index)
         self._state.advance(self._stamp(frame.index))
         if self._state.pairs_done % self._segment == 0:
             self._pieces.close()  # the piece stands before the record says so

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
-from itertools import islice, takewhile
+from itertools import chain, groupby, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,13 @@ from opticflow.video.clip import Clip, ClipFrame
 from opticflow.video.outputs import FlowFiles, bytes_per_pair
 from opticflow.video.recorder import Recorder
 from opticflow.video.state import RunState, add_stamp
+from opticflow.video.writer import refuse_too_large
 from opticflow.visualize import robust_max_flow
 from opticflow.weights.digest import weights_hash
 
+LARGEST = 2**31 - 1
+"""Number of a frame, or frames between two."""
+LARGEST_BATCH = 1024
 RECORD = "opticflow.json"
 """The record of a run, in its folder."""
 SEGMENT = 32
@@ -64,13 +68,16 @@ class ClipOptions:
     """The length, in pixels, painted in full colour; measured on excerpts of the clip if None."""
     half: bool = False
     """Store `.npz` in half precision."""
+    skip_broken: bool = False
+    """Go on after frames that cannot be decoded; the pairs that they belong to are left out."""
 
     def __post_init__(self):
         if self.start < 0 or (self.end is not None and self.end <= self.start):
             raise InputError(f"start is {self.start} and end is {self.end}; wanted 0 <= start < end")
-        for name in ("step", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; wanted at least 1")
+        for name, most in (("step", LARGEST), ("batch", LARGEST_BATCH), ("start", LARGEST), ("end", LARGEST)):
+            least, given = int(name in ("step", "batch")), getattr(self, name)
+            if given is not None and not least <= given <= most:
+                raise InputError(f"{name} is {given}; wanted {least} to {most}")
         if self.max_flow is not None and not self.max_flow > 0:
             raise InputError(f"max-flow is {self.max_flow}; wanted pixels above 0")
 
@@ -114,6 +121,10 @@ class RunReport:
     """The length, in pixels, painted in full colour; none where nothing is painted."""
     cuts: list[int]
     """Pairs across which the scene changes."""
+    damaged: list[int]
+    """Pairs with a frame that the decoder calls damaged, or with frames missing between them."""
+    left_out: list[int]
+    """Pairs without flow, as a frame of theirs cannot be decoded."""
     outputs: list[str]
     """Files and folders written."""
 
@@ -168,6 +179,7 @@ def _run(
     begun = time.perf_counter()
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
+    del settings["skip_broken"]  # what comes before a broken frame is the same
     earlier = RunState.read(folder / RECORD)
     files = FlowFiles(folder, options.saves, None, options.half, options.backward)
     files.refuse_sources(clip.sources)
@@ -196,8 +208,12 @@ def _run(
     if not state.complete:
         first = state.pairs_done = options.first_to_compute(min(keep, *_pairs_in_pieces(files, options.segment)))
         state.stamps = _stamps(clip, options, first)
-        _check_space(clip, options, total - first if total else None, folder)
-        source = _UntilBroken(clip.frames(options.start + first * options.step, options.end, options.step))
+        _check_size_and_space(clip, options, total - first if total else None, folder)
+        source = _UntilBroken(
+            clip.frames(
+                options.start + first * options.step, options.end, options.step, skip_broken=options.skip_broken
+            )
+        )
         stamp = partial(_stamp, clip, options)
         with (
             Recorder(files, state, clip.rate, options.segment, stamp=stamp, keep=keep) as recorder,
@@ -232,6 +248,8 @@ def _run(
         encoding=round(encoding, 3),
         max_flow=max_flow and round(max_flow, 3),
         cuts=state.cuts,
+        damaged=state.damaged,
+        left_out=state.left_out,
         outputs=files.outputs(),
     )
 
@@ -308,17 +326,31 @@ def segments(frames: Iterable[ClipFrame], length: int, *, done: int = 0) -> Iter
 
 def _estimate(
     segment: Iterator[ClipFrame], estimator: Estimator, options: ClipOptions
-) -> Iterator[tuple[ClipFrame, PairFlow]]:
-    """Each pair of the segment, with its first frame."""
-    begun: deque[ClipFrame] = deque()
+) -> Iterator[tuple[ClipFrame, PairFlow | None, bool]]:
+    """Each pair of the segment: its first frame, its flow (none where a frame is lost), and whether it is damaged."""
+    last = None  # a frame whose successor has not been seen
+    for lost, run in groupby(segment, key=lambda frame: frame.lost):
+        if last is not None:
+            yield last, None, False
+        frames = iter(run)
+        head = [] if lost else list(islice(frames, 2))
+        if len(head) < 2:
+            *others, last = *head, *frames
+            for frame in others:
+                yield frame, None, False
+            continue
+        begun: deque[ClipFrame] = deque()
+        for pair in options.estimate(estimator, _noted(chain(head, frames), begun)):
+            first, second = begun.popleft(), begun[0]
+            yield first, pair, first.damaged or second.damaged or second.after_gap
+        last = begun.pop()
 
-    def images() -> Iterator[Frame]:
-        for frame in segment:
-            begun.append(frame)
-            yield frame.image
 
-    for pair in options.estimate(estimator, images()):
-        yield begun.popleft(), pair
+def _noted(frames: Iterable[ClipFrame], begun: deque[ClipFrame]) -> Iterator[Frame]:
+    """The pictures; each frame is put into `begun` when it is taken."""
+    for frame in frames:
+        begun.append(frame)
+        yield frame.image
 
 
 def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOptions) -> int:
@@ -333,8 +365,13 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
         same = False
     if not same:
         raise InputError(f"{state.path} belongs to a run over other frames; start anew without --resume")
-    names = _names(clip, options, range(state.pairs_done))
-    there = sum(1 for _ in takewhile(lambda name: all(path.exists() for path in files.paths(name)), names))
+    left_out = {(index - options.start) // options.step for index in state.left_out}
+
+    def is_there(pair: int) -> bool:
+        names = _names(clip, options, [pair])
+        return pair in left_out or all(path.exists() for name in names for path in files.paths(name))
+
+    there = sum(1 for _ in takewhile(is_there, range(state.pairs_done)))
     state.complete = state.complete and there == state.pairs_done and all(video.exists() for video in files.videos)
     return there
 
@@ -413,13 +450,15 @@ def _count_pairs(clip: Clip, options: ClipOptions) -> int | None:
     return max(0, -(-(end - options.start) // options.step) - 1)
 
 
-def _check_space(clip: Clip, options: ClipOptions, pairs: int | None, folder: Path) -> None:
-    if pairs is None:
-        return
+def _check_size_and_space(clip: Clip, options: ClipOptions, pairs: int | None, folder: Path) -> None:
     excerpt = next(clip.excerpts(1, options.step, start=options.start, end=options.end), None)
     if excerpt is None:
         return
     height, width = excerpt[0].shape[:2]
+    if "video" in options.saves:
+        refuse_too_large(height, width)
+    if pairs is None:
+        return
     needed = pairs * bytes_per_pair(options.saves, height, width, backward=options.backward, half=options.half)
     disk = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(disk).free

@@ -13,7 +13,16 @@ from opticflow.io import atomic_path
 
 MOST_PAIRS = 2_160_000
 """A day at 25 frames a second. A record that claims more is damaged; to go through its pairs would take for ever."""
-_KINDS = {"settings": dict, "pairs_done": int, "complete": bool, "stamps": str, "cuts": list, "begins": (int, float)}
+_KINDS = {
+    "settings": dict,
+    "pairs_done": int,
+    "complete": bool,
+    "stamps": str,
+    "cuts": list,
+    "damaged": list,
+    "left_out": list,
+    "begins": (int, float),
+}
 
 
 @dataclass
@@ -30,6 +39,10 @@ class RunState:
     """Digest of the files that the frames of these pairs come from."""
     cuts: list[int] = field(default_factory=list)
     """Pairs across which the scene changes."""
+    damaged: list[int] = field(default_factory=list)
+    """Pairs with a damaged frame, or with frames missing between them."""
+    left_out: list[int] = field(default_factory=list)
+    """Pairs without flow, as a frame of theirs cannot be decoded."""
     begins: float = 0.0
     """When the first frame is shown, in seconds of the clip; the videos begin there."""
 
@@ -44,7 +57,7 @@ class RunState:
             return None
         try:
             record = json.loads(path.read_text())
-            found = cls(path, **{key: record[key] for key in _KINDS})
+            found = cls(path, **{key: record[key] for key in _KINDS if key in record})
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder") from error
         sound = all(isinstance(getattr(found, key), kind) for key, kind in _KINDS.items())
@@ -79,6 +92,8 @@ class RunState:
             "complete": self.complete,
             "stamps": self.stamps,
             "cuts": self.cuts,
+            "damaged": self.damaged,
+            "left_out": self.left_out,
             "begins": self.begins,
         }
         with atomic_path(self.path) as temporary:

@@ -8,11 +8,28 @@ import av
 import av.error
 import numpy as np
 
-from opticflow.errors import VideoError
+from opticflow.errors import InputError, VideoError
 from opticflow.io import atomic_path
 from opticflow.shapes import Frame
 
 _TICKS = 90_000  # a second, in the clock of MPEG: exact for every usual frame rate
+
+
+LARGEST_SIDE = 16384
+"""Pixels, of x264."""
+
+
+def refuse_too_large(height: int, width: int) -> None:
+    """See that frames of a size can be written.
+
+    Raises:
+        InputError: they are too large.
+    """
+    if max(height, width) > LARGEST_SIDE:
+        raise InputError(
+            f"frames of {width}x{height} are too large for a video (H.264), whose sides have {LARGEST_SIDE} pixels at "
+            "most; write pictures instead"
+        )
 
 
 class VideoWriter:
@@ -27,6 +44,7 @@ class VideoWriter:
 
     Raises:
         VideoError: a file that cannot be written.
+        InputError: frames that are too large, when the first comes.
     """
 
     def __init__(self, path: Path, *, rate: Fraction = Fraction(25), quality: int = 18):
@@ -52,6 +70,7 @@ class VideoWriter:
         if self._container is None:
             raise VideoError(f"{self.path} is not open for writing")
         if self._stream is None:
+            refuse_too_large(image.shape[0], image.shape[1])
             self._stream = self._add_stream(image.shape[0], image.shape[1])
         odd = image.shape[0] % 2, image.shape[1] % 2
         if any(odd):
@@ -59,7 +78,10 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         self._last = max(self._last + 1, round(time * _TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
-        self._mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(f"{self.path} cannot be written ({error.strerror or error})") from error
 
     def _add_stream(self, height: int, width: int):
         assert self._container is not None
@@ -70,13 +92,6 @@ class VideoWriter:
         # no frames out of order: pieces can be joined, and one thread: the same bytes at every run
         stream.options = {"crf": str(self.quality), "preset": "veryfast", "bf": "0", "threads": "1"}
         return stream
-
-    def _mux(self, packets) -> None:
-        assert self._container is not None
-        try:
-            self._container.mux(packets)
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(f"{self.path} cannot be written ({error.strerror or error})") from error
 
     def __exit__(self, kind, error, traceback) -> None:
         container, self._container = self._container, None
@@ -101,7 +116,7 @@ def join_videos(parts: Sequence[Path], path: Path) -> None:
         try:
             with av.open(str(temporary), "w", format="mp4") as target:
                 stream = None
-                for part in parts:
+                for part in (part for part in parts if part.stat().st_size):  # all pairs of one may be left out
                     with av.open(str(part)) as source:
                         if stream is None:
                             stream = target.add_stream_from_template(source.streams.video[0])
