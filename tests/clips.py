@@ -29,6 +29,7 @@ def write_clip(
     rotation: int = 0,
     rate: int = 25,
     options: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write frames with the usual codec of the suffix, lossless where it can be. `begins` is the clock's first time."""
 
@@ -40,6 +41,7 @@ def write_clip(
             container.mux(packet)
 
     with av.open(str(path), "w") as container:
+        container.metadata.update(metadata or {})
         codec = CODECS[path.suffix]
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]

@@ -10,7 +10,7 @@ import pytest
 
 import opticflow
 from clips import write_clip
-from opticflow.errors import OpticflowError, VideoError
+from opticflow.errors import InputError, OpticflowError, VideoError
 from opticflow.video import open_clip
 from pictures import moving
 
@@ -191,6 +191,21 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
     ]:
         with pytest.raises(OpticflowError, match=words):
             open_clip(path)
+
+
+def test_several_clips_are_refused_as_such(tmp_path):
+    clips = [write_clip(tmp_path / f"{name}.mp4", FRAMES) for name in "ab"]
+    with pytest.raises(InputError, match="is a clip of its own, and one is taken at a time"):
+        open_clip(clips)
+    with pytest.raises(InputError, match="is a folder of videos; one clip is taken at a time"):
+        open_clip(tmp_path)
+
+
+def test_metadata_that_is_no_text(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", FRAMES, metadata={"title": "name of the clip"})
+    path.write_bytes(path.read_bytes().replace(b"name of the clip", b"name \xff\xfe the clip"))
+    with contextlib.suppress(VideoError):  # one line, or read all the same
+        assert len(list(open_clip(path).frames())) == len(FRAMES)
 
 
 def test_frames_of_different_sizes_are_named(tmp_path):

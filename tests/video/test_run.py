@@ -287,6 +287,21 @@ def test_a_run_that_a_broken_frame_ended_can_go_on_without_it(folder, tmp_path):
     assert report.left_out == [5, 6] and len(list((tmp_path / "out" / "flo").iterdir())) == 10
 
 
+@pytest.mark.parametrize("stop", [0, 2, 4])
+def test_separate_pairs(folder, tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(run, "SEGMENT", 3)
+    options = {"saves": ("flo", "video"), "pairs": "separate"}
+    report = go(folder, tmp_path / "out", **options)
+    assert report.pairs == 6, "the thirteenth frame has no partner"
+    go(folder, tmp_path / "whole", saves=("flo",))
+    whole = contents(tmp_path / "whole" / "flo")
+    assert contents(tmp_path / "out" / "flo") == {f"frame_{i}.flo": whole[f"frame_{i}.flo"] for i in range(0, 12, 2)}
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "resumed", dies_after(stop), **options)
+    go(folder, tmp_path / "resumed", resume=True, **options)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "out")
+
+
 def test_pairs_across_missing_frames_are_named(tmp_path):
     times = [i / 25 for i in range(20) if not 11 <= i < 14]
     clip = write_clip(tmp_path / "gap.mp4", moving(48, 64, 17), times=times)

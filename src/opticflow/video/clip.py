@@ -15,7 +15,8 @@ import av.error
 import numpy as np
 
 from opticflow.errors import FormatError, InputError, VideoError
-from opticflow.io import list_image_files, read_image
+from opticflow.io import IMAGE_SUFFIXES, VIDEO_SUFFIXES, list_image_files, read_image
+from opticflow.io.folders import list_files
 from opticflow.shapes import Frame
 
 LOST = np.zeros((0, 0, 3), np.uint8)
@@ -102,12 +103,20 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
 
     Raises:
         VideoError: missing, or no video.
-        InputError: a folder without pictures.
+        InputError: a folder without pictures, or several clips.
     """
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        paths = [Path(path) for path in source]
+        for path in paths:
+            if path.suffix.lower() in VIDEO_SUFFIXES or path.is_dir():
+                raise InputError(f"{path} is a clip of its own, and one is taken at a time; a list is one of pictures")
+        return PictureClip(paths, name="frames")
     if not isinstance(source, str | Path):
-        return PictureClip([Path(path) for path in source], name="frames")
+        raise InputError(f"a clip is a file, a folder or a list of pictures, not {type(source).__name__}")
     path = Path(source)
     if path.is_dir():
+        if list_files(path, VIDEO_SUFFIXES) and not list_files(path, IMAGE_SUFFIXES):
+            raise InputError(f"{path} is a folder of videos; one clip is taken at a time, so name one of them")
         return PictureClip(list_image_files(path), name=path.resolve().name)
     if not path.exists():
         raise VideoError(f"there is no file or folder {path}")
@@ -274,7 +283,7 @@ class VideoClip(Clip):
     def _open(self) -> Iterator[av.container.InputContainer]:
         try:
             container = av.open(str(self.path.absolute()))  # FFmpeg takes `12:30.mp4` for an address
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: metadata that is no text
             raise VideoError(f"{self.path} cannot be opened as video ({_reason(error)})") from error
         with container:
             if not container.streams.video:

@@ -7,8 +7,11 @@ from pathlib import Path
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image, write_mask
-from opticflow.shapes import FlowArray
 from opticflow.visualize import flow_to_image
+from opticflow.visualize.colors import flow_limit
+
+HALF_SUFFIXES = (".npz", ".exr")
+"""Flow formats that have half precision."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class PairReport:
     seconds: float
     outputs: list[str]
     """The flow; with both directions also the backward flow and the mask of what is occluded."""
+    max_flow: float | None
+    """The length, in pixels, painted in full colour; none where flow itself was written."""
 
 
 def run_pair(
@@ -36,13 +41,15 @@ def run_pair(
         first: a picture file.
         second: a picture file of the same size.
         estimator: the method.
-        output: the suffix chooses a flow format, or a picture for colours; `.png` is KITTI flow.
+        output: the suffix chooses a flow format, or a picture for colours. `.png`, in which KITTI keeps flow too, is a
+            picture here: `write_flow` and `convert` write the other.
         backward: also write `NAME-backward` and, white where a pixel is occluded, `NAME-occlusion.png`.
         half: store `.npz` or `.exr` in half precision.
-        max_flow: the length, in pixels, that is painted in full colour; the longest if None.
+        max_flow: the length, in pixels, that is painted in full colour, for a picture; the longest if None.
 
     Raises:
-        InputError: a suffix of no format, an output that is read, or frames of different sizes.
+        InputError: a suffix of no format, options that it has no use for, an output that is read, or frames of
+            different sizes.
         FormatError: a file that cannot be read or written.
     """
     if output.suffix.lower() not in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES):
@@ -56,18 +63,25 @@ def run_pair(
         if path.resolve() in (first.resolve(), second.resolve()):
             raise InputError(f"{path} is read, and would be written to; choose another name")
 
-    def write(path: Path, flow: FlowArray) -> None:
-        if path.suffix.lower() in FLOW_SUFFIXES:
-            write_flow(path, flow, half=half)
-        else:
-            write_image(path, flow_to_image(flow, max_flow=max_flow))
+    suffix = output.suffix.lower()
+    painted = suffix not in FLOW_SUFFIXES or suffix == ".png"
+    if max_flow is not None and not painted:
+        raise InputError(f"--max-flow is for pictures; {output} keeps the flow itself")
+    if half and suffix not in HALF_SUFFIXES:
+        raise InputError(f"--half is for {' and '.join(HALF_SUFFIXES)}; {output} has one precision")
 
     frames = [read_image(path) for path in (first, second)]
     begun = time.perf_counter()
     pair = next(estimator.pairs(frames, backward=backward))
     seconds = time.perf_counter() - begun
-    write(output, pair.forward)
-    if pair.backward is not None and pair.occluded is not None:
-        write(returning, pair.backward)
+    flows = [flow for flow in (pair.forward, pair.backward) if flow is not None]
+    if painted:  # both on one scale
+        max_flow = max_flow or max(flow_limit(flow, None) for flow in flows)
+    for path, flow in zip(outputs, flows, strict=False):
+        if painted:
+            write_image(path, flow_to_image(flow, max_flow=max_flow))
+        else:
+            write_flow(path, flow, half=half)
+    if pair.occluded is not None:
         write_mask(mask, pair.occluded)
-    return PairReport(round(seconds, 3), [str(path) for path in outputs])
+    return PairReport(round(seconds, 3), [str(path) for path in outputs], max_flow and round(max_flow, 3))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
 from itertools import chain, groupby, islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -56,6 +56,9 @@ class ClipOptions:
     """Index after the last frame."""
     step: int = 1
     """Take every so many frames; the flow is between the frames taken."""
+    pairs: Literal["overlapping", "separate"] = "overlapping"
+    """Each frame with the next one; or the first with the second, the third with the fourth and so on, as cameras for
+    particle image velocimetry take them, which wait between two pairs."""
     backward: bool = False
     """Also the flow from each frame to the one before, and the occlusions that the two directions show."""
     batch: int = 1
@@ -78,8 +81,27 @@ class ClipOptions:
             least, given = int(name in ("step", "batch")), getattr(self, name)
             if given is not None and not least <= given <= most:
                 raise InputError(f"{name} is {given}; wanted {least} to {most}")
+        if self.pairs not in ("overlapping", "separate"):
+            raise InputError(f"pairs are {self.pairs!r}; wanted overlapping or separate")
+        for name in ("step", "batch", "warm_start"):
+            if self.pairs == "separate" and getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"{name.replace('_', '-')} is for overlapping pairs; leave it out for separate ones")
         if self.max_flow is not None and not self.max_flow > 0:
             raise InputError(f"max-flow is {self.max_flow}; wanted pixels above 0")
+        if self.max_flow is not None and not self.painted:
+            raise InputError("max-flow is for colours; save color or video too, or leave it out")
+        if self.half and "npz" not in self.saves:
+            raise InputError("half is for npz; save that, or leave it out")
+
+    @property
+    def painted(self) -> bool:
+        """Whether colours are among what is saved."""
+        return bool({"color", "video"} & {*self.saves})
+
+    @property
+    def stride(self) -> int:
+        """Frames from the beginning of a pair to that of the next."""
+        return 2 if self.pairs == "separate" else self.step
 
     @property
     def segment(self) -> int:
@@ -198,8 +220,7 @@ def _run(
         names = _names(clip, options, range(earlier.pairs_done + 1, total or 0))
         files.refuse_in_the_way(names)
         files.remove_unfinished(next(_names(clip, options, range(earlier.pairs_done, earlier.pairs_done + 1)), ""))
-    painted = {"color", "video"} & {*options.saves}
-    max_flow = (options.max_flow or measure_max_flow(clip, options)) if painted else None
+    max_flow = (options.max_flow or measure_max_flow(clip, options)) if options.painted else None
     files = replace(files, max_flow=max_flow)
     computed, keep, reading, writing, decoding, encoding = 0, 0, 0.0, 0.0, 0.0, 0.0
     state = RunState(folder / RECORD, settings)
@@ -211,7 +232,7 @@ def _run(
         _check_size_and_space(clip, options, total - first if total else None, folder)
         source = _UntilBroken(
             clip.frames(
-                options.start + first * options.step, options.end, options.step, skip_broken=options.skip_broken
+                options.start + first * options.stride, options.end, options.step, skip_broken=options.skip_broken
             )
         )
         stamp = partial(_stamp, clip, options)
@@ -220,7 +241,7 @@ def _run(
             Prefetch(source) as frames,
             Behind(recorder.write) as behind,
         ):
-            for segment in segments(frames, options.segment, done=first):
+            for segment in segments(frames, options.segment, done=first, separate=options.pairs == "separate"):
                 for result in _estimate(segment, estimator, options):
                     behind.put(result)
                     computed += 1
@@ -302,12 +323,18 @@ def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> floa
     return max(1.0, robust_max_flow(flows))
 
 
-def segments(frames: Iterable[ClipFrame], length: int, *, done: int = 0) -> Iterator[Iterator[ClipFrame]]:
+def segments(
+    frames: Iterable[ClipFrame], length: int, *, done: int = 0, separate: bool = False
+) -> Iterator[Iterator[ClipFrame]]:
     """The frames in runs of up to `length` pairs; the last frame of a run is the first of the next.
 
-    The first run is shorter when `done` pairs of it are there already. Each run must be used up before the next.
+    Where pairs are separate, a run is one of them. The first run is shorter when `done` pairs of it are there already.
+    Each run must be used up before the next.
     """
     iterator = iter(frames)
+    if separate:
+        yield from (iter(pair) for pair in zip(iterator, iterator, strict=False))
+        return
     last = next(iterator, None)
     pairs = length - done % length
     while last is not None and (following := next(iterator, None)) is not None:
@@ -365,7 +392,7 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
         same = False
     if not same:
         raise InputError(f"{state.path} belongs to a run over other frames; start anew without --resume")
-    left_out = {(index - options.start) // options.step for index in state.left_out}
+    left_out = {(index - options.start) // options.stride for index in state.left_out}
 
     def is_there(pair: int) -> bool:
         names = _names(clip, options, [pair])
@@ -390,7 +417,7 @@ def _stamp(clip: Clip, options: ClipOptions, index: int) -> str:
 
 def _stamps(clip: Clip, options: ClipOptions, pairs: int) -> str:
     """The digest of the stamps of so many pairs."""
-    stamps = (_stamp(clip, options, options.start + pair * options.step) for pair in range(pairs))
+    stamps = (_stamp(clip, options, options.start + pair * options.stride) for pair in range(pairs))
     return reduce(add_stamp, stamps, "")
 
 
@@ -398,7 +425,7 @@ def _names(clip: Clip, options: ClipOptions, pairs: Iterable[int]) -> Iterator[s
     """What the files of these pairs are called; those that the clip does not have are left out."""
     with suppress(IndexError):
         for pair in pairs:
-            yield clip.frame_name(options.start + pair * options.step)
+            yield clip.frame_name(options.start + pair * options.stride)
 
 
 def _remove_run(state: RunState, clip: Clip) -> None:
@@ -447,7 +474,8 @@ def _count_pairs(clip: Clip, options: ClipOptions) -> int | None:
     if clip.count is None and options.end is None:
         return None
     end = min(clip.count or options.end or 0, options.end or clip.count or 0)
-    return max(0, -(-(end - options.start) // options.step) - 1)
+    frames = max(0, -(-(end - options.start) // options.step))
+    return frames // 2 if options.pairs == "separate" else max(0, frames - 1)
 
 
 def _check_size_and_space(clip: Clip, options: ClipOptions, pairs: int | None, folder: Path) -> None:
