@@ -1,6 +1,7 @@
 """opticflow evaluate"""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -122,3 +123,13 @@ def test_names_are_no_markup(command, write_files):
     code, out, _ = command("evaluate", "DIS", "pairs", write_files(pair("[blink]z") | pair("[dim]")))
     assert code == 0
     assert "[blink]z" in out and "[dim]" in out
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_names_that_are_no_utf8_or_escape_codes_are_reported(command, write_files, tmp_path):
+    root = write_files(pair("sets/c\udcff\x1b[31m"))
+    page, figures = tmp_path / "page.html", tmp_path / "figures.json"
+    code, out, _ = command("evaluate", "DIS", "pairs", root / "sets", "--html", page, "--json", figures)
+    assert code == 0 and r"c\udcff\x1b[31m" in out and "\x1b" not in out
+    assert r"c\udcff" in page.read_text("utf-8")
+    assert json.loads(figures.read_text("ascii"))["models"][0]["pairs"][0]["name"] == "c\udcff\x1b[31m"

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from opticflow.cli.benchmark import benchmark
 from opticflow.cli.check import check
@@ -18,6 +19,7 @@ from opticflow.cli.estimate import estimate
 from opticflow.cli.evaluate import evaluate
 from opticflow.cli.generate import generate
 from opticflow.cli.models import models
+from opticflow.cli.printing import flush_streams, prepare_streams, remark
 from opticflow.cli.recipes import recipes
 from opticflow.cli.submit import submit
 from opticflow.cli.train import train
@@ -28,8 +30,19 @@ from opticflow.ops.kept_memory import keep_freed_memory
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # Click's, wherever this version of Typer keeps it
 
+
+class _Verbs(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before Typer, whose versions differ in what they make of it
+            remark("interrupted")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="opticflow",
+    cls=_Verbs,
     help="Dense optical flow from images and video: FlowNet, FlowNet 2.0, RAFT and the classical methods.",
     no_args_is_help=True,
     add_completion=False,
@@ -56,20 +69,33 @@ def main() -> None:
     """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
     keep_freed_memory()
+    prepare_streams()
+    code = _run()
+    unwritten = flush_streams()
+    if unwritten is not None and not code:
+        code = 1 if isinstance(unwritten, BrokenPipeError) else _refuse(f"{unwritten.strerror} (standard output)")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the verb."""
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        return app(standalone_mode=False) or 0  # Typer takes the arguments itself, to expand `*.png` on Windows
     except UsageError as error:
-        sys.exit(_refuse(f"{error.format_message()} See `opticflow --help`."))
+        message = error.format_message()
+        if not message:
+            return 0  # a group without a verb; its help has been printed
+        return _refuse(f"{message}{'' if message[-1] in '.?!' else '.'} See `opticflow --help`.")
     except OpticflowError as error:
-        sys.exit(_refuse(str(error)))
+        return _refuse(str(error))
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
-        sys.exit(_refuse(f"{error.strerror or error}{what}"))
+        return _refuse(f"{error.strerror or error}{what}")
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        remark("interrupted")
+        return 130
 
 
 def _refuse(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    remark("error: " + " ".join(message.split()))
     return 2

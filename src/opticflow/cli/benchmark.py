@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from opticflow.cli.options import Device, Precision
-from opticflow.cli.progress import show_json
+from opticflow.cli.printing import say, show_json
 
 
 class _Subjects(TyperGroup):
@@ -47,9 +47,7 @@ def benchmark_networks(
     from opticflow.estimator.speed import measure_speed
 
     rows, failures = [], []
-    print(
-        f"{'model':12} {'size':>10} {'format':>6} {'ms':>9} {'frames/s':>9} {'memory':>9} {'plain ms':>9} {'ratio':>6}"
-    )
+    say(f"{'model':12} {'size':>10} {'format':>6} {'ms':>9} {'frames/s':>9} {'memory':>9} {'plain ms':>9} {'ratio':>6}")
     for model, where, kind in product(models or ["RAFT", "RAFT-small"], size or ["1024x436"], precision or ["auto"]):
         width, height = _size(where)
         try:
@@ -65,11 +63,11 @@ def benchmark_networks(
             )
         except OpticflowError as error:
             failures.append(error)
-            print(f"{model:12} {where:>10} {kind:>6}  {error}")
+            say(f"{model:12} {where:>10} {kind:>6}  {error}")
             continue
         rows.append(row)
         compared = f"{row.plain_milliseconds:9.1f} {row.ratio:6.2f}" if row.plain_milliseconds else f"{'-':>9} {'-':>6}"
-        print(
+        say(
             f"{model:12} {where:>10} {row.precision:>6} {row.milliseconds:9.1f} {row.frames_per_second:9.2f} "
             f"{row.memory / 1e6:6.0f} MB {compared}"
         )
@@ -119,17 +117,17 @@ def benchmark_clip(
     estimator = load(model, iterations=iterations, **where) if trained else Estimator(network, **where)
     with sample_clip() as (sample, _):
         found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)
-    print(f"{_called(model, trained)}, {found.pairs} pairs: {found.wall:.2f} s by the clock")
+    say(f"{_called(model, trained)}, {found.pairs} pairs: {found.wall:.2f} s by the clock")
     for name, seconds in {
         "network": found.network,
         "waiting for frames": found.waiting_for_frames,
         "waiting for files": found.waiting_for_files,
         "other": found.other,
     }.items():
-        print(f"  {name:20} {seconds:8.2f} s {seconds / found.wall:6.1%}")
-    print(f"beside it: decoding {found.decoding:.2f} s, encoding {found.encoding:.2f} s")
-    print(f"the network does not run for {found.outside:.1%} of the time")
-    print(f"the run takes {found.slowdown:.2f} times as long as the network with nothing beside it")
+        say(f"  {name:20} {seconds:8.2f} s {seconds / found.wall:6.1%}")
+    say(f"beside it: decoding {found.decoding:.2f} s, encoding {found.encoding:.2f} s")
+    say(f"the network does not run for {found.outside:.1%} of the time")
+    say(f"the run takes {found.slowdown:.2f} times as long as the network with nothing beside it")
     if json:
         settings = {"model": model, "trained": trained, "precision": estimator.precision, "saves": list(options.saves)}
         _write_report(json, [found], clip=(clip or sample).name, batch=batch, **settings)
@@ -163,11 +161,11 @@ def benchmark_stream(
     estimator = Estimator(network, device=device, precision=precision)
     with sample_clip() as (sample, truths):
         rows = measure_streams(estimator, list(read_video(sample)), truths, rounds=rounds)
-    print(f"{_called(model, trained)}, {len(truths)} pairs")
-    print(f"{'features':>10} {'start':>6} {'iterations':>10} {'s/pair':>8} {'ratio':>6} {'error':>8}")
+    say(f"{_called(model, trained)}, {len(truths)} pairs")
+    say(f"{'features':>10} {'start':>6} {'iterations':>10} {'s/pair':>8} {'ratio':>6} {'error':>8}")
     for row in rows:
         kept, start = "kept" if row.reuse else "anew", "warm" if row.warm_start else "cold"
-        print(
+        say(
             f"{kept:>10} {start:>6} {row.iterations or '-':>10} {row.seconds_per_pair:8.3f} {row.ratio:6.2f}"
             f" {row.end_point_error:5.3f} px"
         )
@@ -198,7 +196,7 @@ def benchmark_generate(
         show_json({result.kind: asdict(result) | {"pairs_per_second": result.pairs_per_second} for result in results})
         return
     for result in results:
-        print(
+        say(
             f"{result.kind:14} {result.pairs_per_second:6.1f} {'frames' if result.kind in THINGS_WORLDS else 'pairs'}"
             f" of {result.size[1]}x{result.size[0]} per second and core"
             f"   (once per process: {result.stocking_seconds:.0f} s to make the pictures and objects)"

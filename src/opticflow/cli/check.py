@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.progress import show_json
+from opticflow.cli.printing import say, show_json
 
 
 def check(
@@ -30,6 +30,7 @@ def check(
     if as_json:
         show_json(found.to_json())
     else:
-        print("\n".join(found.lines()))
+        for line in found.lines():
+            say(line)
     if found.fault:
         raise typer.Exit(1)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.printing import say
+
 
 def convert(
     source: Annotated[
@@ -25,4 +27,4 @@ def convert(
     for done in convert_files(source, target, suffix=to, half=half):
         lost = f"rounded by at most {done.largest_change:.2g} px" if done.largest_change else "nothing lost"
         unknown = f"; {done.unknown} of {done.pixels} pixels unknown, kept so" if done.unknown else ""
-        print(f"{done.source} -> {done.target}: {lost}{unknown}")
+        say(f"{done.source} -> {done.target}: {lost}{unknown}")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.progress import show_json, show_progress
+from opticflow.cli.printing import remark, say, show_json
+from opticflow.cli.progress import show_progress
 
 data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
 
@@ -22,7 +23,6 @@ def check_data(
 
     Example: `opticflow data check sintel-final ~/data/MPI-Sintel-complete`
     """
-    import sys
     from dataclasses import asdict
 
     from opticflow.data import open_dataset, validate
@@ -38,7 +38,7 @@ def check_data(
             show(len(findings), len(dataset))
     broken = [finding for finding in findings if finding.problem]
     for finding in broken:
-        print(f"{finding.name}: {finding.problem}", file=sys.stderr)
+        remark(f"{finding.name}: {finding.problem}")
     if as_json:
         summary = {
             "dataset": dataset.name,
@@ -52,13 +52,13 @@ def check_data(
         show_json(summary)
     else:
         published = "" if dataset.expected in (None, total) else f" (published with {dataset.expected})"
-        print(f"{dataset.name}: {total} pairs{published}, {len(findings)} read, {len(broken)} broken")
+        say(f"{dataset.name}: {total} pairs{published}, {len(findings)} read, {len(broken)} broken")
         known = [finding for finding in findings if finding.valid_share]
         if known:
             share = sum(finding.valid_share for finding in known) / len(known)
             longest = max(known, key=lambda finding: finding.longest)
-            print(f"{share:.1%} of the truth known; longest vector {longest.longest:.1f} px in {longest.name}")
+            say(f"{share:.1%} of the truth known; longest vector {longest.longest:.1f} px in {longest.name}")
         for title, reason in dataset.left_out.items():
-            print(f"left out: {title}: {reason}")
+            say(f"left out: {title}: {reason}")
     if broken:
         raise typer.Exit(1)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.progress import show_json, show_progress
+from opticflow.cli.printing import say, show_json
+from opticflow.cli.progress import show_progress
 
 
 def demo(
@@ -42,9 +43,9 @@ def demo(
             }
         )
     elif not quiet:
-        print(f"{model}: {run.pairs} flows in {run.seconds:.1f} s, {run.pairs / run.seconds:.1f} frames per second")
-        print(
+        say(f"{model}: {run.pairs} flows in {run.seconds:.1f} s, {run.pairs / run.seconds:.1f} frames per second")
+        say(
             f"end-point error {report.end_point_error:.2f} px; the frames move by {report.zero_error:.2f} px on average"
         )
-        print(f"colour video: {report.video}")
-        print(f"frame, estimate and truth: {report.still}")
+        say(f"colour video: {report.video}")
+        say(f"frame, estimate and truth: {report.still}")

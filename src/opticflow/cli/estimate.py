@@ -1,13 +1,13 @@
 """opticflow estimate"""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from opticflow.cli.options import CoarseStart, Device, Precision, Refine
-from opticflow.cli.progress import show_json, show_progress
+from opticflow.cli.printing import remark, say, show_json
+from opticflow.cli.progress import show_progress
 
 Sources = Annotated[
     list[Path],
@@ -164,7 +164,7 @@ def _estimate_clip(
             how = {"resume": resume, "overwrite": overwrite, "progress": progress}
             report = run(clip, estimator, target, chosen, settings=settings, **how)
     except KeyboardInterrupt:
-        print("interrupted; the same command with --resume goes on", file=sys.stderr)
+        remark("interrupted; the same command with --resume goes on")
         raise typer.Exit(130) from None
     return vars(report)
 
@@ -173,14 +173,14 @@ def _report(summary: dict[str, Any]) -> None:
     pairs, computed, seconds = summary["pairs"], summary["computed"], summary["seconds"]
     resumed = f" ({pairs - computed} of them before)" if computed < pairs else ""
     rate = f", {computed / seconds:.1f} a second" if seconds > 0 and computed > 1 else ""
-    print(f"{pairs} flow{'s' if pairs > 1 else ''}{resumed} in {seconds:.1f} s{rate}")
+    say(f"{pairs} flow{'s' if pairs > 1 else ''}{resumed} in {seconds:.1f} s{rate}")
     if "estimating" in summary:
         shares = ", ".join(f"{name} {summary[name]:.0%}" for name in ("reading", "estimating", "writing"))
         painted = f" · full colour at {summary['max_flow']:.1f} px" if summary["max_flow"] else ""
-        print(f"time: {shares}{painted}")
+        say(f"time: {shares}{painted}")
         if summary["cuts"]:
-            print(
+            say(
                 f"the scene changes after frame {', '.join(map(str, summary['cuts']))}; flow across a cut means nothing"
             )
     for path in summary["outputs"]:
-        print(path)
+        say(path)

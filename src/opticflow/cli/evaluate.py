@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
+from opticflow.cli.printing import SafeConsole, remark
 from opticflow.cli.progress import show_progress
 
 
@@ -35,8 +36,6 @@ def evaluate(
     import json
     import shlex
     import sys
-
-    from rich.console import Console
 
     from opticflow.data import open_dataset
     from opticflow.errors import DatasetError, InputError
@@ -69,16 +68,16 @@ def evaluate(
             cases=cases if html_file else 0,
             progress=lambda done, name: show(done, len(data)),
         )
-    console = Console()
-    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
-    console.print(sequence_table(report, console.width))
-    console.print(total_table(report))
     if json_file:
         write_bytes(json_file, json.dumps(report.to_json(), indent=1).encode())
     if html_file:
-        write_bytes(html_file, page(report).encode())
+        write_bytes(html_file, page(report).encode(errors="backslashreplace"))  # names need not be UTF-8
+    console = SafeConsole()
+    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
+    console.print(sequence_table(report, console.width))
+    console.print(total_table(report))
     if report.interrupted:
-        print(f"interrupted: the figures are of {report.done} of {report.pairs} pairs", file=sys.stderr)
+        remark(f"interrupted: the figures are of {report.done} of {report.pairs} pairs")
         raise typer.Exit(130)
     if report.broken:
         first = report.broken[0].problem

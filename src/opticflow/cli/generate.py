@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.progress import show_json, show_progress
+from opticflow.cli.printing import say, show_json
+from opticflow.cli.progress import show_progress
 
 
 def generate(
@@ -59,7 +60,7 @@ def generate(
     order = Order(kind, seed, height, width, backgrounds=folders[0], objects=folders[1])
     plan = estimate(order, output, number, resume=resume)
     if not quiet and not json:
-        print(
+        say(
             f"{len(plan.missing)} of {number} to make, about {plan.bytes / 1e9:.2f} GB; "
             f"{plan.free / 1e9:.0f} GB are free"
         )
@@ -72,7 +73,7 @@ def generate(
     if json:
         show_json(summary)
     elif not quiet:
-        print(f"{output}: {number} items of {kind}, {len(plan.missing)} of them made now")
+        say(f"{output}: {number} items of {kind}, {len(plan.missing)} of them made now")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

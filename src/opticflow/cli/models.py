@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from opticflow.cli.progress import show_bytes, show_json
+from opticflow.cli.printing import say, show_json
+from opticflow.cli.progress import show_bytes
 
 
 class _ListsByDefault(TyperGroup):
@@ -51,10 +52,10 @@ def list_models(json: Json = False) -> None:
         return
     for entry in entries:
         note = "" if entry["weights"] or not entry["learned"] else "no published weights: give a file"
-        print(f"{entry['name']:<20}{note}".rstrip())
+        say(f"{entry['name']:<20}{note}".rstrip())
         for weights in entry["weights"]:
             state = f"{weights['state']}{', default' if weights['default'] else ''}"
-            print(f"  {weights['name']:<24}{state:<18}{weights['trained_on']}")
+            say(f"  {weights['name']:<24}{state:<18}{weights['trained_on']}")
 
 
 @models.command()
@@ -79,18 +80,16 @@ def info(
         label = key.replace("_", " ")
         if key == "weights":
             for record in value:
-                print(
-                    f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}"
-                )
+                say(f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}")
                 for title in ("training", "error", "use"):
                     if record[title]:
-                        print(f"{'':<18}{title}: {', '.join(f'{key} {value}' for key, value in record[title].items())}")
+                        say(f"{'':<18}{title}: {', '.join(f'{key} {value}' for key, value in record[title].items())}")
         elif key == "bytes":
-            print(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32")
+            say(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32")
         elif key == "multiply_adds":
-            print(f"{'multiply-adds':<16}{value / 1e9:,.1f} billion at {size}")
+            say(f"{'multiply-adds':<16}{value / 1e9:,.1f} billion at {size}")
         else:
-            print(f"{label:<16}{value:,}" if isinstance(value, int) else f"{label:<16}{value}")
+            say(f"{label:<16}{value:,}" if isinstance(value, int) else f"{label:<16}{value}")
 
 
 @models.command("import")
@@ -110,10 +109,10 @@ def import_file(
     from opticflow.weights import import_checkpoint
 
     checkpoint, path = import_checkpoint(file, output)
-    print(f"{file}: {checkpoint.network} of {checkpoint.source}, {checkpoint.parameters:,} parameters")
-    print(f"normalisation: {checkpoint.normalisation}")
-    print(f"licence: {checkpoint.licence}")
-    print(f"written to {path}; use it with --model {path if output else checkpoint.name}")
+    say(f"{file}: {checkpoint.network} of {checkpoint.source}, {checkpoint.parameters:,} parameters")
+    say(f"normalisation: {checkpoint.normalisation}")
+    say(f"licence: {checkpoint.licence}")
+    say(f"written to {path}; use it with --model {path if output else checkpoint.name}")
 
 
 @models.command()
@@ -129,6 +128,6 @@ def download(
     with show_bytes(f"fetching {name}") as progress:
         record, path = download_named(name, progress=progress)
     if not record.sha256:
-        print(f"of the hash only its first 8 digits are published; they fit: {record.sha256_begins}")
-    print(f"{record.name}: {path}")
-    print(f"licence: {record.licence}")
+        say(f"of the hash only its first 8 digits are published; they fit: {record.sha256_begins}")
+    say(f"{record.name}: {path}")
+    say(f"licence: {record.licence}")

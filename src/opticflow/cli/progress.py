@@ -1,13 +1,11 @@
-"""What long commands show while they work: a bar on a terminal, plain lines elsewhere. And JSON."""
+"""What long commands show while they work: a bar on a terminal, plain lines elsewhere."""
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -17,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+
+from opticflow.cli.printing import remark, visible
 
 ShowProgress = Callable[[int, int | None], None]
 _SECONDS_BETWEEN_LINES = 5.0
@@ -74,7 +74,7 @@ def show_bytes(what: str) -> Iterator[_Bytes]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield _Bytes(progress, what)
+        yield _Bytes(progress, escape(visible(what)))
 
 
 class _Lines:
@@ -94,9 +94,4 @@ class _Lines:
         self.shown = now
         rate = (done - self.first) / (now - self.begun)
         of = f" of {total}, {(total - done) / rate:.0f} s left" if total and rate else ""
-        print(f"{self.what}: {done}{of}, {rate:.1f} {self.unit}/s", file=sys.stderr)
-
-
-def show_json(report: dict[str, Any]) -> None:
-    """Print a report as JSON on standard output."""
-    print(json.dumps(report, indent=2, default=str))
+        remark(f"{self.what}: {done}{of}, {rate:.1f} {self.unit}/s")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.progress import show_json
+from opticflow.cli.printing import SafeConsole, show_json
 
 
 def recipes(
@@ -15,7 +15,6 @@ def recipes(
 
     Example: `opticflow recipes RAFT`
     """
-    from rich.console import Console
     from rich.table import Table
 
     from opticflow.train.recipes import RECIPES, find_recipe
@@ -24,7 +23,7 @@ def recipes(
     if json:
         show_json({"recipes": [recipe.to_json() for recipe in chosen]})
         return
-    console = Console()
+    console = SafeConsole()
     for recipe in chosen:
         table = Table(title=f"{recipe.name}: {recipe.title}", title_justify="left", title_style="bold")
         for column in ("stage", "network", "data", "steps", "batch", "crop", "rate", "weight decay"):

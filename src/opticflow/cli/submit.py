@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
+from opticflow.cli.printing import say
 from opticflow.cli.progress import show_progress
 
 
@@ -51,12 +52,12 @@ def submit(
                 show(done, count)
     faults = list(check_submission(benchmark, root, output, limit=limit))
     for fault in faults[:20]:
-        print(fault)
+        say(fault)
     if faults:
-        print(f"{len(faults)} faults; the server would not take this")
+        say(f"{len(faults)} faults; the server would not take this")
         raise typer.Exit(1)
     if limit is not None and limit < total:
-        print(f"{limit} of {total} files in {output}, of the right names, sizes and range; the others are left to do")
+        say(f"{limit} of {total} files in {output}, of the right names, sizes and range; the others are left to do")
         return
-    print(f"{total} files in {output}, of the right names, sizes and range")
-    print(f"next: {chosen.next_step.format(folder=output)}")
+    say(f"{total} files in {output}, of the right names, sizes and range")
+    say(f"next: {chosen.next_step.format(folder=output)}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from opticflow.cli.options import Device
+from opticflow.cli.printing import remark, say
 
 STUDY, FINETUNE = "study-schedule", "finetune"
 
@@ -127,7 +128,8 @@ def train(
             raise InputError(f"{STUDY} compares equal numbers of steps; leave --minutes, --weights, --part-size out")
         table = study(output, folders, seed=seed, workers=workers, report=show, **budget, **options)
         if not quiet and _leads():
-            print(table)
+            for line in table.splitlines():
+                say(line)
         return
     options |= {"minutes": minutes, "weights": _begin(weights)}
     chosen = find_recipe(recipe)
@@ -142,12 +144,13 @@ def train(
         chosen, folders, seed=seed, workers=workers, pool=output / "pool", photographs=photographs, gpu=gpu
     )
     if not quiet and _leads():
-        print("\n".join(sources.described()))
+        for line in sources.described():
+            say(line)
     # a budget of time holds for the whole command
     begun = time.monotonic() - (time.time() - psutil.Process().create_time())
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), begun=begun, report=show, **options)
     if not quiet and _leads():
-        print(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
+        say(f"{output}: `opticflow estimate CLIP --model {output}` uses its weights")
 
 
 def _begin(weights: str | None) -> Any:
@@ -179,7 +182,7 @@ class _Lines:
     """A line now and then; on a terminal the last one is written over."""
 
     def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.between = 0.5 if self.terminal else 10.0
         self.shown = -1e9
 
@@ -196,7 +199,7 @@ class _Lines:
             f"{progress.samples_per_second:.1f} samples/s{left}"
         )
         over = "\r\x1b[K" if self.terminal else ""
-        print(over + line, end="" if self.terminal and not ends else "\n", file=sys.stderr, flush=True)
+        remark(line, start=over, end="" if self.terminal and not ends else "\n")
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,7 @@
 """opticflow version"""
 
+from opticflow.cli.printing import say
+
 
 def version() -> None:
     """Print the versions of opticflow and of what its results depend on.
@@ -14,8 +16,8 @@ def version() -> None:
 
     import opticflow
 
-    print(f"opticflow {opticflow.__version__}")
-    print(
+    say(f"opticflow {opticflow.__version__}")
+    say(
         f"python {platform.python_version()} · torch {torch.__version__} · numpy {numpy.__version__} · "
         f"opencv {cv2.__version__}"
     )

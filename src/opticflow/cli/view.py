@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from opticflow.cli.printing import say
+
 
 def view(
     flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.", show_default=False)],
@@ -52,4 +54,4 @@ def view(
     where = drawn.pictures[0]
     if len(drawn.pictures) > 1:
         where = f"{len(drawn.pictures)} pictures in {where.parent}"
-    print(f"{where} (scale: 0 to {drawn.max_flow:.4g} px)")
+    say(f"{where} (scale: 0 to {drawn.max_flow:.4g} px)")

@@ -1,0 +1,97 @@
+"""Lines of text for the terminal: what a verb finds goes to standard output, what it remarks to standard error.
+
+Names of files and texts in them come from strangers, so control characters are printed as escapes such as `\\x1b`:
+no name can colour, move or clear what a terminal shows. A character that the terminal's encoding lacks is printed
+as an escape, too (`prepare_streams`).
+"""
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+# control characters, line separators, marks that reverse the direction of text, and bytes that are no UTF-8
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_unwritten: list[OSError] = []  # what was wrong with standard output
+
+
+def prepare_streams() -> None:
+    """Make standard output and error take every character, in whatever encoding they are."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def flush_streams() -> OSError | None:
+    """Write out what was printed; a stream that fails takes nothing more.
+
+    Returns:
+        What was wrong with standard output since the last call, if anything.
+    """
+    for stream in filter(None, (sys.stderr, sys.stdout)):
+        with _failures_kept(_unwritten if stream is sys.stdout else []) as failures:
+            stream.flush()
+        if failures:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())  # or the interpreter complains of the same when it ends
+            os.close(nowhere)
+    wrong = _unwritten[0] if _unwritten else None
+    _unwritten.clear()
+    return wrong
+
+
+@contextlib.contextmanager
+def _failures_kept(failures: list[OSError]) -> Iterator[list[OSError]]:
+    """The work goes on where a stream takes nothing."""
+    try:
+        yield failures
+    except OSError as error:
+        failures.append(error)
+
+
+def visible(text: object) -> str:
+    """The text with its control characters as escapes."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def say(text: object) -> None:
+    """Print one line on standard output; the work goes on where that takes nothing, and `flush_streams` says so."""
+    _print(visible(text))
+
+
+def remark(text: object, *, start: str = "", end: str = "\n") -> None:
+    """Print one line on standard error; the work goes on where that takes nothing.
+
+    Args:
+        start: printed as it is, before the text.
+        end: likewise behind it.
+    """
+    with _failures_kept([]):
+        print(start + visible(text), end=end, file=sys.stderr, flush=True)
+
+
+class SafeConsole(Console):
+    """Rich's console, with the same care for control characters and for output that takes nothing."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with _failures_kept(_unwritten):
+            super().print(*objects, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str("\n".join(map(visible, text.split("\n"))), **options)
+
+
+def show_json(report: dict[str, Any]) -> None:
+    """Print a report as JSON on standard output."""
+    _print(json.dumps(report, indent=2, default=str))
+
+
+def _print(text: str) -> None:
+    with _failures_kept(_unwritten):
+        print(text)
