@@ -1,6 +1,13 @@
 """What files are recognised, and what is said of the others."""
 
+import argparse
 import pickle
+import zipfile
+from collections import OrderedDict, defaultdict, deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from opticflow.errors import FormatError, WeightsError
+from opticflow.estimator.speed import peak_memory
 from opticflow.models import build
 from opticflow.weights import import_checkpoint, load_network, read_checkpoint
 from vectors import PARITY, read_vector
@@ -58,7 +66,7 @@ def test_flownets_are_recognised_by_their_names(name, monkeypatch):
 
     from opticflow.weights import checkpoint
 
-    monkeypatch.setattr(checkpoint, "read_tensors", lambda path: (empty, {}))
+    monkeypatch.setattr(checkpoint, "read_tensors", lambda *_: (empty, {}))
     found = read_checkpoint(Path("some.pth"))
     wanted = {
         "pinard-flownets": "FlowNetS.pinard",
@@ -79,6 +87,79 @@ def test_halves_are_widened(weights, tmp_path):
 def test_numbers_beside_the_weights_do_no_harm(weights, tmp_path):
     extras = {"epoch": 3, "best_EPE": np.float64(1.5), "lr": np.float32(1e-4), "arch": "raft"}
     assert load_network(saved({"state_dict": weights, **extras}, tmp_path / "run.pth.tar"))
+
+
+@dataclass
+class Config:
+    rate: float = 0.1
+
+
+BESIDE = {
+    "args": argparse.Namespace(lr=1e-4, out=PurePosixPath("runs"), begun=datetime(2020, 1, 1, tzinfo=UTC)),
+    "folder": Path("runs") / "one",
+    "when": datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+    "counts": defaultdict(list, {"a": [1, 2]}),
+    "last": deque([1.0, 2.0], maxlen=3),
+    "order": OrderedDict(a=1),
+    "best": np.int64(3),
+    "flag": np.bool_(True),
+    "losses": np.arange(3.0),
+    "names": np.array(["a", "b"]),
+    "things": np.array([1, None], dtype=object),
+    "random": np.random.RandomState(0).get_state(),
+    "other": SimpleNamespace(a=1),
+    "ids": {1, 2},
+    "size": torch.Size([1, 2]),
+    "type": torch.float16,
+    "device": torch.device("cpu"),
+}
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_what_training_programs_write_beside_the_weights_does_no_harm(weights, tmp_path, legacy):
+    path = tmp_path / "run.pth"
+    torch.save({"model": weights, **BESIDE}, path, _use_new_zipfile_serialization=not legacy)
+    found = read_checkpoint(path)
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in read_own(weights, tmp_path).items())
+    torch.save({"model": weights, "config": Config()}, path, _use_new_zipfile_serialization=not legacy)
+    assert "would run code" in refusal(path) and "Config" in refusal(path)
+
+
+def read_own(weights, folder):
+    return read_checkpoint(saved(weights, folder / "own.pth")).tensors
+
+
+def prefixed(prefix, tensors):
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+CONTAINERS = {
+    "Lightning": lambda state: {"state_dict": prefixed("model.", state), "hyper_parameters": {"a": 1}},
+    "compiled": lambda state: prefixed("_orig_mod.", state),
+    "compiled within": lambda state: {name.replace("fnet.", "fnet._orig_mod."): t for name, t in state.items()},
+    "several": lambda state: {"state_dict": prefixed("model._orig_mod.module.flow_net.", state)},
+    "nested": lambda state: {"net": state, "epoch": 3},
+    "deeper": lambda state: {"run": {"weights": {"net": state}}, "losses": {"a": torch.zeros(2)}},
+    "beside an optimiser": lambda state: {
+        "network": state,
+        "optimizer": {"state": {0: {"step": torch.zeros(1), "exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 1}]},
+    },
+    "beside its average": lambda state: {"model": state, "ema": {name: 2 * t for name, t in state.items()}},
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_weights_are_found_in_what_training_programs_save(weights, tmp_path, container):
+    state = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    found = read_checkpoint(saved(CONTAINERS[container](state), tmp_path / "theirs.pth"))
+    own = read_own(weights, tmp_path)
+    assert found.tensors.keys() == own.keys()
+    assert all(torch.equal(found.tensors[name], own[name]) for name in own)
+
+
+def test_which_of_several_sets_is_meant_is_not_guessed(weights, tmp_path):
+    message = refusal(saved({"teacher": weights, "student": {**weights}}, tmp_path / "a.pth"))
+    assert "several sets of weights: teacher, student" in message
 
 
 def test_a_state_dict_as_safetensors_is_recognised(weights, tmp_path):
@@ -265,3 +346,79 @@ def test_a_disk_that_fills_up(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
+
+
+MARKS = {"fnet.a": torch.zeros(1), "cnet.a": torch.zeros(1), "update_block.gru.convz.x": torch.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (torch.ones(1).half().expand(10**6, 10**6), "does not fit"),
+        (torch.ones(1).half().expand(40_000, 60_000), "does not fit"),
+        (torch.zeros(3).to_sparse(), "sparse, quantised or without contents: fnet.a"),
+        (torch.zeros(3, device="meta"), "sparse, quantised or without contents: fnet.a"),
+        (torch.zeros(3, dtype=torch.complex64), "does not fit"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_not_what_they_seem_take_nothing(tmp_path, tensor, said):
+    before = peak_memory(torch.device("cpu"))
+    assert said in refusal(saved({**MARKS, "fnet.a": tensor}, tmp_path / "a.pth"))
+    assert peak_memory(torch.device("cpu")) < before + 2e8
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused_before_it_does(tmp_path, monkeypatch):
+    plain = saved({**MARKS, "text": "a" * 30_000_000}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(plain) as theirs, zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as ours:
+        for name in theirs.namelist():
+            ours.writestr(name, theirs.read(name))
+    assert (tmp_path / "a.pth").stat().st_size < 100_000
+    assert "OPTICFLOW_READ_LIMIT" in refusal(tmp_path / "a.pth") and "OPTICFLOW_READ_LIMIT" in refusal(plain)
+    monkeypatch.setenv("OPTICFLOW_READ_LIMIT", "4")
+    assert "these entries are no tensors: text" in refusal(plain)
+
+
+def test_a_pickle_without_end_is_stopped(tmp_path, monkeypatch):
+    """Of the older kind of file, which does not say how long its pickle is."""
+    path = tmp_path / "a.pt"
+    torch.save(MARKS, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    monkeypatch.setenv("OPTICFLOW_READ_LIMIT", "0.01")
+    path.write_bytes(whole[: whole.rindex(b"}q", 0, whole.index(b"fnet.a"))] + b"}" * 200_000)
+    assert "OPTICFLOW_READ_LIMIT" in refusal(path)
+
+
+@pytest.mark.parametrize("share", [*range(1, 40, 3), 100, 300, 600])
+def test_a_file_of_the_older_kind_that_is_cut_is_refused(tmp_path, share):
+    path = tmp_path / "cut.pt"
+    torch.save(MARKS, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:share])
+    assert "checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize("iterations", [0, -3, 10**9, 10**30])
+def test_iterations_in_a_header_are_within_reason(tmp_path, iterations):
+    notes = {"format": "opticflow", "network": "RAFT-small", "options": f'{{"iterations": {iterations}}}'}
+    save_file(build("RAFT-small").state_dict(), tmp_path / "a.safetensors", notes)
+    assert "wanted a whole number from 1 on, 10,000 at most" in refusal(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ({"options": "[" * 100_000}, "not JSON"),
+        ({"options": '{"iterations": "' + "x" * 10**5 + '"}'}, "wanted int"),
+        ({"network": "R" * 10**5}, "gives the network"),
+        ({"tag": "t" * 10**5}, "gives the tag"),
+        ({"network": "FlowNet2-S", "options": '{"width": 1e300}'}, "says it is for"),
+        ({"network": "FlowNet2-S", "options": '{"width": -1}'}, "says it is for"),
+        ({"source": "s" * 10**5}, "does not fit"),
+    ],
+)
+def test_messages_are_short_whatever_a_file_says(tmp_path, notes, said):
+    save_file(
+        {"n" * 10**5: torch.zeros(1)}, tmp_path / "a.safetensors", {"format": "opticflow", "network": "RAFT", **notes}
+    )
+    message = refusal(tmp_path / "a.safetensors")
+    assert said in message and len(message) < 2500 + len(str(tmp_path))

@@ -18,6 +18,7 @@ from opticflow.estimator.precision import Format, choose_device, choose_precisio
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import Encoded, FlowNetwork, VariationalRefinement
+from opticflow.models.raft import check_iterations
 from opticflow.models.refinement import without_refinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.forks import outlive_forks
@@ -343,15 +344,13 @@ def set_iterations(network: FlowNetwork, iterations: int | None, name: str | Pat
     """Let RAFT update its flow so often; None leaves what it has.
 
     Raises:
-        InputError: another method, called `name`, or no whole number from 1 on.
+        InputError: another method, called `name`, or a number that cannot be one of iterations.
     """
     if iterations is None:
         return
     if not hasattr(network, "iterations"):
         raise InputError(f"{name} has no iterations to set; leave them out")
-    if not isinstance(iterations, int) or iterations < 1:
-        raise InputError(f"iterations is {iterations!r}; wanted a whole number from 1 on")
-    network.iterations = iterations  # type: ignore[assignment]
+    network.iterations = check_iterations(iterations)  # type: ignore[assignment]
 
 
 def estimate(first: Picture, second: Picture, *, model: str | Path = weights.DEFAULT_MODEL, **options) -> FlowArray:

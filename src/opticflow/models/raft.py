@@ -3,6 +3,7 @@
 The two variants, `raft_large` and `raft_small`, are columns of numbers over the same parts.
 """
 
+import reprlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.errors import InputError
 from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.ops.convolution import convolve, prepared
@@ -31,6 +33,20 @@ Weights = Mapping[nn.Module, Tensor | None]
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
 """As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
+MOST_ITERATIONS = 10_000
+
+
+def check_iterations(iterations: object) -> int:
+    """A number of iterations, if it can be one.
+
+    Raises:
+        InputError: no whole number from 1 to MOST_ITERATIONS.
+    """
+    if type(iterations) is not int or not 1 <= iterations <= MOST_ITERATIONS:
+        raise InputError(
+            f"iterations is {reprlib.repr(iterations)}; wanted a whole number from 1 on, {MOST_ITERATIONS:,} at most"
+        )
+    return iterations
 
 
 def _channels_last(x: Features) -> Features:
@@ -286,7 +302,7 @@ class RAFT(LearnedNetwork):
         self.update_block = update_block
         self.upsampler = upsampler
         self.hidden = hidden
-        self.iterations = iterations
+        self.iterations = check_iterations(iterations)
         self.mixture_head = mixture_head
         self.estimates = "iterations" if mixture_head is None else "mixtures"
 

@@ -29,6 +29,7 @@ from opticflow.models.raft import (
     Features,
     ResidualBlock,
     Weights,
+    check_iterations,
     mixture_head,
 )
 from opticflow.ops.finishing import rectified
@@ -189,7 +190,7 @@ class RAFTPyramid(LearnedNetwork):
         self.state_upsampler = state_upsampler
         self.upsampler = upsampler
         self.hidden = hidden
-        self.iterations = iterations
+        self.iterations = check_iterations(iterations)
         self.mixture_head = mixture_head
         self.estimates = "iterations" if mixture_head is None else "mixtures"
 

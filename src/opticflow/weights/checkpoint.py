@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from opticflow.errors import FormatError, InputError, WeightsError
 from opticflow.io.atomic import atomic_path
 from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.weights.layouts import LAYOUTS, Layout, Rules
-from opticflow.weights.reading import read_tensors
+from opticflow.weights.reading import listed, read_tensors
 
 OURS = "opticflow"
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 """Of networks and tags: they become the names of files."""
 _VALUES: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
 """What JSON may hold for an option that is declared as such."""
@@ -89,7 +90,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         WeightsError: not a checkpoint, damaged, of an unknown layout, or one whose tensors do not fit the network.
     """
-    tensors, notes = read_tensors(path)
+    tensors, notes = read_tensors(path, lambda names: _layout_of(names) is not None)
     if notes.get("format") == OURS:
         found = _ours(tensors, notes, path)
         original = {name: name for name in tensors}
@@ -105,10 +106,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
             layout.licence,
             layout.options,
         )
+    _check_fit(found, original, path)  # before anything is made of tensors that claim a size
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.tensors.items()}
-    _check_fit(found, original, path)
     if useless := [original.get(name, name) for name, tensor in floats.items() if not tensor.isfinite().all()]:
-        raise WeightsError(f"{path}: {len(useless)} tensors hold NaN or infinity: {_listed(useless)}")
+        raise WeightsError(f"{path}: {len(useless)} tensors hold NaN or infinity: {listed(useless)}")
     return replace(found, tensors=floats)
 
 
@@ -118,14 +119,15 @@ def _ours(tensors: dict[str, Tensor], notes: Mapping[str, str], path: Path) -> C
     for key in ("network", "tag"):
         if not _NAME.fullmatch(known[key]):
             raise WeightsError(
-                f"{path}: its header gives the {key} {known[key]!r}; wanted letters, digits, _ - and, not first, dots"
+                f"{path}: its header gives the {key} {reprlib.repr(known[key])}; wanted at most 200 letters, digits, "
+                "_ - and, not first, dots"
             )
     try:
         options = json.loads(notes.get("options", "{}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: the options in its header are not JSON ({error})") from error
     if not isinstance(options, dict):
-        raise WeightsError(f"{path}: the options in its header are {options!r}; wanted names with values")
+        raise WeightsError(f"{path}: the options in its header are {reprlib.repr(options)}; wanted names with values")
     return Checkpoint(**known, options=options, tensors=tensors)
 
 
@@ -135,13 +137,18 @@ def _stem(path: Path) -> str:
 
 
 def _recognise(names: Iterable[str], path: Path) -> Layout:
-    for layout in LAYOUTS:
-        if all(any(re.match(mark, name) for name in names) for mark in layout.marks):
-            return layout
+    if layout := _layout_of(names):
+        return layout
     known = ", ".join(dict.fromkeys(layout.source for layout in LAYOUTS))
     raise WeightsError(
-        f"{path}: a checkpoint of an unknown layout, beginning with {_listed(list(names))}; "
+        f"{path}: a checkpoint of an unknown layout, beginning with {listed(names)}; "
         f"known are opticflow's own and those of {known}"
+    )
+
+
+def _layout_of(names: Iterable[str]) -> Layout | None:
+    return next(
+        (one for one in LAYOUTS if all(any(re.match(mark, name) for name in names) for mark in one.marks)), None
     )
 
 
@@ -165,8 +172,9 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         _check_options(found)
         with torch.device("meta"):
             wanted = build(found.network, **found.options).state_dict()
-    except (InputError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: says it is for {found.network!r} with {found.options}: {error}") from error
+    except (InputError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        options, reason = reprlib.repr(found.options), str(error).partition("\n")[0][:300]
+        raise WeightsError(f"{path}: says it is for {found.network!r} with {options}: {reason}") from error
     missing = [name for name in wanted if name not in found.tensors]
     unexpected = [original.get(name, name) for name in found.tensors if name not in wanted]
     misshapen = [
@@ -180,7 +188,7 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         if name in found.tensors and found.tensors[name].is_floating_point() != tensor.is_floating_point()
     ]
     faults = [
-        f"{len(names)} {kind}: {_listed(names)}"
+        f"{len(names)} {kind}: {listed(names)}"
         for kind, names in [
             ("missing", missing),
             ("unexpected", unexpected),
@@ -190,7 +198,7 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         if names
     ]
     if faults:
-        raise WeightsError(f"{path}: does not fit {found.network} ({found.source}): {'; '.join(faults)}")
+        raise WeightsError(f"{path}: does not fit {found.network} ({found.source[:100]}): {'; '.join(faults)}")
 
 
 def _check_options(found: Checkpoint) -> None:
@@ -202,8 +210,4 @@ def _check_options(found: Checkpoint) -> None:
         declared = parameters[name].annotation if name in parameters else None
         accepted = _VALUES.get(declared)
         if accepted and type(value) not in accepted:
-            raise InputError(f"the option {name} is {value!r}; wanted {accepted[0].__name__}")
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+            raise InputError(f"the option {name} is {reprlib.repr(value)}; wanted {accepted[0].__name__}")

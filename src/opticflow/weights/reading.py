@@ -1,42 +1,108 @@
 """Tensors out of files that nobody vouches for. No code of a file is ever run."""
 
+import contextlib
+import io
 import os
 import pickle
 import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from opticflow.errors import WeightsError
+from opticflow.errors import FormatError, WeightsError
+from opticflow.io.limits import check_memory, read_limit
 
-# NumPy numbers, which training loops write beside the tensors ("best_EPE"), under their old and new module names.
-_SCALAR = np.float64(0).__reduce__()[0]
-_NUMBERS: list[Any] = [
-    (_SCALAR, "numpy.core.multiarray.scalar"),
-    (_SCALAR, "numpy._core.multiarray.scalar"),
-    np.dtype,
-    np.dtypes.Float64DType,
-    np.dtypes.Float32DType,
-]
 _NESTS = ("state_dict", "model_state_dict", "model")
-"""Under which training loops keep the weights."""
+"""Under which most training programs keep the weights: where several sets of them fit, the one there is meant."""
+_DEEPEST = 4
+"""Dictionaries within each other in which weights are looked for."""
+_INSTRUCTION = 100
+"""Bytes of memory that one byte of a pickle, or one instruction of it, may come to."""
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """All tensors of a checkpoint by name, and the notes that a safetensors file carries.
+class _Beside:
+    """Stands for a value beside the weights, which nobody asks for: whatever its contents, nothing is done with it."""
 
-    A dictionary of weights within the file is found, and a prefix that all its names share (`module.`) is dropped.
+    def __init__(self, *contents: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Dictionary:
+    """Makes a plain dictionary in place of a kind of dictionary."""
+
+    def __new__(cls, *contents: Any) -> Any:
+        return OrderedDict()
+
+
+class _List:
+    """Makes a plain list in place of a kind of list."""
+
+    def __new__(cls, *contents: Any) -> Any:
+        return []
+
+
+_STAND_INS: dict[Any, list[str]] = {
+    _Dictionary: [
+        "collections.defaultdict",
+        "easydict.EasyDict",
+        "addict.addict.Dict",
+        "yacs.config.CfgNode",
+        "mmengine.config.config.ConfigDict",
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+        "lightning_fabric.utilities.data.AttributeDict",
+        "lightning.fabric.utilities.data.AttributeDict",
+    ],
+    _List: ["collections.deque"],
+    _Beside: [
+        *(f"builtins.{name}" for name in ("bool", "int", "float", "str", "bytes", "range", "slice")),
+        *(f"builtins.{name}" for name in ("tuple", "list", "dict", "frozenset")),
+        *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
+        *(f"pathlib{module}.{name}" for module in ("", "._local") for name in (
+            "Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"
+        )),
+        *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+        "numpy.dtype",
+        "numpy.ndarray",
+        "argparse.Namespace",
+        "types.SimpleNamespace",
+        "decimal.Decimal",
+        "fractions.Fraction",
+        "uuid.UUID",
+        "torch.torch_version.TorchVersion",
+        "omegaconf.dictconfig.DictConfig",
+        "omegaconf.listconfig.ListConfig",
+        "omegaconf.base.ContainerMetadata",
+        "omegaconf.base.Metadata",
+        "omegaconf.nodes.AnyNode",
+        "typing.Any",
+    ],
+}  # fmt: skip
+"""What training programs write beside the weights, and what is made in its place."""
+
+
+def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The weights in a checkpoint by name, and the notes that a safetensors file carries.
+
+    Args:
+        path: of torch.save, or a safetensors file.
+        known: whether a network's weights have such names. The set of tensors is taken, out of all that lie within each
+            other, whose names it knows; prefixes that all names share (`module.`, `model.`) and the marks of compiled
+            modules (`_orig_mod.`) are dropped for it.
 
     Raises:
-        WeightsError: no such file; damaged; something else than a checkpoint; a pickle that wants to run code.
+        WeightsError: no such file; damaged; something else than a checkpoint; a pickle that wants to run code; more
+            memory is needed than reading a file may take (`io.limits`).
     """
     if not os.path.isfile(path):  # noqa: PTH113 - pathlib's own raises on a name that is too long
         raise WeightsError(f"{path}: there is no such file")
@@ -47,45 +113,66 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
     if head[8:10] == b'{"' or path.suffix == ".safetensors":
         tensors, notes = _read_safetensors(path)
-        return _unprefixed(tensors), notes
+        return _unprefixed(tensors, known) or tensors, notes
     if not head.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsError(
             f"{path}: not a checkpoint: it begins with {head[:8]!r}; wanted a file of torch.save or safetensors"
         )
-    return _unprefixed(_weights_within(_read_pickle(path), path)), {}
+    tensors = _weights_within(_read_pickle(path, zipped=head.startswith(b"PK")), path, known)
+    if unusual := [name for name, tensor in tensors.items() if not _is_plain(tensor)]:
+        raise WeightsError(
+            f"{path}: {len(unusual)} tensors are sparse, quantised or without contents: {listed(unusual)}"
+        )
+    return tensors, {}
 
 
-def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    prefix = "module."  # of DataParallel
-    if all(name.startswith(prefix) for name in tensors):
-        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Some of the names, each in brief, for a message."""
+    names = list(names)
+    brief = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:most]]
+    return ", ".join(brief) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
+    except Exception as error:  # of several libraries, for a file that may hold anything
+        raise WeightsError(f"{path}: not a whole safetensors file ({_first_line(error)}); fetch it again") from error
 
 
-def _read_pickle(path: Path) -> Any:
+def _read_pickle(path: Path, *, zipped: bool) -> Any:
+    stand_ins: list[Any] = [(made, name) for made, names in _STAND_INS.items() for name in names]
     try:
-        with torch.serialization.safe_globals(_NUMBERS), warnings.catch_warnings():
+        if zipped:
+            _check_archive(path)
+        with (
+            torch.serialization.safe_globals(stand_ins),
+            warnings.catch_warnings(),
+            contextlib.nullcontext(path) if zipped else _Counted(path) as file,
+        ):
             warnings.simplefilter("ignore")  # of an unusual pickle, which our error speaks of
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except FormatError as error:
+        raise WeightsError(f"{path}: {error}") from error
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if wanted or "Unsupported" in str(error):
-            calls = [wanted[1]] if wanted else _calls(path)
-            what = ", ".join(map(repr, calls[:3])) or "something else than tensors"
+        calls = [wanted[1]] if wanted else _calls(path) if "Unsupported" in str(error) else []
+        if calls:
             raise WeightsError(
-                f"{path}: refused: loading it would run code (the pickle wants {what}); nothing was run. "
-                "Save the state dict alone: torch.save(network.state_dict(), file)"
+                f"{path}: refused: loading it would run code (the pickle wants {listed(map(repr, calls), 3)}); nothing "
+                "was run. Save the state dict alone: torch.save(network.state_dict(), file)"
             ) from error
-        raise WeightsError(f"{path}: not a whole checkpoint ({_first_line(error)}); fetch it again") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0][:160]
+        raise WeightsError(
+            f"{path}: not a checkpoint that can be read without running code ({reason or 'damaged'}). Save the state "
+            "dict alone, by torch.save(network.state_dict(), file)"
+        ) from error
+    except Exception as error:  # of PyTorch and what it reads with, for a file that may hold anything
         if "TorchScript" in str(error):
             raise WeightsError(
                 f"{path}: a TorchScript program, not weights alone; "
@@ -94,14 +181,41 @@ def _read_pickle(path: Path) -> Any:
         raise WeightsError(f"{path}: not a whole checkpoint ({_first_line(error)}); fetch it again") from error
 
 
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is small for what is in it."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > path.stat().st_size:  # torch.save does not compress
+        check_memory("a compressed checkpoint", unpacked)
+    pickled = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
+    check_memory("a checkpoint with much beside its tensors", _INSTRUCTION * pickled)
+
+
+class _Counted(io.BufferedReader):
+    """A file of which a pickle is read, instruction by instruction, but not without end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self.left = int(read_limit() * 1e9) // _INSTRUCTION
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            check_memory("a checkpoint with much beside its tensors", int(read_limit() * 1e9) + 1)
+        return super().read(size)
+
+
 def _calls(path: Path) -> list[str]:
     """What a pickle that PyTorch's reader gives up on would import, as far as its opcodes tell."""
-    contents = path.read_bytes()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            contents = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
     calls, strings = [], []
-    try:
+    with contextlib.suppress(Exception):  # what came before is worth naming
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                contents = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+        else:
+            with path.open("rb") as file:
+                contents = file.read(int(read_limit() * 1e9) // _INSTRUCTION)
         for opcode, argument, _ in pickletools.genops(contents):
             if opcode.name == "STACK_GLOBAL":
                 calls.append(".".join(strings[-2:]))
@@ -109,23 +223,57 @@ def _calls(path: Path) -> list[str]:
                 calls.append(str(argument).replace(" ", "."))
             elif isinstance(argument, str):
                 strings.append(argument)
-    except ValueError:
-        pass  # what came before is worth naming
+    known = {name for names in _STAND_INS.values() for name in names}
     harmless = ("collections.OrderedDict", "torch._utils", "torch.FloatStorage", "numpy.")
-    return [call for call in dict.fromkeys(calls) if not call.startswith(harmless)]
+    return [call for call in dict.fromkeys(calls) if not call.startswith(harmless) and call not in known]
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
 
 
-def _weights_within(loaded: Any, path: Path) -> dict[str, Tensor]:
+def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor]:
+    """The one set of tensors that is of a network, out of what a training program has saved."""
+    found = dict(_sets(loaded, (), set()))
+    fitting = {place: tensors for place in found if (tensors := _unprefixed(found[place], known)) is not None}
+    usual = sorted(
+        (place for place in fitting if set(place) <= {*_NESTS}), key=lambda place: [*map(_NESTS.index, place)]
+    )
+    if len(fitting) == 1 or usual:
+        return fitting[usual[0] if usual else next(iter(fitting))]
+    if fitting:
+        places = listed(".".join(place) for place in fitting)
+        raise WeightsError(f"{path}: holds several sets of weights: {places}; save the one that is meant alone")
+    if found:
+        return max(found.values(), key=len)
     for nest in _NESTS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(nest), Mapping):
             loaded = loaded[nest]
     if not isinstance(loaded, Mapping) or not loaded:
         raise WeightsError(f"{path}: holds {type(loaded).__name__}; wanted a dictionary of tensors by name")
     strange = [str(name) for name, value in loaded.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise WeightsError(f"{path}: these entries are no tensors: {', '.join(strange[:5])}; wanted a state dict")
-    return {str(name): tensor for name, tensor in loaded.items()}
+    raise WeightsError(f"{path}: these entries are no tensors: {listed(strange, 5)}; wanted a state dict")
+
+
+def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """The dictionaries of tensors within each other, with where they are."""
+    if not isinstance(loaded, Mapping) or not loaded or id(loaded) in seen:
+        return
+    seen.add(id(loaded))
+    if all(isinstance(value, Tensor) for value in loaded.values()):
+        yield place, {str(name): tensor for name, tensor in loaded.items()}
+    elif len(place) < _DEEPEST:
+        for name, value in loaded.items():
+            yield from _sets(value, (*place, str(name)), seen)
+
+
+def _unprefixed(tensors: dict[str, Tensor], known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor] | None:
+    """The tensors under the names that are known, without what was put before them; None if they are not known."""
+    bare = {name.replace("_orig_mod.", ""): tensor for name, tensor in tensors.items()}
+    tensors = bare if len(bare) == len(tensors) else tensors
+    while not known(tensors):
+        prefix, dot, _ = next(iter(tensors), "").partition(".")
+        if not dot or not all(name.startswith(prefix + dot) for name in tensors):
+            return None
+        tensors = {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items()}
+    return tensors
