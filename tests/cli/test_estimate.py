@@ -14,6 +14,7 @@ import pytest
 
 import opticflow
 from clips import write_clip
+from opticflow.io import read_image
 from opticflow.weights import DEFAULT_MODEL
 from pictures import moving
 
@@ -28,7 +29,7 @@ def pictures(tmp_path) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz"])
+@pytest.mark.parametrize("suffix", [".flo", ".exr", ".pfm", ".npz"])
 def test_the_suffix_of_a_pair_chooses_the_format(pictures, tmp_path, opticflow_command, suffix):
     code, out, _ = opticflow_command("estimate", *pictures, "-o", tmp_path / f"flow{suffix}", "--model", "DIS")
     assert code == 0 and f"flow{suffix}" in out
@@ -45,9 +46,21 @@ def test_both_directions_and_half_precision_of_a_pair(pictures, tmp_path, opticf
     assert cv2.imread(str(tmp_path / "f-occlusion.png"), 0).shape == (48, 64)
 
 
-def test_a_picture_suffix_gives_colours(pictures, tmp_path, opticflow_command):
-    assert opticflow_command("estimate", *pictures, "-o", tmp_path / "flow.jpg")[0] == 0
-    assert cv2.imread(str(tmp_path / "flow.jpg")).shape == (48, 64, 3)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".PNG"])
+def test_a_picture_suffix_gives_colours(pictures, tmp_path, opticflow_command, suffix):
+    switches = ["--model", "DIS", "--max-flow", "20"]
+    code, out, _ = opticflow_command("estimate", *pictures, "-o", tmp_path / f"c{suffix}", *switches)
+    assert code == 0 and "full at 20.0 px" in out
+    opticflow_command("estimate", *pictures, "-o", tmp_path / "flow.flo", "--model", "DIS")
+    wanted = opticflow.flow_to_image(opticflow.read_flow(tmp_path / "flow.flo"), max_flow=20)
+    assert np.abs(read_image(tmp_path / f"c{suffix}").astype(int) - wanted).mean() < 4
+
+
+def test_kitti_flow_of_a_pair_has_a_name_of_its_own(pictures, tmp_path, opticflow_command):
+    switches = ["--model", "DIS", "--save", "kitti", "-o", tmp_path / "out"]
+    assert opticflow_command("estimate", *pictures, *switches)[0] == 0
+    flow = opticflow.read_flow(tmp_path / "out" / "kitti" / "frame1.png")
+    np.testing.assert_allclose(np.median(flow, (0, 1)), (2, 1), atol=0.1)
 
 
 def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
@@ -102,7 +115,13 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "wanted a factor": [first, first, "--scale", "0"],
         "is read, and would be written to": [first, second, "-o", first],
         "--step is for clips": [first, first, "--step", "3"],
-        "wanted pixels above 0": [first, first, "--max-flow", "-3"],
+        "wanted pixels above 0": [first, folder / "b.png", "-o", "o", "--save", "color", "--max-flow", "-3"],
+        "--max-flow is for pictures": [first, first, "-o", "f.flo", "--max-flow", "3"],
+        "max-flow is for colours": [first, first, "-o", "o", "--save", "flo", "--max-flow", "3"],
+        "--half is for": [first, first, "-o", "f.flo", "--half"],
+        "half is for npz": [first, first, "-o", "o", "--save", "flo", "--half"],
+        "start is 1000000000000000000000000000000": [first, first, "-o", "o", "--save", "flo", "--start", 10**30],
+        "batch is 1000000000000000000000000000000": [first, first, "-o", "o", "--save", "flo", "--batch", 10**30],
         "No such option": [first, first, "--nope"],
         "Invalid value for '--scale'": [first, first, "--scale", "abc"],
         "Missing argument": [],
@@ -130,6 +149,12 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "is read, and would be written to",
         "--step is for clips",
         "wanted pixels above 0",
+        "--max-flow is for pictures",
+        "max-flow is for colours",
+        "--half is for",
+        "half is for npz",
+        "start is 1000000000000000000000000000000",
+        "batch is 1000000000000000000000000000000",
         "No such option",
         "Invalid value for '--scale'",
         "Missing argument",

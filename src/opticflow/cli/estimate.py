@@ -25,7 +25,7 @@ def estimate(
         typer.Option(
             "-o",
             "--output",
-            help="A folder; for a clip also a .mp4; for two pictures also a flow file.",
+            help="A folder; for a clip also a .mp4; for two pictures also a flow file or a picture.",
             show_default="a name made from the input",
         ),
     ] = None,
@@ -57,6 +57,10 @@ def estimate(
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+    pairs: Annotated[
+        str,
+        typer.Option(help="overlapping: 0-1, 1-2 ...; or separate: 0-1, 2-3 ..., as cameras for PIV take them."),
+    ] = "overlapping",
     backward: Annotated[bool, typer.Option("--backward", help="Also backward flow and occlusion masks.")] = False,
     batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
     warm_start: Annotated[bool, typer.Option("--warm-start", help="Start each estimate from the one before.")] = False,
@@ -72,6 +76,10 @@ def estimate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Take away what an earlier run wrote into the folder, and begin anew.")
     ] = False,
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Go on after frames that cannot be decoded; their pairs are left out."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
@@ -85,6 +93,8 @@ def estimate(
     Example: `opticflow estimate clip.mp4 -o flow --save flo,video`
 
     Example: `opticflow estimate frame1.png frame2.png -o flow.flo`
+
+    Example: `opticflow estimate frame1.png frame2.png -o colours.png`
     """
     import opticflow
     from opticflow.weights import DEFAULT_MODEL
@@ -107,12 +117,14 @@ def estimate(
         "start": start,
         "end": end,
         "step": step,
+        "pairs": pairs,
         "backward": backward,
         "batch": batch,
         "warm_start": warm_start,
         "reuse": reuse,
         "max_flow": max_flow,
         "half": half,
+        "skip_broken": skip_broken,
     }
     if len(sources) == 2 and save is None and (output is None or output.suffix) and not resume:
         summary = _estimate_pair(estimator, sources, output, options)
@@ -123,7 +135,7 @@ def estimate(
     if json:
         show_json({**settings, **summary})
     elif not quiet:
-        _report(summary)
+        _report({**summary, "backward": backward})
 
 
 def _estimate_pair(estimator, sources: list[Path], output: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -132,10 +144,10 @@ def _estimate_pair(estimator, sources: list[Path], output: Path | None, options:
     from opticflow.video.pair import run_pair
 
     usual = vars(ClipOptions())
-    for name in ("start", "end", "step", "batch", "warm_start", "reuse"):
+    for name in ("start", "end", "step", "pairs", "batch", "warm_start", "reuse", "skip_broken"):
         if options[name] != usual[name]:
             raise InputError(f"--{name.replace('_', '-')} is for clips; leave it out for two pictures")
-    ClipOptions(**options)
+    ClipOptions(**{**options, "half": False, "max_flow": None})
     kept = {name: options[name] for name in ("backward", "half", "max_flow")}
     report = run_pair(sources[0], sources[1], estimator, output or Path(f"{sources[0].stem}.flo"), **kept)
     return {"pairs": 1, "computed": 1, **vars(report)}
@@ -173,14 +185,30 @@ def _report(summary: dict[str, Any]) -> None:
     pairs, computed, seconds = summary["pairs"], summary["computed"], summary["seconds"]
     resumed = f" ({pairs - computed} of them before)" if computed < pairs else ""
     rate = f", {computed / seconds:.1f} a second" if seconds > 0 and computed > 1 else ""
-    say(f"{pairs} flow{'s' if pairs > 1 else ''}{resumed} in {seconds:.1f} s{rate}")
+    of_each = " in both directions" if summary["backward"] else ""
+    say(f"{pairs} flow{'s' if pairs > 1 else ''}{of_each}{resumed} in {seconds:.1f} s{rate}")
     if "estimating" in summary:
         shares = ", ".join(f"{name} {summary[name]:.0%}" for name in ("reading", "estimating", "writing"))
         painted = f" · full colour at {summary['max_flow']:.1f} px" if summary["max_flow"] else ""
         say(f"time: {shares}{painted}")
+        if summary["damaged"]:
+            say(f"frames are damaged or missing after frame {_listed(summary['damaged'])}; flow there may be wrong")
+        if summary["left_out"]:
+            say(f"left out, as frames are broken: the pairs after frame {_listed(summary['left_out'])}")
         if summary["cuts"]:
-            say(
-                f"the scene changes after frame {', '.join(map(str, summary['cuts']))}; flow across a cut means nothing"
-            )
+            say(f"the scene changes after frame {_listed(summary['cuts'])}; flow across a cut means nothing")
+    elif summary["max_flow"]:
+        say(f"colours, full at {summary['max_flow']:.1f} px; for flow itself give a .flo, .npz ..., or --save kitti")
     for path in summary["outputs"]:
         say(path)
+
+
+def _listed(numbers: list[int]) -> str:
+    """1, 4 to 9, 20"""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join(" to ".join(map(str, run)) for run in runs)
