@@ -325,6 +325,32 @@ def test_pictures_are_no_kitti_flow(tmp_path, channels, kind):
     assert "not a KITTI flow file" in refused(tmp_path / "a.png")
 
 
+def test_virtual_kitti_is_told_apart(tmp_path):
+    """By what stands where the flow is known: 65535 for KITTI's 1. Expected values by the formula of its authors."""
+    bgr = np.random.default_rng(0).integers(0, 65536, (7, 11, 3)).astype(np.uint16)
+    bgr[..., 0] = np.random.default_rng(1).integers(0, 2, (7, 11)) * 65535
+    cv2.imwrite(str(tmp_path / "a.png"), bgr)
+    flow, valid = read_flow_with_mask(tmp_path / "a.png")
+    wanted = (2.0 / (2**16 - 1.0) * bgr[..., 2:0:-1].astype("f8") - 1) * (10, 6)
+    np.testing.assert_array_equal(valid, bgr[..., 0] != 0)
+    np.testing.assert_allclose(flow, wanted * valid[..., None], atol=1e-5)
+    for known in (1, 255):
+        cv2.imwrite(str(tmp_path / "b.png"), np.dstack([np.minimum(bgr[..., 0], known), bgr[..., 1:]]))
+        flow, _ = read_flow_with_mask(tmp_path / "b.png")
+        np.testing.assert_array_equal(flow[valid], (bgr[..., 2:0:-1][valid] - 32768.0) / 64)
+
+
+def test_what_a_file_says_of_itself_stays_one_line(tmp_path):
+    """Names out of a file are neither long, nor more than one line, nor orders to a terminal."""
+    names = ["a\nb", "\x1b[31m red", "c" * 5000]
+    np.savez(tmp_path / "a.npz", **{name: np.zeros(3) for name in names})
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in names:
+            file[name] = np.zeros(3)
+    for name in ("a.npz", "a.h5"):
+        assert refused(tmp_path / name).isprintable()
+
+
 def test_unknown_suffixes_list_the_known(tmp_path):
     assert "is a folder" in refused(tmp_path)
     for name in ("a.floo", "a"):

@@ -79,3 +79,10 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
     largest = float(np.abs(flow, where=np.isfinite(flow), out=np.zeros_like(flow)).max())
     if largest > float(np.finfo(np.float32).max):
         raise FormatError(f"holds a flow of {largest:.4g} px, beyond float32; mark it unknown by NaN")
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong with a file, as one line of at most 300 characters, whatever names and bytes it quotes."""
+    text = "".join(c if c.isprintable() else " " for c in str(error))
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else f"{text[:190]} ... {text[-100:]}"

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from opticflow.errors import FormatError, InputError
 from opticflow.io import exr, hdf5, kitti, middlebury, numpy_files, pfm
 from opticflow.io.atomic import write_bytes
-from opticflow.io.contents import read_bytes
+from opticflow.io.contents import one_line, read_bytes
 from opticflow.shapes import FlowArray, MaskArray, MaskLike, as_flow
 
 Encode = Callable[[FlowArray, MaskArray], bytes]
@@ -90,7 +90,7 @@ def read_flow_with_mask(path: str | os.PathLike[str]) -> tuple[FlowArray, MaskAr
     try:
         return decode(data)
     except FormatError as error:
-        raise FormatError(f"{path} {error}") from error
+        raise FormatError(f"{path} {one_line(error)}") from error
 
 
 def write_flow(

@@ -39,7 +39,9 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
         with h5py.File(io.BytesIO(data), "r") as file:
             names = list(file)
             if "flow" not in names and len(names) != 1:
-                raise FormatError(f"holds {', '.join(names) or 'nothing'}; wanted a data set called flow, or only one")
+                raise FormatError(
+                    f"holds {', '.join(names[:9]) or 'nothing'}; wanted a data set called flow, or only one"
+                )
             name = "flow" if "flow" in names else names[0]
             if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                 raise FormatError(f"holds a link in place of the data set {name}; wanted the flow itself")

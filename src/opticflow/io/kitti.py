@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 
 from opticflow.errors import FormatError
+from opticflow.io import opencv
+from opticflow.io.limits import check_memory
 from opticflow.io.png import check_png
 from opticflow.shapes import FlowArray, MaskArray, as_flow
 
@@ -20,8 +22,14 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     Raises:
         FormatError: not such a file, or cut off.
     """
-    check_png(data)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    header = check_png(data)
+    # 16 bit RGB, and the flow twice
+    check_memory(f"a flow of {header.width} x {header.height} pixels", header.width * header.height * 26)
+    try:
+        with opencv.quiet():
+            image = cv2.imdecode(np.frombuffer(header.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise FormatError(f"cannot be decoded as PNG ({error.err})") from error
     if image is None:
         raise FormatError("cannot be decoded as PNG; it is damaged")
     channels = 1 if image.ndim == 2 else image.shape[2]
@@ -30,8 +38,22 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             f"is a PNG picture of {channels} channel(s) with {8 * image.itemsize} bits, not a KITTI flow file, "
             "which has 3 with 16"
         )
-    flow = (image[..., :0:-1].astype(np.float32) - ZERO) / STEPS_PER_PIXEL
+    flow = image[..., :0:-1].astype(np.float32)
+    if image[..., 0].max() == 65535 and np.isin(image[..., 0], (0, 65535)).all():
+        return _decode_virtual_kitti(flow, image[..., 0] > 0)
+    flow -= ZERO
+    flow /= STEPS_PER_PIXEL
     return as_flow(flow, image[..., 0] > 0)
+
+
+def _decode_virtual_kitti(steps: FlowArray, valid: MaskArray) -> tuple[FlowArray, MaskArray]:
+    """Virtual KITTI 2 (Cabon et al., arXiv:2001.10773) has 65535 where the flow is known, and the flow as a share of
+    the frame: 0 and 65535 mean width - 1 to the left and to the right, and height - 1 up and down."""
+    height, width = valid.shape
+    steps *= np.float32(2 / 65535)
+    steps -= 1
+    steps *= np.array([width - 1, height - 1], np.float32)
+    return as_flow(steps, valid)
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:

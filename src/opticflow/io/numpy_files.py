@@ -50,7 +50,7 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             sizes = {name.removesuffix(".npy"): archive.getinfo(name).file_size for name in archive.namelist()}
             wanted = _flow_members(sizes)
-            check_memory("arrays of a flow", 3 * sum(sizes[name] for name in wanted))
+            check_memory("arrays of a flow", len(data) + 3 * sum(sizes[name] for name in wanted))
             members = {name: _member(archive, name) for name in wanted}
     except FormatError:
         raise
@@ -156,7 +156,7 @@ def _array(data: bytes) -> np.ndarray:
     except FormatError:
         raise
     except Exception as error:  # the header is Python source, and NumPy lets all that its parser raises through
-        raise FormatError(f"does not hold a NumPy array, or is cut off: {str(error)[:200]!r}") from error
+        raise FormatError(f"does not hold a NumPy array, or is cut off: {error}") from error
     if dtype.hasobject:
         raise FormatError("holds Python objects, which are never loaded; wanted an array of numbers")
     if dtype.itemsize == 0 or len(shape) > 32 or not all(0 < size < 2**63 for size in shape):

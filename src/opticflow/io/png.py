@@ -1,16 +1,34 @@
-"""What must be checked in a PNG before a decoder gets it."""
+"""What must be checked in a PNG before a decoder gets it, and what the decoder must not see."""
 
 import struct
 import zlib
+from dataclasses import dataclass
 
 from opticflow.errors import FormatError
 from opticflow.io.contents import DEFLATE_LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DECODED = (b"tRNS", b"eXIf")
+"""Of the chunks that a picture can do without, those that the decoder gets."""
 
 
-def check_png(data: bytes) -> None:
+@dataclass(frozen=True)
+class Png:
+    """A PNG that is complete."""
+
+    width: int
+    height: int
+    sample_bytes: int
+    """Bytes of a decoded sample: 1, or 2 for 16 bit."""
+    data: bytes
+    """The file as decoders understand it alike: without the further pictures of an animation, of which OpenCV may
+    return one that the file does not show by itself; without colour profiles and the like, which change nothing, but of
+    which libpng writes to standard error what it thinks; and with EXIF in the chunk where it belongs, if an older
+    program wrote it as text."""
+
+
+def check_png(data: bytes) -> Png:
     """Refuse a PNG that is cut off, damaged, or claims more pixels than its bytes can hold.
 
     The decoder would notice too, but only after it has allocated the picture, and with messages of its own.
@@ -20,7 +38,8 @@ def check_png(data: bytes) -> None:
     """
     if not data.startswith(SIGNATURE):
         raise FormatError(f"is not a PNG file: it starts with {data[:8]!r}")
-    position, kind, pixels = len(SIGNATURE), b"", 0
+    position, kind, header = len(SIGNATURE), b"", (0, 0, 0, 0)
+    kept, exif, dropped = [SIGNATURE], b"", False
     while kind != b"IEND":
         if position + 12 > len(data):
             raise FormatError("is cut off: the PNG ends before its last chunk")
@@ -31,9 +50,43 @@ def check_png(data: bytes) -> None:
         critical = not kind[0] & 0x20  # lower case marks chunks that a picture can do without
         if critical and zlib.crc32(memoryview(data)[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
             raise FormatError(f"is damaged: the checksum of its chunk at byte {position} is wrong")
-        if kind == b"IHDR" and length >= 10:
-            width, height, depth, colour = struct.unpack_from(">IIBB", data, position + 8)
+        if (kind == b"IHDR") != (position == len(SIGNATURE)) or (kind == b"IHDR" and length != 13):
+            raise FormatError("is damaged: a PNG begins with one header of 13 bytes")
+        if kind == b"IHDR":
+            width, height, depth, colour = header = struct.unpack_from(">IIBB", data, position + 8)
             pixels = height * (width * depth * _CHANNELS.get(colour, 1) // 8)
-            if pixels > DEFLATE_LIMIT * len(data):
+            if width < 1 or height < 1 or pixels > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
+        if kind in (b"tEXt", b"zTXt"):
+            exif = exif or _exif_in_text(kind, data[position + 8 : end - 4])
+        elif kind == b"eXIf":
+            exif = b"there already"
+        if not critical and kind not in _DECODED:
+            dropped = True
+        else:
+            kept.append(data[position:end])
         position = end
+    if exif not in (b"", b"there already"):
+        kept.insert(2, _chunk(b"eXIf", exif))
+        dropped = True
+    return Png(header[0], header[1], 2 if header[2] == 16 else 1, b"".join(kept) if dropped else data)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _exif_in_text(kind: bytes, body: bytes) -> bytes:
+    """EXIF as ImageMagick wrote it before PNG had a chunk for it: digits in a text `Raw profile type exif`."""
+    key, _, text = body.partition(b"\0")
+    if key not in (b"Raw profile type exif", b"Raw profile type APP1"):
+        return b""
+    try:
+        if kind == b"zTXt":
+            text = zlib.decompressobj().decompress(text[1:], 1 << 18)  # two digits for each of at most 64 kB
+        digits = text.split(maxsplit=2)[2]  # after the name and the length
+        exif = bytes.fromhex(digits.decode("ascii"))
+    except (zlib.error, IndexError, ValueError):
+        return b""
+    start = exif.find(b"Exif\0\0")
+    return exif[start + 6 :] if start >= 0 else b""
