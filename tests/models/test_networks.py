@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import opticflow
+from opticflow.errors import InputError
 from opticflow.estimator import Estimator
-from opticflow.models import MODELS, LearnedNetwork, build
+from opticflow.models import MODELS, LearnedNetwork, VariationalRefinement, build
 from opticflow.models.cost import measure
 from pictures import moving
 
@@ -199,3 +201,42 @@ def test_multiply_adds_of_one_convolution_have_a_closed_form():
     assert cost.multiply_adds == 30 * 40 * 2 * 6 * 25
     pixels = 30 * 40 * 4
     assert cost.memory == cost.parameters * 4 + 2 * 3 * pixels + 6 * pixels + 2 * pixels
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_that_a_network_cannot_take_are_refused(name):
+    with torch.device("meta" if name in LEARNED else "cpu"):
+        made = build(name)
+        least = -(-made.min_size // made.stride) * made.stride
+        sizes = [(least, least + 1), (least + 1, least), (least - made.stride, least)] if least > 1 else []
+        calls = [made, made.encode, *([made.predictions] if isinstance(made, LearnedNetwork) else [])]
+        for height, width in sizes if made.stride > 1 else sizes[2:]:
+            for call in calls:
+                one = torch.rand(1, 3, height, width)
+                with pytest.raises(InputError, match=f"frames are {width}x{height}; this network takes .* {least} at"):
+                    call(one) if call == made.encode else call(one, one)
+        with pytest.raises(InputError, match="they must be of one size"):
+            made.must_take(torch.rand(1, 3, least + made.stride, least), torch.rand(1, 3, least, least))
+
+
+def test_another_layout_is_refused():
+    for frames in (torch.rand(3, 64, 64), torch.rand(1, 64, 64, 3), torch.zeros(1, 3, 64, 64, dtype=torch.uint8)):
+        with pytest.raises(InputError, match="a network takes batch x 3 x height x width"):
+            network("RAFT-small").must_take(frames)
+
+
+def test_the_default_network_is_one_to_call_and_to_learn_from(monkeypatch):
+    """Its weights require gradients, and OpenCV's refinement follows it."""
+    whole = opticflow.load(device="cpu", precision="fp32").network
+    first, second = frames(1, 64, 64), frames(1, 64, 64).flip(3)
+    flow = whole(first, second)
+    assert flow.shape == (1, 2, 64, 64) and not flow.requires_grad
+    with torch.no_grad():
+        assert float((whole(first, second) - flow).abs().max()) < 0.1  # the forms without gradients round otherwise
+    estimates = whole.predictions(first.requires_grad_(), second)
+    assert len(estimates) == whole.network.iterations and estimates[-1].requires_grad
+    with pytest.raises(InputError, match="DIS is not learned"):
+        VariationalRefinement(build("DIS")).predictions(first, second)
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)  # as torch.export has it
+    with pytest.raises(InputError, match="cannot be exported or compiled"):
+        whole(first, second)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from opticflow.errors import InputError
 from opticflow.models.network import Encoded, FlowNetwork
 from opticflow.ops.resizing import resize_flow
 from opticflow.ops.warp import warp
@@ -26,8 +27,17 @@ def grey(frames: Frames) -> Grey:
 
 
 def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
-    """Grey by OpenCV, to the last bit, as its methods take it."""
-    colours = frames.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    """Grey by OpenCV, to the last bit, as its methods take it. No gradient goes through it.
+
+    Raises:
+        InputError: the network is being exported or compiled.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        raise InputError(
+            "methods and refinement by OpenCV cannot be exported or compiled; for a network alone take "
+            "`load(NAME, refine=False).network`"
+        )
+    colours = frames.detach().mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     greys = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colours])
     return torch.from_numpy(greys).to(frames.device)
 
@@ -108,15 +118,17 @@ class _OpenCV(FlowNetwork):
     """A method of OpenCV: on the CPU, pair by pair, on grey frames."""
 
     min_size = 32  # DIS has no level left below
+    takes_precision = False
 
     def encode(self, frames: Frames) -> Encoded:
+        self.must_take(frames)
         return {"grey": grey_bytes(frames)}
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         greys = first["grey"].cpu().numpy(), second["grey"].cpu().numpy()
         starts = [None] * len(greys[0])
         if init_flow is not None:
-            starts = list(init_flow.float().permute(0, 2, 3, 1).contiguous().cpu().numpy())
+            starts = list(init_flow.detach().float().permute(0, 2, 3, 1).contiguous().cpu().numpy())
         flows = np.stack([self.calculate(*pair) for pair in zip(*greys, starts, strict=True)])
         return torch.from_numpy(flows).permute(0, 3, 1, 2).to(first["grey"].device)
 

@@ -222,6 +222,7 @@ class FlowNet(LearnedNetwork):
         return self._estimate(first["frames"], second["frames"])[1]
 
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+        self.must_take(first, second)
         return self._estimate(first, second)[0]
 
     def _estimate(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:

@@ -79,6 +79,7 @@ class FlowNetStack(LearnedNetwork):
 
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         """Flows of the last network: the ones before it are trained first and then held (section 3.2)."""
+        self.must_take(first, second)
         return self.stack(*self.normalisation(first, second))[0]
 
 
@@ -121,6 +122,7 @@ class FlowNet2(LearnedNetwork):
 
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
         """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
+        self.must_take(first, second)
         first, second = self.normalisation(first, second)
         large = self.stack(first, second)[1]
         fine = self.small_displacement(torch.cat([first, second], 1))[1]

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from opticflow.errors import InputError
 from opticflow.shapes import Flow, Frames
 
 Encoded = dict[str, Tensor]
@@ -33,9 +35,16 @@ class FlowNetwork(nn.Module, ABC):
     """Height and width must be at least this."""
     fitting: Literal["pad", "resize"] = "pad"
     """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
+    takes_precision: bool = True
+    """Whether a lower precision changes the computation; OpenCV's methods have their own."""
 
     def encode(self, frames: Frames) -> Encoded:
-        """The work that depends on one frame alone."""
+        """The work that depends on one frame alone.
+
+        Raises:
+            InputError: frames that the method cannot take.
+        """
+        self.must_take(frames)
         return {"frames": frames}
 
     @abstractmethod
@@ -49,8 +58,39 @@ class FlowNetwork(nn.Module, ABC):
         """
 
     def forward(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Flow:
-        """The flow from `first` to `second`, at their size, in pixels."""
+        """The flow from `first` to `second`, at their size, in pixels.
+
+        Raises:
+            InputError: frames that the method cannot take.
+        """
+        self.must_take(first, second)
         return self.match(self.encode(first), self.encode(second), init_flow=init_flow)
+
+    def must_take(self, *frames: Tensor) -> None:
+        """Refuse what would fail within, or give flow of another size.
+
+        Raises:
+            InputError: frames of another layout, of a size that is no multiple of `stride` or less than `min_size`, or
+                of several sizes.
+        """
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            return  # a size may be a symbol then
+        for one in frames:
+            if one.ndim != 4 or one.shape[1] != 3 or not one.is_floating_point():
+                raise InputError(
+                    f"frames are {list(one.shape)} {one.dtype}; a network takes batch x 3 x height x width, floating "
+                    "point in [0, 1]; an Estimator takes arrays of height x width x 3"
+                )
+            height, width = one.shape[2:]
+            if height % self.stride or width % self.stride or min(height, width) < self.min_size:
+                least = -(-self.min_size // self.stride) * self.stride
+                wanted = f"multiples of {self.stride}, {least} at least" if self.stride > 1 else f"{least} at least"
+                raise InputError(
+                    f"frames are {width}x{height}; this network takes widths and heights of {wanted}; an Estimator "
+                    "takes any size"
+                )
+            if one.shape != frames[0].shape:
+                raise InputError(f"frames are {list(frames[0].shape)} and {list(one.shape)}; they must be of one size")
 
 
 class LearnedNetwork(FlowNetwork):
@@ -66,4 +106,7 @@ class LearnedNetwork(FlowNetwork):
 
         All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,
         RAFT one for each iteration at the frames' size.
+
+        Raises:
+            InputError: frames that the network cannot take.
         """

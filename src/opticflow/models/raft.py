@@ -308,6 +308,7 @@ class RAFT(LearnedNetwork):
 
     def encode(self, frames: Frames) -> Encoded:
         """Features of the frames, and the frames as the context encoder wants them: only a first frame needs it."""
+        self.must_take(frames)
         normalised = _channels_last(2 * frames - 1)
         return {"frames": normalised, "features": self.feature_encoder(normalised)}
 
@@ -316,6 +317,7 @@ class RAFT(LearnedNetwork):
         return self.upsampler(flow, hidden)
 
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+        self.must_take(first, second)
         estimates = self._iterate(self.encode(first), self.encode(second), init_flow)
         if self.mixture_head is None:
             return [self.upsampler(flow, hidden) for flow, hidden in estimates]

@@ -196,6 +196,7 @@ class RAFTPyramid(LearnedNetwork):
 
     def encode(self, frames: Frames) -> Encoded:
         """Frames in [-1, 1], and their features at each scale."""
+        self.must_take(frames)
         normalised = (2 * frames - 1).contiguous(memory_format=torch.channels_last)
         features = self.feature_encoder(normalised)
         return {"frames": normalised} | {f"features/{s}": f for s, f in zip(STRIDES, features, strict=True)}
@@ -205,6 +206,7 @@ class RAFTPyramid(LearnedNetwork):
         return self.upsampler(flow, hidden)
 
     def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+        self.must_take(first, second)
         iterations = self._iterate(self.encode(first), self.encode(second), init_flow)
         if self.mixture_head is None:
             return [self.full_size(flow, hidden, stride) for stride, flow, hidden in iterations]

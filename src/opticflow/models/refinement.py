@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import torch
 
+from opticflow.errors import InputError
 from opticflow.models.classical import grey_bytes
-from opticflow.models.network import Encoded, FlowNetwork
+from opticflow.models.network import Encoded, Estimates, FlowNetwork, LearnedNetwork, Mixtures
 from opticflow.shapes import Flow, Frames
 
 PASSES = 5
@@ -16,7 +17,8 @@ class VariationalRefinement(FlowNetwork):
     """A method, followed by a variational one that starts from its flow: the "+v" of FlowNet (section 3).
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
-    as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere.
+    as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere. No
+    gradient goes through it.
 
     Args:
         network: the method.
@@ -28,13 +30,24 @@ class VariationalRefinement(FlowNetwork):
         self.network, self.passes = network, passes
         self.stride, self.min_size, self.fitting = network.stride, max(4, network.min_size), network.fitting
 
+    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+        """Every estimate of the network, which come before the refinement; see `LearnedNetwork`.
+
+        Raises:
+            InputError: the method is not learned.
+        """
+        if not isinstance(self.network, LearnedNetwork):
+            raise InputError(f"{type(self.network).__name__} is not learned and has no predictions")
+        return self.network.predictions(first, second, init_flow=init_flow)
+
     def encode(self, frames: Frames) -> Encoded:
+        self.must_take(frames)
         return {**self.network.encode(frames), "refinement_grey": grey_bytes(frames)}
 
     def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
         flow = self.network.match(first, second, init_flow=init_flow).float()
         greys = (encoded["refinement_grey"].cpu().numpy() for encoded in (first, second))
-        flows = flow.permute(0, 2, 3, 1).cpu().numpy()
+        flows = flow.detach().permute(0, 2, 3, 1).cpu().numpy()
         refined = [torch.from_numpy(self._refine(*one)) for one in zip(*greys, flows, strict=True)]
         return torch.stack(refined).permute(0, 3, 1, 2).to(flow.device)
 
