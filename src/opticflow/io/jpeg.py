@@ -1,27 +1,90 @@
-"""What must be checked in a JPEG before a decoder gets it."""
+"""What must be checked in a JPEG before a decoder gets it, and after."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Shaped
 
 from opticflow.errors import FormatError
 
 SIGNATURE = b"\xff\xd8\xff"
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_MOST_SCANS = 200
+"""A progressive JPEG has about ten. Each takes the time of the whole picture, however few its bytes."""
 
 
-def check_jpeg(data: bytes) -> None:
+@dataclass(frozen=True)
+class Jpeg:
+    """What the header of a JPEG claims."""
+
+    width: int
+    height: int
+    components: int
+    progressive: bool
+
+    @property
+    def decoder_bytes(self) -> int:
+        """Bytes for each pixel that the decoder has in use: the picture and, if progressive, all coefficients."""
+        return 3 + 2 * self.components * self.progressive
+
+
+def check_jpeg(data: bytes) -> Jpeg:
     """Refuse a JPEG that is cut off, for which OpenCV 4 returns a picture that is grey from there on.
 
     The end marker cannot occur in a scan, where 0xFF is always followed by 0 or a restart marker; but it may in the
     segments before, which can hold a small preview, and so these are stepped over.
 
     Raises:
-        FormatError: it has no end.
+        FormatError: it has no size, no end, or more scans than a picture has.
     """
-    position = 2
+    position, header = 2, None
     while data[position : position + 2] != _SCAN:
         if position + 4 > len(data) or data[position] != 0xFF:
             raise FormatError("is cut off or damaged: the JPEG ends before its pixels")
-        if data[position + 1] == 0xFF:  # fill byte
+        if (marker := data[position + 1]) == 0xFF:  # fill byte
             position += 1
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4])
+        if marker in _FRAMES and length >= 8 and header is None:
+            height, width = (int.from_bytes(data[position + i : position + i + 2]) for i in (5, 7))
+            header = Jpeg(width, height, data[position + 9], marker in _PROGRESSIVE)
+        position += 2 + length
+    if header is None or header.width < 1 or header.height < 1:
+        raise FormatError("is damaged: the JPEG does not say how large it is")
     if data.find(_END, position) < 0:
         raise FormatError("is cut off: the JPEG has no end")
+    if (scans := data.count(_SCAN, position)) > _MOST_SCANS:
+        raise FormatError(f"is a JPEG of {scans} scans; wanted at most {_MOST_SCANS}")
+    return header
+
+
+def check_decoded(data: bytes, image: Shaped[np.ndarray, "..."], header: Jpeg) -> None:
+    """Refuse a JPEG that claims more rows or columns than its scans have: OpenCV paints the rest grey (128).
+
+    A picture without a grey corner is whole. One that has such a corner is looked into by FFmpeg, which says when its
+    data ends early; so is CMYK, where the grey becomes another colour.
+
+    Raises:
+        FormatError: the scans end before the picture does.
+    """
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)  # all, because it may have been turned
+    # by lightness alone: at the border of the grey, colour is mixed with that of the picture
+    lightness = corners.astype(float) @ ((0.299, 0.587, 0.114) if corners.shape[1] == 3 else (1.0,))
+    if np.abs(lightness - 128).min() > 2 and header.components != 4:
+        return
+    import av  # seldom needed, and slow to import
+    import av.error
+
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.options = {"err_detect": "explode", "skip_idct": "all"}
+    try:
+        decoder.decode(av.Packet(data))
+        decoder.decode(None)
+    except av.error.InvalidDataError as error:
+        raise FormatError(
+            f"claims {header.width} x {header.height} pixels, but its data ends before; it is cut off or damaged"
+        ) from error
+    except av.error.FFmpegError:  # a kind of JPEG that FFmpeg does not know
+        pass

@@ -1,0 +1,32 @@
+"""What must be checked in a BMP before a decoder gets it: OpenCV reads some kinds of it in wrong colours."""
+
+import struct
+
+from opticflow.errors import FormatError
+
+SIGNATURE = b"BM"
+_MASKS = {16: {(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)}, 32: {(0xFF0000, 0xFF00, 0xFF)}}
+_DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}
+"""Bits of a pixel for each compression: none, runs of 8 bits, runs of 4 bits, channels given by masks."""
+
+
+def check_bmp(data: bytes) -> tuple[int, int]:
+    """Width and height of a BMP of the kinds that are read right.
+
+    Raises:
+        FormatError: cut off, damaged, or of another kind.
+    """
+    if len(data) < 54:
+        raise FormatError(f"is cut off: a BMP of {len(data)} bytes")
+    size, width, height, _, depth, compression = struct.unpack_from("<IiiHHI", data, 14)
+    if size not in (40, 52, 56, 108, 124):  # the others are those of OS/2
+        raise FormatError(f"is a BMP with a header of {size} bytes (OS/2), which is not read; save it as .png")
+    if width < 1 or height == 0:
+        raise FormatError(f"claims {width} x {height} pixels; the header is damaged")
+    if depth not in _DEPTHS.get(compression, ()):
+        raise FormatError(
+            f"is a BMP of {depth} bits with compression {compression}, which is not read; save it as .png"
+        )
+    if compression == 3 and len(data) >= 66 and struct.unpack_from("<III", data, 54) not in _MASKS[depth]:
+        raise FormatError("is a BMP with its channels in unusual bits, which is not read; save it as .png")
+    return width, abs(height)

@@ -1,0 +1,102 @@
+"""What must be checked in a TIFF before a decoder gets it."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opticflow.errors import FormatError
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WIDTH, _HEIGHT, _BITS, _SAMPLES, _KIND, _SIGN = 256, 257, 258, 277, 254, 339
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_REDUCED_OR_MASK = 1 | 4
+_TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+"""TIFF's types of whole numbers."""
+_MOST_PAGES = 100_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """One picture of a TIFF."""
+
+    width: int
+    height: int
+    bits: int
+    """Of a sample."""
+    samples: int
+    floating: bool
+    place: int
+    """Where its list of tags begins."""
+    tags: dict[int, tuple[int, ...]]
+    """Those that are whole numbers, by number."""
+
+
+def check_tiff(data: bytes) -> list[Page]:
+    """The pages of a TIFF, without thumbnails and masks.
+
+    Raises:
+        FormatError: cut off, damaged, or with samples that are not read: signed, or of several sizes.
+    """
+    pages = []
+    for place, tags in _directories(data):
+        if tags.get(_KIND, (0,))[0] & _REDUCED_OR_MASK and pages:
+            continue
+        width, height, samples = (
+            tags.get(tag, (default,))[0] for tag, default in ((_WIDTH, 0), (_HEIGHT, 0), (_SAMPLES, 1))
+        )
+        bits, signs = tags.get(_BITS, (1,)), tags.get(_SIGN, (_UNSIGNED,))
+        if width < 1 or height < 1 or not 1 <= samples <= 64:
+            raise FormatError(f"claims {width} x {height} pixels of {samples} samples; the TIFF is damaged")
+        if len({*bits}) > 1 or len({*signs}) > 1:
+            raise FormatError(f"is a TIFF with samples of {bits} bits; wanted the same for all channels")
+        if signs[0] not in (_UNSIGNED, _FLOAT) and signs[0] != 4:  # 4: void, taken for unsigned
+            raise FormatError("is a TIFF of signed numbers, of which it is not known what is black; save it unsigned")
+        pages.append(Page(width, height, bits[0], samples, signs[0] == _FLOAT, place, tags))
+    if not pages:
+        raise FormatError("is a TIFF without a picture")
+    return pages
+
+
+def make_first(data: bytearray, page: Page) -> None:
+    """Let the file begin with a page, in place, so that a decoder takes that one."""
+    order, offset, start = _header(data)
+    struct.pack_into(order + offset, data, start, page.place)
+
+
+def _header(data: bytes | bytearray) -> tuple[str, str, int]:
+    """The order of bytes, the type of places, and where the place of the first page stands."""
+    order = "<" if data[:2] == b"II" else ">"
+    return (order, "Q", 8) if data[2:4] in (b"+\0", b"\0+") else (order, "I", 4)
+
+
+def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]]:
+    """Of each page, where its tags begin, and those that are whole numbers."""
+    order, offset, start = _header(data)
+    number, count, entry = (8, "Q", 20) if offset == "Q" else (4, "H", 12)
+    try:
+        (place,) = struct.unpack_from(order + offset, data, start)
+        seen: set[int] = set()
+        while place:
+            if place in seen or len(seen) >= _MOST_PAGES:
+                raise FormatError("is damaged: the pages of the TIFF go round in a circle")
+            seen.add(place)
+            (entries,) = struct.unpack_from(order + count, data, place)
+            first = place + struct.calcsize(count)
+            if first + entries * entry > len(data):
+                raise FormatError("is cut off: the TIFF ends before its list of tags")
+            yield place, dict(_tags(data, order, first, entries, entry, offset, number))
+            (place,) = struct.unpack_from(order + offset, data, first + entries * entry)
+    except struct.error as error:
+        raise FormatError("is cut off or damaged: the TIFF refers to places beyond its end") from error
+
+
+def _tags(
+    data: bytes, order: str, place: int, entries: int, entry: int, offset: str, inline: int
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    for start in range(place, place + entries * entry, entry):
+        tag, kind, length = struct.unpack_from(order + "HH" + offset, data, start)
+        if kind in _TYPES and 1 <= length <= len(data):
+            values = start + entry - inline
+            if length * struct.calcsize(_TYPES[kind]) > inline:
+                (values,) = struct.unpack_from(order + offset, data, values)
+            yield tag, struct.unpack_from(f"{order}{length}{_TYPES[kind]}", data, values)
