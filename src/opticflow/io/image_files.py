@@ -1,6 +1,8 @@
 """Picture files, in and out as uint8 RGB."""
 
 import os
+import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,15 +10,16 @@ import cv2
 import numpy as np
 from jaxtyping import Shaped
 
-from opticflow.errors import FormatError
-from opticflow.io import exr, jpeg, pfm, png
+from opticflow.errors import FormatError, InputError
+from opticflow.io import bmp, exr, jpeg, jpeg2000, opencv, pfm, png, pnm, tiff, tiff_strips, webp
 from opticflow.io.atomic import write_bytes
-from opticflow.io.contents import read_bytes
+from opticflow.io.contents import one_line, read_bytes
+from opticflow.io.limits import check_memory
 from opticflow.shapes import Frame, MaskArray, as_frame
 
-_BY_OPENCV = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-IMAGE_SUFFIXES = (*_BY_OPENCV, ".pfm", ".exr")
-"""What `read_image` reads; `write_image` writes all but the last two, which hold linear light."""
+_WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+IMAGE_SUFFIXES = (*_WRITTEN, ".pgm", ".pbm", ".pnm", ".jp2", ".pfm", ".exr")
+"""What `read_image` reads; `write_image` writes the first of them, up to `.ppm`."""
 VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -33,28 +36,86 @@ VIDEO_SUFFIXES = (
     ".ogv",
 )
 """What names a video; `opticflow.video` reads and writes them."""
+_ROWS = 64
+"""Rows that are brought to 8 bits at a time."""
+_DIM = 4095
+"""A 16-bit picture with nothing above this has at most 16 of 256 grey levels."""
 
 Pixels = Shaped[np.ndarray, "height width channels"]
 
 
-def read_image(path: str | os.PathLike[str]) -> Frame:
+def read_image(path: str | os.PathLike[str], *, white: int | None = None) -> Frame:
     """Read a picture: 8 or 16 bit, or floating point in [0, 1]; grey, colour, palette or CMYK. Alpha is dropped
     (but OpenCV applies that of an 8-bit TIFF, over black).
 
     The orientation noted by a camera (EXIF) is honoured, as every viewer does.
 
+    Args:
+        path: the suffix is one of `IMAGE_SUFFIXES`.
+        white: the number that is white in a 16-bit TIFF or PNG. Cameras of 10 to 14 bits often store their numbers as
+            they are, which the file does not tell: give 4095 for 12 bits. 65535 if None, with a `UserWarning` where
+            nothing is above 4095, since hardly anything is left of such a picture.
+
     Raises:
         FormatError: the file is missing, damaged, cut off or no picture.
-        InputError: NaN, values outside [0, 1] in a floating-point picture, or an extra that is not installed.
+        InputError: NaN, values outside [0, 1] in a floating-point picture, numbers above `white`, or an extra that is
+            not installed.
     """
     suffix = _known_suffix(path, IMAGE_SUFFIXES)
     data = read_bytes(path)
-    decode: Callable[[bytes], Pixels] = {".pfm": pfm.decode_channels, ".exr": _decode_exr}.get(suffix, _decode)
+    decode: Callable[[bytes], Pixels] = {".pfm": pfm.decode_channels, ".exr": exr.decode_picture}.get(suffix, _decode)
     try:
         image = decode(data)
     except FormatError as error:
-        raise FormatError(f"{path} {error}") from error
-    return as_frame(image, str(path))
+        raise FormatError(f"{path} {one_line(error)}") from error
+    return _as_frame(image, str(path), white)
+
+
+class ImageStack:
+    """The pages of a TIFF, as microscopes and fast cameras write them: a clip in one file. The file is kept in memory,
+    and a page is decoded when it is asked for."""
+
+    def __init__(self, path: str | os.PathLike[str], *, white: int | None = None) -> None:
+        """Look into a file.
+
+        Args:
+            path: `.tif` or `.tiff`; of one page or more.
+            white: see `read_image`.
+
+        Raises:
+            FormatError: the file is missing, damaged, cut off or no TIFF.
+        """
+        self._path, self._white = str(path), white
+        _known_suffix(path, (".tif", ".tiff"))
+        data = read_bytes(path)
+        try:
+            if not data.startswith(tiff.SIGNATURES):
+                raise FormatError(f"is not a TIFF; it starts with {data[:8]!r}")
+            self._pages = tiff.check_tiff(data)
+        except FormatError as error:
+            raise FormatError(f"{path} {one_line(error)}") from error
+        self._data, self._lock = bytearray(data), threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def read(self, index: int) -> Frame:
+        """One page, from 0 on.
+
+        Raises:
+            FormatError: the page is damaged.
+            InputError: there is no such page; see `read_image` for more.
+        """
+        if not 0 <= index < len(self):
+            raise InputError(f"there is no page {index} in {self._path}; it has {len(self)}, from 0 on")
+        what = f"page {index} of {self._path}"
+        try:
+            with self._lock:
+                tiff.make_first(self._data, self._pages[index])
+                image = _decode_page(self._data, self._pages[index])
+        except FormatError as error:
+            raise FormatError(f"{what} {one_line(error)}") from error
+        return _as_frame(image, what, self._white)
 
 
 def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
@@ -67,7 +128,7 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
     Raises:
         FormatError: an unknown suffix, a picture too large for the format, or a file that cannot be written.
     """
-    suffix = _known_suffix(path, tuple(s for s in _BY_OPENCV if s != ".pgm"))
+    suffix = _known_suffix(path, _WRITTEN)
     try:
         done, encoded = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     except cv2.error:
@@ -93,19 +154,78 @@ def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
 
 
 def _decode(data: bytes) -> Pixels:
+    """Decoded by what the file is, not by what it is called; nothing reaches OpenCV that was not looked into."""
+    if data.startswith(pnm.SIGNATURES):
+        return pnm.decode(data)
     if data.startswith(png.SIGNATURE):
-        png.check_png(data)
+        header = png.check_png(data)
+        return _decode_by_opencv(header.data, header.width, header.height, 3 * header.sample_bytes)
     if data.startswith(jpeg.SIGNATURE):
-        jpeg.check_jpeg(data)
+        header = jpeg.check_jpeg(data)
+        image = _decode_by_opencv(data, header.width, header.height, header.decoder_bytes)
+        jpeg.check_decoded(data, image, header)
+        return image
+    if data.startswith(jpeg2000.SIGNATURE):
+        header = jpeg2000.check_jpeg2000(data)
+        return _decode_by_opencv(data, header.width, header.height, header.decoder_bytes)
+    if data.startswith(tiff.SIGNATURES):
+        page, *more = tiff.check_tiff(data)
+        if more:
+            raise FormatError(
+                f"holds {1 + len(more)} pictures (pages); wanted one. Save them one by one, or read an ImageStack"
+            )
+        return _decode_page(data, page)
+    if data.startswith(bmp.SIGNATURE):
+        return _decode_by_opencv(data, *bmp.check_bmp(data), 3)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _decode_by_opencv(data, *webp.check_webp(data), 4)
+    raise FormatError(f"cannot be decoded as a picture; it starts with {data[:8]!r}, as no known kind does")
+
+
+def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
+    image = _decode_by_opencv(data, page.width, page.height, -(-page.samples * page.bits // 8))
+    tiff_strips.check_decoded(data, page, image)
+    return image
+
+
+def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, pixel_bytes: int) -> Pixels:
+    # and three bytes a pixel for the frame
+    check_memory(f"a picture of {width} x {height} pixels", len(data) + width * height * (pixel_bytes + 3))
     try:
-        # these two flags together keep 16 bit and floating point, turn by EXIF and drop alpha
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+        with opencv.quiet():
+            # these two flags together keep 16 bit and floating point, turn by EXIF and drop alpha
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     except cv2.error as error:
         raise FormatError(f"cannot be decoded as a picture ({error.err})") from error
     if image is None:
         raise FormatError("cannot be decoded as a picture; it is cut off, damaged or of another kind")
+    if image.shape[:2] not in ((height, width), (width, height)):
+        raise FormatError(
+            f"claims {width} x {height} pixels, but holds {image.shape[1]} x {image.shape[0]}; it is damaged"
+        )
     return image[..., None] if image.ndim == 2 else image[..., 2::-1]
 
 
-def _decode_exr(data: bytes) -> Pixels:
-    return exr.decode_channels(data, ("R", "G", "B"))
+def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
+    """As `as_frame`, by some rows at a time, so that the numbers in between take little memory."""
+    if image.dtype == np.uint16:
+        _check_white(int(image.max()), white, what)
+    frame = np.empty((*image.shape[:2], 3), np.uint8)
+    for top in range(0, len(image), _ROWS):
+        rows = image[top : top + _ROWS]
+        if image.dtype == np.uint16 and white is not None:
+            rows = pnm.to_bytes(rows, white)
+        frame[top : top + _ROWS] = as_frame(rows, what)
+    return frame
+
+
+def _check_white(largest: int, white: int | None, what: str) -> None:
+    if white is None:
+        if 0 < largest <= _DIM:  # without the name of the file, so that Python says it once for all frames of a clip
+            warnings.warn(
+                f"a picture of 16 bits uses the lowest {largest.bit_length()} and so is nearly black; if its camera "
+                "has fewer bits, scale the numbers up, or give read_image what is white (4095 for 12 bits)",
+                stacklevel=4,
+            )
+    elif not max(1, largest) <= white <= 65535:
+        raise InputError(f"{what} holds numbers up to {largest}, and {white} is given for white; wanted that to 65535")
