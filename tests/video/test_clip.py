@@ -1,6 +1,7 @@
 """Frames from video files and folders."""
 
 import contextlib
+import struct
 from pathlib import Path
 
 import av
@@ -199,6 +200,23 @@ def test_several_clips_are_refused_as_such(tmp_path):
         open_clip(clips)
     with pytest.raises(InputError, match="is a folder of videos; one clip is taken at a time"):
         open_clip(tmp_path)
+
+
+def test_a_small_file_cannot_take_much_memory(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "clip.gif", FRAMES)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 16000, 16000)
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match=r"clip\.gif holds frames of 16000 x 16000 pixels, which takes 4\.1 GB"):
+        open_clip(path)
+    monkeypatch.setenv("OPTICFLOW_READ_LIMIT", "0.001")
+    small, large = (write_clip(tmp_path / f"{s}.h264", moving(s, s, 4)) for s in (64, 640))
+    small.write_bytes(small.read_bytes() + large.read_bytes())  # a stream whose size changes
+    with pytest.raises(VideoError, match="holds frames of 640 x 640 pixels"):
+        open_clip(small)
+    monkeypatch.setattr("opticflow.video.clip.check_memory", lambda what, needed: None)  # as if that came later
+    with pytest.raises(VideoError, match="cannot be decoded"):
+        list(open_clip(small).frames())
 
 
 def test_metadata_that_is_no_text(tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 from opticflow.errors import FormatError, InputError, VideoError
 from opticflow.io import IMAGE_SUFFIXES, VIDEO_SUFFIXES, list_image_files, read_image
 from opticflow.io.folders import list_files
+from opticflow.io.limits import check_memory, read_limit
 from opticflow.shapes import Frame
 
 LOST = np.zeros((0, 0, 3), np.uint8)
@@ -27,6 +28,8 @@ CHEAPER_TO_DECODE = 250
 and x264, if not told otherwise, sets one every 250 frames."""
 EVEN = 8
 """Frames at an even pace after which a longer pause means that frames are missing."""
+BYTES_PER_PIXEL = 16
+"""That decoding takes: a frame as RGB, and the frames that a decoder keeps."""
 UNKNOWN_SPACING = 32
 """Frames between the places of excerpts from a video that does not say how long it is."""
 
@@ -288,6 +291,14 @@ class VideoClip(Clip):
         with container:
             if not container.streams.video:
                 raise VideoError(f"{self.path} has no video stream")
+            codec = container.streams.video[0].codec_context
+            try:
+                check_memory(
+                    f"frames of {codec.width} x {codec.height} pixels", codec.width * codec.height * BYTES_PER_PIXEL
+                )
+            except FormatError as error:
+                raise VideoError(f"{self.path} {error}") from error
+            codec.options = {"max_pixels": str(int(read_limit() * 1e9 / BYTES_PER_PIXEL))}  # a size may also change
             yield container
 
     def _check_end(self, decoded: int, clock: "_Clock") -> None:
