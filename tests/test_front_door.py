@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import opticflow
 
@@ -22,6 +23,7 @@ def test_training_and_estimates_do_without_what_only_video_downloads_and_tests_n
     """Machines for training are often bare, and have no way to the network."""
     code = """
 import sys
+from pathlib import Path
 sys.modules.update(dict.fromkeys(("av", "beartype", "pooch")))
 import opticflow.cli.train, opticflow.estimator.speed, opticflow.train, opticflow.train.sources
 from opticflow.evaluate.environment import environment
@@ -31,3 +33,18 @@ opticflow.load(device="cpu")
     environment = {**os.environ, "OPTICFLOW_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_modules_need_no_import_of_their_own():
+    code = """
+import opticflow
+assert "torch" not in __import__("sys").modules
+for name in dir(opticflow):
+    getattr(opticflow, name)
+assert callable(opticflow.io.read_image) and callable(opticflow.visualize.flow_to_image)
+assert not hasattr(opticflow, "nothing")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    missing = {path.stem for path in Path(opticflow.__file__).parent.glob("[a-z]*") if path.name != "cli"}
+    assert missing - set(dir(opticflow)) <= {"assets", "errors", "py"}

@@ -6,6 +6,20 @@ from typing import TYPE_CHECKING
 from opticflow.errors import OpticflowError
 
 if TYPE_CHECKING:
+    from opticflow import data as data
+    from opticflow import estimator as estimator
+    from opticflow import evaluate as evaluate
+    from opticflow import io as io
+    from opticflow import losses as losses
+    from opticflow import metrics as metrics
+    from opticflow import models as models
+    from opticflow import ops as ops
+    from opticflow import scenes as scenes
+    from opticflow import shapes as shapes
+    from opticflow import train as train
+    from opticflow import video as video
+    from opticflow import visualize as visualize
+    from opticflow import weights as weights
     from opticflow.estimator import Estimator, estimate, load
     from opticflow.io import read_flow, write_flow
     from opticflow.video import read_video
@@ -35,8 +49,28 @@ _ROOMS = {
 }
 
 
+_MODULES = (
+    "data",
+    "estimator",
+    "evaluate",
+    "io",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "scenes",
+    "shapes",
+    "train",
+    "video",
+    "visualize",
+    "weights",
+)
+
+
 def __getattr__(name: str):
     # Imported at first use, so that `opticflow --help` does not wait for PyTorch.
+    if name in _MODULES:
+        return import_module(f"opticflow.{name}")
     if name not in _ROOMS:
         raise AttributeError(f"module 'opticflow' has no attribute {name!r}")
     value = getattr(import_module(f"opticflow.{_ROOMS[name]}"), name)
@@ -45,4 +79,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return sorted([*__all__, *_MODULES, "__version__"])

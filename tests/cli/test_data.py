@@ -13,7 +13,7 @@ def pair(seed: int = 0) -> dict:
 def test_a_sound_set_passes(command, write_files):
     code, out, _ = command("data", "check", "pairs", write_files(pair()))
     assert code == 0
-    assert "1 pairs, 1 read, 0 broken" in out
+    assert "1 pair, 1 read, 0 broken" in out
     assert "longest vector 1.4 px in a" in out
 
 

@@ -133,3 +133,11 @@ def test_names_that_are_no_utf8_or_escape_codes_are_reported(command, write_file
     assert code == 0 and r"c\udcff\x1b[31m" in out and "\x1b" not in out
     assert r"c\udcff" in page.read_text("utf-8")
     assert json.loads(figures.read_text("ascii"))["models"][0]["pairs"][0]["name"] == "c\udcff\x1b[31m"
+
+
+@pytest.mark.parametrize(("folder", "name"), [("pairs", "pairs"), ("mine", "pairs mine")])
+def test_a_set_is_called_by_its_folder(command, write_files, tmp_path, folder, name):
+    root = write_files(pair(f"{folder}/a")) / folder
+    code, out, _ = command("evaluate", "DIS", "pairs", root, "--html", tmp_path / "page.html")
+    assert code == 0 and out.startswith(f"{name}: 1 of 1 pairs")
+    assert f"<h1>DIS on {name}</h1>" in (tmp_path / "page.html").read_text()

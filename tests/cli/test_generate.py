@@ -1,9 +1,15 @@
 """`opticflow generate` and `opticflow benchmark generate`."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 
@@ -22,7 +28,7 @@ def test_set_is_made_and_reported_on(command, stock, tmp_path):
     options = ("generate", "chairs", "-n", 3, "-o", folder, "--size", "128x96", *stock)
     code, out, err = command(*options, "--report")
     assert code == 0, err
-    assert "3 of 3 to make, about 0.00 GB" in out
+    assert "3 of 3 to make, about 534.1 kB; " in out
     assert len(list((folder / "data").glob("*"))) == 9
     assert json.loads((folder / "report.json").read_text())["pairs"] == 3
     code, _, err = command(*options)
@@ -37,12 +43,14 @@ def test_set_is_made_and_reported_on(command, stock, tmp_path):
     ("arguments", "message"),
     [
         (("stools", "-n", 1), "no world 'stools'; wanted chairs"),
-        (("chairs", "-n", 0), "wanted at least 1"),
+        (("chairs", "-n", 0), "wanted 1 to"),
+        (("chairs", "-n", 10**19), "wanted 1 to"),
         (("chairs", "-n", 1, "--size", "huge"), "--size is 'huge'"),
         (("chairs", "-n", 1, "--jobs", 0), "0 jobs"),
+        (("chairs", "-n", 1, "--jobs", 10**19), "wanted 1 to"),
         (("chairs", "-n", 1, "--seed", -1), "seed is -1"),
         (("chairs", "-n", 1, "--objects", "nowhere"), "no folder nowhere"),
-        (("chairs", "-n", 10**8), "GB free"),
+        (("chairs", "-n", 10**8), "B free"),
     ],
 )
 def test_impossible_orders_get_one_line(command, tmp_path, arguments, message):
@@ -58,3 +66,16 @@ def test_benchmark_names_every_world(command):
     code, out, _ = command("benchmark", "generate", "chairs-sdhom", "--pairs", 2, "--json")
     assert code == 0
     assert json.loads(out)["chairs-sdhom"]["pairs_per_second"] > 0
+
+
+def test_workers_leave_interrupts_to_the_command(stock, tmp_path):
+    """From their first moment on, as when all processes of a terminal get Ctrl-C."""
+    options = ("generate", "chairs", "-n", "1000", "-o", "set", "--size", "128x96", "--jobs", "2", *map(str, stock))
+    command = [sys.executable, "-m", "opticflow", *options]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
+        children = psutil.Process(process.pid).children
+        while process.poll() is None and len(children()) < 3:  # two and multiprocessing's own
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == b"interrupted\n" and process.wait() == 130

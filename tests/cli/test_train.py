@@ -7,6 +7,7 @@ import pytest
 
 import opticflow
 from opticflow.io import write_image
+from opticflow.train.recipes import RECIPES
 from train_toys import flying_chairs
 
 
@@ -85,3 +86,17 @@ def test_recipes_lists_all_numbers(command):
     code, out, _ = command("recipes", "--json")
     names = [recipe["name"] for recipe in json.loads(out)["recipes"]]
     assert code == 0 and {"default", "S_short", "S_long", "S_fine", "FlowNet2", "RAFT"} <= set(names)
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_recipes_break_lines_between_words(command, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, _ = command("recipes")
+    assert code == 0
+    words = " ".join(out.split())
+    for recipe in RECIPES.values():
+        assert f"{recipe.name}: {' '.join(recipe.title.split())}" in words
+        for stage in recipe.stages:
+            assert f"{stage.name}: {stage.model} on {', '.join(part.dataset for part in stage.data)}" in words
+            assert " ".join(stage.source.split()) in words and f"weight decay {stage.weight_decay:g}" in words
+    assert all(len(line) <= int(columns) or " " not in line.strip() for line in out.splitlines())

@@ -208,6 +208,13 @@ def test_a_limit_of_main_memory_is_refused_on_a_gpu(monkeypatch, dis):
         Estimator(dis.network, device="cuda:0", precision="fp32", max_memory="1GB")
 
 
+@pytest.mark.parametrize("name", ["DIS", "Farneback"])
+def test_methods_of_opencv_have_one_precision(name):
+    assert opticflow.load(name, device="cpu", precision="bf16").precision == "fp32"
+    assert opticflow.load(name, device="cpu", refine=True).settings["precision"] == "fp32"
+    assert Estimator(build("RAFT-small"), device="cpu", precision="bf16").precision == "bf16"
+
+
 def test_bad_input_is_named(frames, dis):
     with pytest.raises(InputError, match="frame 1 is 40x61 and frame 0 is 83x61"):
         dis(frames[0], frames[1][:, :40])
@@ -226,8 +233,8 @@ def test_bad_input_is_named(frames, dis):
         opticflow.load("DISS")
     with pytest.raises(InputError, match="no iterations"):
         opticflow.load("DIS", iterations=3)
-    for device in ("cuda:7", "meta", "toaster"):
-        with pytest.raises(InputError, match="cannot be used"):
+    for device in ("cuda:7", "meta", "toaster", "hpu", "mps", "privateuseone", ""):
+        with pytest.raises(InputError, match=r"^the device .{0,300}cannot be used.{0,300}$"):
             opticflow.load("DIS", device=device)
     with pytest.raises(InputError, match="precision 'int8'"):
         opticflow.load("DIS", precision="int8")  # type: ignore[arg-type]

@@ -125,7 +125,7 @@ def test_full_disk_is_foreseen(tmp_path, monkeypatch):
     assert plan.bytes == pytest.approx(10 * 14 * 384 * 512, rel=0.01)
     usage = type(generation.shutil.disk_usage(tmp_path))(10**9, 7 * 10**8, 3 * 10**8)
     monkeypatch.setattr(generation.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DatasetError, match=r"need about 2.8 GB and .* has 0.3 GB free"):
+    with pytest.raises(DatasetError, match=r"need about 2.8 GB and .* has 300.0 MB free"):
         estimate(order, tmp_path / "set", 1000, resume=False)
     assert not (tmp_path / "set").exists()
 

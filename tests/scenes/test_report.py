@@ -47,3 +47,17 @@ def test_report_is_written_as_picture_and_json(small_world, tmp_path):
     assert (picture < 128).mean() > 0.002
     marked = draw_report(measure("chairs", [small_world("chairs")[0]]))
     assert ((marked[..., 0] > 150) & (marked[..., 2] < 80)).sum() > 300  # the published figures, in red
+
+
+def test_published_lengths_are_those_of_frames_of_this_size(small_world):
+    pair = small_world("chairs")[0]
+    height, width = pair.forward.shape[:2]
+    unit = min(height / 384, width / 512)
+    assert unit < 1
+    small = measure("chairs", [pair])
+    assert small.published is not None and small.published["p90"] == pytest.approx(26.6 * unit)
+    assert "below_1_px" not in small.published
+    assert small.histograms[0].marks["FlyingChairs p90"] == small.published["p90"]
+    edges, shares = small.histograms[2].edges, small.histograms[2].published
+    assert shares is not None and shares[edges[:-1] >= 640 * unit * 2**0.5].sum() == 0
+    assert shares[edges[:-1] >= 300 * unit].sum() == pytest.approx(0.3, abs=0.1)  # 0.31 are longer

@@ -3,6 +3,7 @@
 Verbs import what they need inside their function, so that `opticflow --help` answers at once.
 """
 
+import inspect
 import os
 import sys
 from typing import Any
@@ -63,6 +64,19 @@ app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(models, name="models")
+
+
+def _list_whole_sentences(group: typer.Typer) -> None:
+    """Lists of verbs show the first paragraph of each one's help, which they would cut after 45 letters."""
+    for command in group.registered_commands:
+        command.short_help = " ".join((inspect.getdoc(command.callback) or "").split("\n\n")[0].split())
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            inner.short_help = inner.typer_instance.info.help
+            _list_whole_sentences(inner.typer_instance)
+
+
+_list_whole_sentences(app)
 
 
 def main() -> None:

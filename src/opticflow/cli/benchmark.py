@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from opticflow.cli.options import Device, Precision
-from opticflow.cli.printing import say, show_json
+from opticflow.cli.printing import counted, say, show_json
 
 
 class _Subjects(TyperGroup):
@@ -117,7 +117,7 @@ def benchmark_clip(
     estimator = load(model, iterations=iterations, **where) if trained else Estimator(network, **where)
     with sample_clip() as (sample, _):
         found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)
-    say(f"{_called(model, trained)}, {found.pairs} pairs: {found.wall:.2f} s by the clock")
+    say(f"{_called(model, trained)}, {counted(found.pairs, 'pair')}: {found.wall:.2f} s by the clock")
     for name, seconds in {
         "network": found.network,
         "waiting for frames": found.waiting_for_frames,
@@ -161,7 +161,7 @@ def benchmark_stream(
     estimator = Estimator(network, device=device, precision=precision)
     with sample_clip() as (sample, truths):
         rows = measure_streams(estimator, list(read_video(sample)), truths, rounds=rounds)
-    say(f"{_called(model, trained)}, {len(truths)} pairs")
+    say(f"{_called(model, trained)}, {counted(len(truths), 'pair')}")
     say(f"{'features':>10} {'start':>6} {'iterations':>10} {'s/pair':>8} {'ratio':>6} {'error':>8}")
     for row in rows:
         kept, start = "kept" if row.reuse else "anew", "warm" if row.warm_start else "cold"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.printing import remark, say, show_json
+from opticflow.cli.printing import counted, remark, say, show_json
 from opticflow.cli.progress import show_progress
 
 data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
@@ -52,7 +52,7 @@ def check_data(
         show_json(summary)
     else:
         published = "" if dataset.expected in (None, total) else f" (published with {dataset.expected})"
-        say(f"{dataset.name}: {total} pairs{published}, {len(findings)} read, {len(broken)} broken")
+        say(f"{dataset.name}: {counted(total, 'pair')}{published}, {len(findings)} read, {len(broken)} broken")
         known = [finding for finding in findings if finding.valid_share]
         if known:
             share = sum(finding.valid_share for finding in known) / len(known)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.printing import say, show_json
+from opticflow.cli.printing import counted, say, show_json
 from opticflow.cli.progress import show_progress
 
 
@@ -49,7 +49,7 @@ def generate(
 
     Example: `opticflow generate mixed -n 5000 -o mixed --seed 1 --jobs 2 --report`
     """
-    from opticflow.scenes.generation import Order, estimate
+    from opticflow.scenes.generation import Order, amount, estimate
     from opticflow.scenes.generation import generate as write_set
     from opticflow.scenes.report import write_report
     from opticflow.scenes.worlds import make_world
@@ -60,10 +60,7 @@ def generate(
     order = Order(kind, seed, height, width, backgrounds=folders[0], objects=folders[1])
     plan = estimate(order, output, number, resume=resume)
     if not quiet and not json:
-        say(
-            f"{len(plan.missing)} of {number} to make, about {plan.bytes / 1e9:.2f} GB; "
-            f"{plan.free / 1e9:.0f} GB are free"
-        )
+        say(f"{len(plan.missing)} of {number} to make, about {amount(plan.bytes)}; {amount(plan.free)} are free")
     with show_progress(f"generate {kind}", unit="items", quiet=quiet) as progress:
         write_set(order, output, number, jobs=jobs, resume=resume, progress=progress)
     summary = {"kind": kind, "folder": output, "items": number, "made": len(plan.missing), "seed": seed}
@@ -73,7 +70,7 @@ def generate(
     if json:
         show_json(summary)
     elif not quiet:
-        say(f"{output}: {number} items of {kind}, {len(plan.missing)} of them made now")
+        say(f"{output}: {counted(number, 'item')} of {kind}, {len(plan.missing)} of them made now")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

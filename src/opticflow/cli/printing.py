@@ -60,6 +60,11 @@ def visible(text: object) -> str:
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 pair`, `2,000 pairs`"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def say(text: object) -> None:
     """Print one line on standard output; the work goes on where that takes nothing, and `flush_streams` says so."""
     _print(visible(text))

@@ -1,10 +1,12 @@
 """opticflow recipes"""
 
+import shutil
+import textwrap
 from typing import Annotated
 
 import typer
 
-from opticflow.cli.printing import SafeConsole, show_json
+from opticflow.cli.printing import counted, say, show_json
 
 
 def recipes(
@@ -15,26 +17,29 @@ def recipes(
 
     Example: `opticflow recipes RAFT`
     """
-    from rich.table import Table
-
     from opticflow.train.recipes import RECIPES, find_recipe
 
     chosen = [find_recipe(name)] if name else list(RECIPES.values())
     if json:
         show_json({"recipes": [recipe.to_json() for recipe in chosen]})
         return
-    console = SafeConsole()
     for recipe in chosen:
-        table = Table(title=f"{recipe.name}: {recipe.title}", title_justify="left", title_style="bold")
-        for column in ("stage", "network", "data", "steps", "batch", "crop", "rate", "weight decay"):
-            table.add_column(column, overflow="fold")
+        _say(f"{recipe.name}: {recipe.title}")
         for stage in recipe.stages:
             height, width = stage.crop
             data = ", ".join(part.dataset for part in stage.data)
-            rate = f"{stage.learning_rate:g} {stage.schedule}"
-            numbers = (f"{stage.steps:,}", str(stage.batch), f"{width}x{height}", rate)
-            table.add_row(stage.name, stage.model, data, *numbers, f"{stage.weight_decay:g}")
-        console.print(table)
-        for stage in recipe.stages:
-            console.print(f"{stage.name}: {stage.source}", markup=False, highlight=False)
-        console.print()
+            _say(f"{stage.name}: {stage.model} on {data}", 2)
+            _say(
+                f"{counted(stage.steps, 'step')} of {stage.batch}, crops of {width}x{height}, rate "
+                f"{stage.learning_rate:g} {stage.schedule}, weight decay {stage.weight_decay:g}",
+                4,
+            )
+            _say(stage.source, 4)
+        say("")
+
+
+def _say(text: str, indent: int = 0) -> None:
+    """In lines of the terminal's width, broken between words."""
+    width = shutil.get_terminal_size().columns - indent
+    for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
+        say(" " * indent + line)

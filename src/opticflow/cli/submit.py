@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
-from opticflow.cli.printing import say
+from opticflow.cli.printing import counted, say
 from opticflow.cli.progress import show_progress
 
 
@@ -54,10 +54,10 @@ def submit(
     for fault in faults[:20]:
         say(fault)
     if faults:
-        say(f"{len(faults)} faults; the server would not take this")
+        say(f"{counted(len(faults), 'fault')}; the server would not take this")
         raise typer.Exit(1)
     if limit is not None and limit < total:
         say(f"{limit} of {total} files in {output}, of the right names, sizes and range; the others are left to do")
         return
-    say(f"{total} files in {output}, of the right names, sizes and range")
+    say(f"{counted(total, 'file')} in {output}, of the right names, sizes and range")
     say(f"next: {chosen.next_step.format(folder=output)}")

@@ -22,11 +22,15 @@ def pairs(root: str | Path, split: str = "all") -> FlowDataset:
     check_split("pairs", split, SPLITS)
     root = Path(root)
     if root.suffix.lower() == ".csv" and root.is_file():
-        return FlowDataset(f"pairs {root.name}", _from_table(root))
+        return FlowDataset(_called(root), _from_table(root))
     folder = locate(root, "pairs", (".", "pairs"), "*/img1.*")
     return FlowDataset(
-        f"pairs {folder.resolve().name}", [_from_folder(path.parent) for path in sorted(folder.glob("*/img1.*"))]
+        _called(folder.resolve()), [_from_folder(path.parent) for path in sorted(folder.glob("*/img1.*"))]
     )
+
+
+def _called(root: Path) -> str:
+    return "pairs" if root.name == "pairs" else f"pairs {root.name}"
 
 
 def _from_folder(folder: Path) -> Pair:

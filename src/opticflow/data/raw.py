@@ -6,10 +6,8 @@ a slot goes through its pipe: to the parent when the slot is full, back to the w
 """
 
 import signal
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection, wait
@@ -27,6 +25,7 @@ from opticflow.data.augmentation.batched import STEPS, RawSamples
 from opticflow.data.order import Interleaving, Shuffle
 from opticflow.data.pool import World
 from opticflow.errors import DatasetError, InputError, OpticflowError
+from opticflow.scenes.generation import interrupts_ignored
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import FlowArray, MaskArray, Sample
 
@@ -128,7 +127,7 @@ class RawWorkers:
         self.pipes: list[Connection] = []
         self.processes: list = []
         self._end = weakref.finalize(self, _end, self.processes, self.pipes)
-        with _interrupts_ignored():
+        with interrupts_ignored():
             for worker in range(workers):
                 ours, theirs = context.Pipe()
                 own = list(range(worker * slots, (worker + 1) * slots))
@@ -189,19 +188,6 @@ def _end(processes: list, pipes: list[Connection]) -> None:
             process.join()
     for pipe in pipes:
         pipe.close()
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Processes started here leave Ctrl-C to their parent, from their first moment on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _work(

@@ -64,7 +64,8 @@ class Estimator:
         if not 0 < scale <= 8:
             raise InputError(f"the scale is {scale}; wanted a factor above 0 and up to 8")
         self.device = choose_device(device)
-        self.precision: Format = choose_precision(precision, self.device)
+        chosen = choose_precision(precision, self.device)
+        self.precision: Format = chosen if without_refinement(network).takes_precision else "fp32"
         self.padding: str = padding
         self.scale = scale
         self.coarse_start = coarse_start

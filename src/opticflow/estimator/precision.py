@@ -25,8 +25,8 @@ def choose_device(device: str | torch.device) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # of any kind: each backend refuses in its own way
+        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
         raise InputError(f"the device {device!r} cannot be used ({reason}); use cpu, or auto") from error
     return chosen
 

@@ -23,6 +23,11 @@ SPRITE_SIZE = 400
 """Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""
 
 
+def length_unit(size: tuple[int, int]) -> float:
+    """What a pixel of frames of 512x384 becomes in frames of another height and width."""
+    return min(size[0] / 384, size[1] / 512)
+
+
 @dataclass(frozen=True)
 class ChairsKnobs:
     """What a world of flying chairs looks like and how it moves.
@@ -99,7 +104,7 @@ class Chairs:
             objects: a folder of RGBA cut-outs that replace the chairs.
         """
         self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
-        self._unit = min(size[0] / 384, size[1] / 512)
+        self._unit = length_unit(size)
         self._pictures = background_pool(knobs.pictures, [seed, 1], size, backgrounds)
         self._sprites = object_pool(knobs.sprites, [seed, 2], objects)
 

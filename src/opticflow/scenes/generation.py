@@ -1,9 +1,12 @@
 """Writing synthetic sets: in several processes, resumable, never half-written."""
 
+import contextlib
 import json
 import multiprocessing
 import shutil
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -16,6 +19,8 @@ from opticflow.scenes.layouts import LAYOUTS
 from opticflow.scenes.worlds import World, make_world
 
 MANIFEST = "generation.json"
+MOST_ITEMS = 10**9
+MOST_JOBS = 1024
 SPARE_BYTES = 256 * 2**20
 """Room that is left on the disk."""
 VERSION = 1
@@ -59,8 +64,8 @@ def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
         InputError: the folder holds another set, or the same and `resume` is off, or other things.
         DatasetError: the disk has not enough room.
     """
-    if count < 1:
-        raise InputError(f"{count} items were asked for; wanted at least 1")
+    if not 1 <= count <= MOST_ITEMS:
+        raise InputError(f"{count} items were asked for; wanted 1 to {MOST_ITEMS}")
     layout = LAYOUTS[order.kind]
     _check_folder(order, root, resume=resume)
     missing: Sequence[int] = range(count)
@@ -71,7 +76,7 @@ def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
     free = shutil.disk_usage(existing).free
     if needed + SPARE_BYTES > free:
         raise DatasetError(
-            f"{len(missing)} items need about {needed / 1e9:.1f} GB and {existing} has {free / 1e9:.1f} GB free; "
+            f"{len(missing)} of {count} items need about {amount(needed)} and {existing} has {amount(free)} free; "
             "ask for fewer (-n) or smaller ones (--size), or write to another disk (-o)"
         )
     return Estimate(missing, needed, free)
@@ -96,8 +101,8 @@ def generate(
     Raises:
         OpticflowError: see `estimate`; or a file cannot be written.
     """
-    if jobs < 1:
-        raise InputError(f"{jobs} jobs were asked for; wanted at least 1")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise InputError(f"{jobs} jobs were asked for; wanted 1 to {MOST_JOBS}")
     order.world()  # refuses what cannot be made, before anything is written
     plan = estimate(order, root, count, resume=resume)
     root.mkdir(parents=True, exist_ok=True)
@@ -116,6 +121,25 @@ def generate(
             progress(done, count)
     LAYOUTS[order.kind].finish(root, count)
     return plan
+
+
+def amount(count: int) -> str:
+    """A number of bytes, as people say it: `4.2 GB`."""
+    power = min(4, max(1, (len(str(count)) - 1) // 3))
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+@contextlib.contextmanager
+def interrupts_ignored() -> Iterator[None]:
+    """Processes started here leave Ctrl-C to their parent, from their first moment on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
@@ -163,7 +187,8 @@ def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
         for job in range(jobs):
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(there, order, root, numbers[job::jobs]), daemon=True)
-            process.start()
+            with interrupts_ignored():
+                process.start()
             there.close()
             processes.append(process)
             pipes.append(here)
@@ -190,11 +215,12 @@ def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
 
 
 def _work(pipe: Connection, order: Order, root: Path, numbers: Sequence[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         for number in _make(order, root, numbers):
             pipe.send(number)
         pipe.send(None)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         return
     except (OpticflowError, OSError) as error:
         pipe.send(error)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from opticflow.io import write_image
 from opticflow.io.atomic import write_bytes
+from opticflow.scenes.chairs import length_unit
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.worlds import World
 from opticflow.shapes import Frame
@@ -22,7 +23,7 @@ PERCENTILES = (10, 50, 90, 99)
 PUBLISHED: dict[str, dict[str, float]] = {
     "chairs": {"mean": 10.5, "p10": 0.6, "p50": 4.7, "p90": 26.6, "p99": 70.7, "below_1_px": 0.13},
 }
-"""Displacements in pixels, measured on nine samples of FlyingChairs; their largest is 112 px."""
+"""Displacements in pixels of frames of 512x384, measured on nine samples of FlyingChairs; their largest is 112 px."""
 
 _DISPLACEMENT_BINS = np.concatenate([[0.0], 2.0 ** np.arange(-5, 9.01, 0.5)])
 _OCCLUSION_BINS = np.linspace(0, 1, 21)
@@ -54,6 +55,8 @@ class Report:
     objects: float
     """Seen in a first frame, on average."""
     histograms: tuple[Histogram, Histogram, Histogram]
+    published: dict[str, float] | None = None
+    """Displacement in the published set, where there is one: in pixels of this set's frames."""
 
     def as_json(self) -> dict:
         """Everything, for a file."""
@@ -61,7 +64,7 @@ class Report:
             "kind": self.kind,
             "pairs": self.pairs,
             "displacement": self.displacement,
-            "published": PUBLISHED.get(self.kind),
+            "published": self.published,
             "occluded": self.occluded,
             "objects": self.objects,
             "histograms": {
@@ -93,7 +96,9 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
     fine = np.zeros(65536, np.int64)
     total, largest, occluded, sizes = 0.0, 0.0, [], []
     counts = []
+    unit = 1.0
     for pair in pairs:
+        unit = length_unit((pair.forward.shape[0], pair.forward.shape[1]))
         length = np.hypot(pair.forward[..., 0], pair.forward[..., 1])
         total, largest = total + float(length.mean()), max(largest, float(length.max()))
         fine += np.bincount(np.minimum(length * 100, 65535).astype(np.int64).ravel(), minlength=65536)
@@ -112,7 +117,8 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
         "below_1_px": float(cumulated[99]),
     }
     values = np.arange(65536) / 100
-    published = {f"FlyingChairs {key}": value for key, value in PUBLISHED.get(kind, {}).items() if key[0] == "p"}
+    published = _published(kind, unit)
+    marks = {f"FlyingChairs {key}": value for key, value in (published or {}).items() if key[0] == "p"}
     lengths, _ = np.histogram(values, _DISPLACEMENT_BINS, weights=fine)
     return Report(
         kind=kind,
@@ -121,25 +127,33 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
         occluded=float(np.mean(occluded)),
         objects=float(np.mean(counts)),
         histograms=(
-            Histogram("displacement (px)", _DISPLACEMENT_BINS, lengths / fine.sum(), published),
+            Histogram("displacement (px)", _DISPLACEMENT_BINS, lengths / fine.sum(), marks),
             Histogram("occluded share of a frame", _OCCLUSION_BINS, _shares(occluded, _OCCLUSION_BINS), {}),
             Histogram(
                 "size of what is seen of an object (px)",
                 _SIZE_BINS,
                 _shares(sizes, _SIZE_BINS),
                 {},
-                _published_sizes(kind),
+                _published_sizes(kind, unit),
             ),
         ),
+        published=published,
     )
 
 
-def _published_sizes(kind: str) -> np.ndarray | None:
+def _published(kind: str, unit: float) -> dict[str, float] | None:
+    """Lengths grow with the frames as those of the world do; a share of pixels below a length does not."""
+    lengths = {key: value * unit for key, value in PUBLISHED.get(kind, {}).items() if key != "below_1_px"}
+    return PUBLISHED.get(kind) if unit == 1 else lengths or None
+
+
+def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
     """Of whole objects: N(200, 200) limited to 50 to 640 px; what is seen of them is smaller."""
     if kind != "chairs":
         return None
-    cumulated = [NormalDist(200, 200).cdf(edge) for edge in _SIZE_BINS]
-    cumulated = np.where(_SIZE_BINS < 50, 0.0, np.where(_SIZE_BINS > 640, 1.0, cumulated))
+    edges = _SIZE_BINS / unit
+    cumulated = [NormalDist(200, 200).cdf(edge) for edge in edges]
+    cumulated = np.where(edges < 50, 0.0, np.where(edges > 640, 1.0, cumulated))
     return np.diff(cumulated)
 
 
@@ -173,8 +187,15 @@ def draw_report(report: Report) -> Frame:
     """The three histograms below each other, with the published figures as lines."""
     panels = [_panel(histogram) for histogram in report.histograms]
     head = np.full((46, _PANEL[1], 3), 255, np.uint8)
-    figures = ", ".join(f"{key} {value:.3g}" for key, value in report.displacement.items())
-    _text(head, f"{report.kind}: {report.pairs} pairs, {100 * report.occluded:.1f} % occluded", (10, 18), 0.5)
+    lengths = {key: value for key, value in report.displacement.items() if key != "below_1_px"}
+    figures = ", ".join(f"{key} {value:.3g}" for key, value in lengths.items())
+    figures += f" px; {100 * report.displacement['below_1_px']:.1f} % of the pixels below 1 px"
+    _text(
+        head,
+        f"{report.kind}: {report.pairs} pair{'s' * (report.pairs != 1)}, {100 * report.occluded:.1f} % occluded",
+        (10, 18),
+        0.5,
+    )
     _text(head, figures, (10, 38), 0.4)
     return cv2.cvtColor(np.vstack([head, *panels]), cv2.COLOR_BGR2RGB)
 
