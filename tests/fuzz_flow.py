@@ -15,16 +15,17 @@ from opticflow.io import FLOW_FORMATS, read_flow_with_mask
 from opticflow.shapes import as_flow
 
 _FLOW = np.random.default_rng(0).integers(-999, 999, (9, 7, 2)).astype(np.float32) / 64
-_LIBPNG = r"(libpng (error|warning): .*\n)+"
+LIBPNG = r"(libpng (error|warning): .*\n)+"
+_OPENEXR = r"(<Python Stream>: \(EXR_ERR_.*\n)+"
 _KNOWN = np.random.default_rng(1).random((9, 7)) < 0.7
 
 
 def targets() -> list[Target]:
-    found = [
-        Target(suffix[1:], suffix, [known.encode(*as_flow(_FLOW, valid)) for valid in (None, _KNOWN)], _read)
-        for suffix, known in FLOW_FORMATS.items()
-        if suffix not in (".h5", ".hdf5")
-    ]
+    found = []
+    for suffix, known in FLOW_FORMATS.items():
+        if suffix not in (".h5", ".hdf5"):
+            seeds = [known.encode(*as_flow(_FLOW, valid)) for valid in (None, _KNOWN)]
+            found.append(Target(suffix[1:], suffix, seeds, _read, noise=_OPENEXR if suffix == ".exr" else ""))
     half = [known.encode_half(*as_flow(_FLOW)) for known in FLOW_FORMATS.values() if known.encode_half]
     return [
         *found,
@@ -32,8 +33,8 @@ def targets() -> list[Target]:
         Target("npz with whole checksums", ".npz", _arrays(), _read, _archive),
         Target("npy of others", ".npy", _arrays(), _read),
         Target("hdf5 of others", ".h5", [_hdf5(**options) for options in _HDF5], _read),
-        Target("png with whole checksums", ".png", _pngs(), _read, _with_checksums, _LIBPNG),
-        Target("exr in half precision", ".exr", [half[1]], _read),
+        Target("png with whole checksums", ".png", _pngs(), _read, with_checksums, LIBPNG),
+        Target("exr in half precision", ".exr", [half[1]], _read, noise=_OPENEXR),
     ]
 
 
@@ -96,7 +97,7 @@ def _pngs() -> list[bytes]:
     ]
 
 
-def _with_checksums(data: bytes) -> bytes:
+def with_checksums(data: bytes) -> bytes:
     """A PNG whose chunks have the right checksums, as far as their lengths can be followed."""
     fixed, position = bytearray(data), 8
     while position + 12 <= len(fixed):

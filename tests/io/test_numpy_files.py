@@ -6,11 +6,12 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from opticflow.errors import FormatError
-from opticflow.io import read_flow, read_flow_with_mask
+from opticflow.io import limits, read_flow, read_flow_with_mask
 
 FLOW = np.random.default_rng(0).normal(size=(5, 7, 2)).astype(np.float32)
 KNOWN = np.random.default_rng(1).random((5, 7)) < 0.5
@@ -96,12 +97,37 @@ def test_a_single_array_of_any_name(tmp_path):
     np.testing.assert_array_equal(flow, np.where(KNOWN[..., None], FLOW, 0))
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", "uv.npz", ".h5"])
+def test_reading_takes_no_more_than_is_allowed_for(tmp_path, monkeypatch, kind, suffix):
+    """With a limit a little below the memory that reading takes, the file is refused."""
+    path, flow = tmp_path / f"a{suffix}", np.random.default_rng(0).normal(size=(300, 400, 2)).astype(kind)
+    if suffix == ".npy":
+        np.save(path, flow)
+    elif suffix == ".npz":
+        np.savez(path, flow)
+    elif suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("flow", data=flow, chunks=(100, 400, 2), compression="gzip")
+    else:
+        np.savez(path, u=flow[..., 0], v=flow[..., 1])
+    read_flow(path)
+    tracemalloc.start()
+    read_flow(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    monkeypatch.setattr(limits, "_chosen", 0.95 * peak / 1e9)
+    assert "GB of memory" in refused(path)
+
+
 def test_u_and_v_apart(tmp_path):
     np.savez(tmp_path / "a.npz", u=FLOW[..., 0], v=FLOW[..., 1].astype(np.float16))
     np.testing.assert_array_equal(read_flow(tmp_path / "a.npz")[..., 0], FLOW[..., 0])
     np.testing.assert_array_equal(read_flow(tmp_path / "a.npz")[..., 1], FLOW[..., 1].astype(np.float16))
     np.savez(tmp_path / "a.npz", u=FLOW[..., 0], v=FLOW[1:, :, 1])
     assert "v of (4, 7)" in refused(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", u=FLOW[..., 0])
+    assert "wanted height x width x 2" in refused(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])

@@ -76,7 +76,8 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
     """
     if flow.dtype.itemsize <= 4:
         return
-    largest = float(np.abs(flow, where=np.isfinite(flow), out=np.zeros_like(flow)).max())
+    finite = np.isfinite(flow)
+    largest = max(float(flow.max(where=finite, initial=0)), -float(flow.min(where=finite, initial=0)))
     if largest > float(np.finfo(np.float32).max):
         raise FormatError(f"holds a flow of {largest:.4g} px, beyond float32; mark it unknown by NaN")
 

@@ -50,7 +50,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             check_flow_array(stored.shape, stored.dtype)
             if stored.nbytes > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims a flow of {stored.shape}, more than {len(data)} bytes can hold")
-            check_memory(f"a flow of {stored.shape} {stored.dtype}", 3 * stored.nbytes)
+            check_memory(f"a flow of {stored.shape} {stored.dtype}", len(data) + stored.nbytes + 9 * math.prod(stored.shape))
             _check_storage(stored, data)
             flow = stored[()]
     except FormatError:
@@ -100,7 +100,7 @@ def _check_storage(stored, data: bytes) -> None:
     if len(places) != wanted or not all(x in line for place in places for x, line in zip(place, grid, strict=True)):
         raise FormatError("has pieces (chunks) of its flow in places where none can be, and others that are missing")
     size = math.prod(stored.chunks) * stored.dtype.itemsize
-    check_memory(f"pieces (chunks) of {stored.chunks} {stored.dtype}", 2 * stored.nbytes + 2 * size)
+    check_memory(f"pieces (chunks) of {stored.chunks} {stored.dtype}", len(data) + stored.nbytes + 2 * size)
     for piece in pieces:  # HDF5 unpacks all that a piece holds, even if that is more than it claims
         if _DEFLATE in filters and DEFLATE_LIMIT * piece.size > _HARMLESS:
             packed = memoryview(data)[piece.byte_offset : piece.byte_offset + piece.size]

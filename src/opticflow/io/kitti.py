@@ -24,7 +24,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     """
     header = check_png(data)
     # 16 bit RGB, and the flow twice
-    check_memory(f"a flow of {header.width} x {header.height} pixels", header.width * header.height * 26)
+    check_memory(f"a flow of {header.width} x {header.height} pixels", len(data) + header.width * header.height * 26)
     try:
         with opencv.quiet():
             image = cv2.imdecode(np.frombuffer(header.data, np.uint8), cv2.IMREAD_UNCHANGED)

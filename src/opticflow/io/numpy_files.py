@@ -50,7 +50,8 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             sizes = {name.removesuffix(".npy"): archive.getinfo(name).file_size for name in archive.namelist()}
             wanted = _flow_members(sizes)
-            check_memory("arrays of a flow", len(data) + 3 * sum(sizes[name] for name in wanted))
+            size = sum(sizes[name] for name in wanted)
+            check_memory("arrays of a flow", len(data) + size)
             members = {name: _member(archive, name) for name in wanted}
     except FormatError:
         raise
@@ -58,7 +59,8 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
         raise FormatError(f"is not an .npz file, or is cut off: {error}") from error
     arrays = {name: _array(member) for name, member in members.items()}
     valid = arrays.pop("valid", None)
-    if "u" in arrays:
+    check_memory("arrays of a flow", len(data) + 2 * size + 9 * sum(array.size for array in arrays.values()))
+    if {"u", "v"} <= arrays.keys():
         u, v = arrays["u"], arrays["v"]
         if u.ndim != 2 or u.shape != v.shape or u.dtype.kind != "f" or v.dtype.kind != "f":
             raise FormatError(
@@ -167,5 +169,5 @@ def _array(data: bytes) -> np.ndarray:
         raise FormatError(
             f"claims an array of {shape} {dtype}, {wanted} bytes, but has {found}; it is cut off or damaged"
         )
-    check_memory(f"an array of {shape} {dtype}", 3 * wanted)
+    check_memory(f"an array of {shape} {dtype}", len(data) + 9 * math.prod(shape))  # float32 twice, and masks
     return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if by_columns else "C")
