@@ -96,6 +96,14 @@ def test_stacks_that_cannot_be_read(tmp_path):
         ImageStack(tmp_path / "d.tif")
 
 
+@pytest.mark.parametrize("place", [2**32, 2**63 - 1, 2**64 - 1])
+def test_pages_beyond_the_end(tmp_path, place):
+    contents = stack(big_tiff=True)
+    (tmp_path / "a.tif").write_bytes(contents[:8] + place.to_bytes(8, "little") + contents[16:])
+    with pytest.raises(FormatError, match=r"a\.tif is cut off or damaged"):
+        ImageStack(tmp_path / "a.tif")
+
+
 # --- cameras of fewer bits than the file has
 
 

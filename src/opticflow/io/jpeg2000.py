@@ -50,10 +50,9 @@ def check_jpeg2000(data: bytes) -> Jpeg2000:
     if width < 1 or height < 1 or not 1 <= components <= 4 or end - start < 42 + 3 * components:
         raise FormatError(f"claims {width} x {height} pixels of {components} channels; the JPEG 2000 is damaged")
     tiles = -(-(right - tile_left) // across) * -(-(bottom - tile_top) // down) if across and down else 0
+    # tiles that are not there would be black
     if not 1 <= tiles <= _MOST_TILES or len(_tiles(data, start + 2, end)) < tiles:
-        raise FormatError(
-            f"is cut off or damaged: the JPEG 2000 does not hold its {tiles} tiles"
-        )  # they would be black
+        raise FormatError(f"is cut off or damaged: the JPEG 2000 does not hold its {tiles} tiles")
     samples = {struct.unpack_from("3B", data, start + 42 + 3 * i) for i in range(components)}
     if len(samples) > 1 or not samples <= {(7, 1, 1), (15, 1, 1)}:
         raise FormatError("is a JPEG 2000 whose channels are not all of 8 or all of 16 bits; save it as .png")

@@ -48,7 +48,8 @@ def check_png(data: bytes) -> Png:
         if end > len(data):
             raise FormatError(f"is cut off or damaged: its chunk at byte {position} goes beyond the end of the file")
         critical = not kind[0] & 0x20  # lower case marks chunks that a picture can do without
-        if critical and zlib.crc32(memoryview(data)[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+        whole = zlib.crc32(memoryview(data)[position + 4 : end - 4]) == int.from_bytes(data[end - 4 : end])
+        if critical and not whole:
             raise FormatError(f"is damaged: the checksum of its chunk at byte {position} is wrong")
         if (kind == b"IHDR") != (position == len(SIGNATURE)) or (kind == b"IHDR" and length != 13):
             raise FormatError("is damaged: a PNG begins with one header of 13 bytes")
@@ -59,9 +60,9 @@ def check_png(data: bytes) -> Png:
                 raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
         if kind in (b"tEXt", b"zTXt"):
             exif = exif or _exif_in_text(kind, data[position + 8 : end - 4])
-        elif kind == b"eXIf":
+        elif kind == b"eXIf" and whole:
             exif = b"there already"
-        if not critical and kind not in _DECODED:
+        if not critical and not (kind in _DECODED and whole):
             dropped = True
         else:
             kept.append(data[position:end])

@@ -86,7 +86,7 @@ def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]
                 raise FormatError("is cut off: the TIFF ends before its list of tags")
             yield place, dict(_tags(data, order, first, entries, entry, offset, number))
             (place,) = struct.unpack_from(order + offset, data, first + entries * entry)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:  # places of 64 bits
         raise FormatError("is cut off or damaged: the TIFF refers to places beyond its end") from error
 
 
