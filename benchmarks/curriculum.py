@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from opticflow.estimator.describe import parse_size
 from opticflow.models import LearnedNetwork
 from opticflow.train import Progress, train
 from opticflow.train.checkpoint import Run
@@ -26,7 +27,6 @@ from opticflow.train.recipes import find_recipe
 from opticflow.train.sources import Folders, RecipeSources
 from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
-from opticflow.weights.describe import parse_size
 
 
 def unchanged(stage: Stage, run: Run, network: LearnedNetwork) -> int:

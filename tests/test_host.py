@@ -85,7 +85,7 @@ for suffix in ("png", "jpg", "tif"):
     write_image(Path(f"b.{suffix}"), frames[0])
     read_image(Path(f"b.{suffix}"))
     unchanged(f"a .{suffix} picture")
-from opticflow.weights.describe import describe
+from opticflow.estimator.describe import describe
 
 describe("RAFT-small", "64x64")
 unchanged("a description")

@@ -70,7 +70,7 @@ def info(
 
     Example: `opticflow models info flownetc_EPE1.766.pth`
     """
-    from opticflow.weights.describe import describe
+    from opticflow.estimator.describe import describe
 
     report = describe(name, size)
     if json:
@@ -85,7 +85,7 @@ def info(
                     if record[title]:
                         say(f"{'':<18}{title}: {', '.join(f'{key} {value}' for key, value in record[title].items())}")
         elif key == "bytes":
-            say(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32")
+            say(f"{'memory':<16}{value / 1e6:,.0f} MB at {size}, float32 on a CPU, with the program")
         elif key == "multiply_adds":
             say(f"{'multiply-adds':<16}{value / 1e9:,.1f} billion at {size}")
         else:

@@ -96,13 +96,13 @@ def train(
     import psutil
 
     from opticflow.errors import InputError
+    from opticflow.estimator.describe import parse_size
     from opticflow.estimator.memory import parse_memory
     from opticflow.estimator.precision import choose_device
     from opticflow.train import train as run_recipe
     from opticflow.train.devices import require
     from opticflow.train.recipes import find_recipe, finetune
     from opticflow.train.sources import Folders, RecipeSources
-    from opticflow.weights.describe import parse_size
 
     require()
     if steps and minutes is not None:

@@ -30,9 +30,9 @@ def coarse_flow(estimate: Pair, first: Frame, second: Frame, scale: float = HALF
         levels: that estimate starts from one at half its size in turn, and so on, so many estimates in all.
     """
     height, width = first.shape[:2]
-    size = max(1, int(width * scale)), max(1, int(height * scale))
+    (size, *smaller) = coarse_sizes(width, height, scale, levels)
     small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (first, second)]
-    if levels > 1 and min(size) * HALF >= SMALLEST:
+    if smaller:
         start = coarse_flow(estimate, small[0], small[1], HALF, levels - 1)
     else:
         start = np.zeros((size[1], size[0], 2), np.float32)
@@ -40,3 +40,10 @@ def coarse_flow(estimate: Pair, first: Frame, second: Frame, scale: float = HALF
     flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
     flow *= np.array([width / size[0], height / size[1]], np.float32)
     return flow
+
+
+def coarse_sizes(width: int, height: int, scale: float = HALF, levels: int = LEVELS) -> list[tuple[int, int]]:
+    """Widths and heights of the frames that `coarse_flow` estimates, the largest first."""
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    ends = levels <= 1 or min(size) * HALF < SMALLEST
+    return [size] if ends else [size, *coarse_sizes(*size, HALF, levels - 1)]

@@ -12,7 +12,7 @@ from torch import nn
 from opticflow.errors import InputError
 from opticflow.estimator.tiles import smallest_tile
 from opticflow.models import FlowNetwork, VariationalRefinement
-from opticflow.models.cost import peak_of_tensors
+from opticflow.models.cost import peak_of_tensors, without_volume
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 LARGEST = 2.0**60
@@ -20,6 +20,8 @@ LARGEST = 2.0**60
 _PROBE = 512
 LIBRARIES = 1.1
 """The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
+STARTED = 300_000_000
+"""Of a process that has imported PyTorch and this package."""
 FIXED = 250_000_000
 """For threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
 REFINEMENT = 200.0
@@ -53,8 +55,7 @@ def bytes_per_pixel(network: FlowNetwork) -> float:
         for module in shadow.modules():
             if hasattr(module, "iterations"):
                 module.iterations = 1  # type: ignore[assignment]
-            if hasattr(module, "form"):
-                module.form = "on-demand"  # type: ignore[assignment]
+        without_volume(shadow)
         frames = torch.empty(1, 3, _PROBE, _PROBE, device="meta")
         peak = peak_of_tensors(lambda: shadow(frames, frames))
     return LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2
@@ -71,6 +72,18 @@ def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int)
     """
     within = math.ceil(pixels * bytes_per_pixel(network))
     return psutil.Process().memory_info().rss + FIXED + EDGE * height * width + within
+
+
+def memory_of_process(network: FlowNetwork, height: int, width: int) -> int:
+    """Bytes that a process of its own takes at its peak to estimate whole pairs of this size in float32 on a CPU.
+
+    Args:
+        network: what will run; its weights need no contents.
+        height: of the frames.
+        width: of the frames.
+    """
+    weights = sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
+    return STARTED + weights + FIXED + math.ceil(height * width * (EDGE + bytes_per_pixel(network)))
 
 
 def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:

@@ -22,7 +22,8 @@ class Cost:
 
     parameters: int
     multiply_adds: int
-    """Of convolutions and matrix products; sampling and element-wise work is not counted."""
+    """Of convolutions and matrix products; sampling, RAFT's products that are computed when they are looked at, and
+    element-wise work are not counted."""
     memory: int
     """Bytes: the weights and the most that tensors take at once. What PyTorch and its libraries take besides, for
     themselves and within a convolution, comes on top."""
@@ -66,7 +67,7 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
         width: of the frames.
     """
     with process_left_alone(), torch.device("meta"), torch.inference_mode():
-        network = build().to("meta").eval()
+        network = without_volume(build().to("meta").eval())
         parameters = sum(parameter.numel() for parameter in network.parameters())
         weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
         sides = (-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width))
@@ -74,6 +75,15 @@ def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
         with FlopCounterMode(display=False) as operations:
             peak = peak_of_tensors(lambda: network(frames, frames))
     return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + peak)
+
+
+def without_volume(network: FlowNetwork) -> FlowNetwork:
+    """The network, set to compute RAFT's correlations on demand, as a CPU does; without contents it would take the
+    plain form, whose volume of all pairs is never held there."""
+    for module in network.modules():
+        if hasattr(module, "form"):
+            module.form = "on-demand"  # type: ignore[assignment]
+    return network
 
 
 def peak_of_tensors(run: Callable[[], object]) -> int:

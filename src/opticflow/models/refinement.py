@@ -11,6 +11,9 @@ from opticflow.shapes import Flow, Frames
 
 PASSES = 5
 """FlowNet iterates 20 times from a quarter of the size up, then 5 times at full size, which the start has here."""
+MULTIPLY_ADDS = PASSES * 5 * 230
+"""For each pixel, about: in each pass OpenCV linearises five times (130) and then relaxes both components five times
+(20 each time)."""
 
 
 class VariationalRefinement(FlowNetwork):

@@ -4,17 +4,23 @@ import re
 from functools import partial
 from typing import Any
 
+import torch
+
 from opticflow.errors import InputError
-from opticflow.models import build
+from opticflow.estimator.coarse import coarse_sizes
+from opticflow.estimator.memory import memory_of_process
+from opticflow.models import VariationalRefinement, build
 from opticflow.models.cost import measure
-from opticflow.weights import as_file, find_records, is_learned, read_checkpoint
+from opticflow.models.refinement import MULTIPLY_ADDS
+from opticflow.weights import as_file, find_records, is_learned, read_checkpoint, usual_settings
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
 """Of a weight set."""
 
 
 def describe(name_or_file: str, size: str) -> dict[str, Any]:
-    """A report, ready for JSON.
+    """A report, ready for JSON. Its `multiply_adds` and `bytes` are of an estimate as `load` makes it, in float32 on a
+    CPU: with a coarse start and with refinement where the weights are best used so. `bytes` is the peak of a process.
 
     Args:
         name_or_file: NETWORK, NETWORK.TAG or a checkpoint file.
@@ -44,12 +50,22 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
             "name": name_or_file,
             "weights": [{key: getattr(record, key) for key in KEYS} for record in known],
         }
+    usual = usual_settings(name_or_file)
+    if usual.get("iterations"):
+        options = {**options, "iterations": usual["iterations"]}
     if is_learned(network):
-        cost = measure(partial(build, network, **options), height, width)
-        report |= {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds, "bytes": cost.memory}
+        make = partial(build, network, **options)
+        sizes = [(width, height), *(coarse_sizes(width, height) if usual.get("coarse_start") else [])]
+        costs = [measure(make, rows, columns) for columns, rows in sizes]
+        work = sum(cost.multiply_adds for cost in costs)
+        work += MULTIPLY_ADDS * width * height if usual.get("refine") else 0
+        report |= {"parameters": costs[0].parameters, "multiply_adds": work}
     else:
         report |= {"parameters": 0}
-    return report
+    with torch.device("meta" if is_learned(network) else "cpu"):
+        method = build(network, **options)
+    method = VariationalRefinement(method) if usual.get("refine") else method
+    return {**report, "bytes": memory_of_process(method, height, width)}
 
 
 def parse_size(size: str) -> tuple[int, int]:
