@@ -50,7 +50,9 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             check_flow_array(stored.shape, stored.dtype)
             if stored.nbytes > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims a flow of {stored.shape}, more than {len(data)} bytes can hold")
-            check_memory(f"a flow of {stored.shape} {stored.dtype}", len(data) + stored.nbytes + 9 * math.prod(stored.shape))
+            check_memory(
+                f"a flow of {stored.shape} {stored.dtype}", len(data) + stored.nbytes + 9 * math.prod(stored.shape)
+            )
             _check_storage(stored, data)
             flow = stored[()]
     except FormatError:
