@@ -1,12 +1,32 @@
 """How much memory reading a file may take: the limit, and that no reader takes more than it says."""
 
 import os
+import struct
+import tracemalloc
+import zlib
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from opticflow.errors import FormatError, InputError
-from opticflow.io import limits, read_flow, read_image, write_flow
+from opticflow.io import (
+    IMAGE_SUFFIXES,
+    contents,
+    exr,
+    hdf5,
+    image_files,
+    kitti,
+    limits,
+    middlebury,
+    numpy_files,
+    pfm,
+    pnm,
+    read_flow,
+    read_image,
+    write_flow,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +50,7 @@ def test_the_limit_is_set_by_variable_and_from_python(monkeypatch):
         limits.set_read_limit(float("nan"))
 
 
-@pytest.mark.parametrize("suffix", [".flo", ".pfm", ".npz", ".npy", ".flo5"])
+@pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz", ".npy", ".flo5", ".exr"])
 def test_flow_over_the_limit_is_refused(tmp_path, suffix):
     path, flow = tmp_path / f"a{suffix}", np.zeros((300, 200, 2), np.float32)
     write_flow(path, flow)
@@ -38,6 +58,76 @@ def test_flow_over_the_limit_is_refused(tmp_path, suffix):
     limits.set_read_limit(1e-3)
     with pytest.raises(FormatError, match=rf"a\{suffix} .*(bytes|pixels|array|flow).*GB.*{limits.VARIABLE}"):
         read_flow(path)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_pictures_over_the_limit_are_refused(tmp_path, suffix):
+    path, picture = tmp_path / f"a{suffix}", np.full((500, 600, 3), 90, np.uint8)
+    if suffix == ".pfm":
+        path.write_bytes(b"PF\n600 500\n-1\n" + bytes(12 * picture[..., 0].size))
+    elif suffix == ".exr":
+        write_flow(path, np.zeros((500, 600, 2), np.float32))
+    else:
+        Image.fromarray(picture).save(path, "PPM" if suffix in (".pgm", ".pbm", ".pnm") else None)
+    if suffix != ".exr":  # there it is a flow, without a blue channel
+        assert read_image(path).shape == picture.shape
+    limits.set_read_limit(1.2e-3)
+    with pytest.raises(FormatError, match=rf"a\{suffix} .*GB.*{limits.VARIABLE}|not B"):
+        read_image(path)
+
+
+def peak_memory(path, read) -> int:
+    """Bytes that reading takes at most at once, without what codecs take and give back below Python."""
+    tracemalloc.start()
+    read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("suffix", [".flo", ".png", ".pfm", ".npz", ".npy", ".flo5", ".exr"])
+def test_reading_flow_takes_no_more_than_is_allowed_for(tmp_path, suffix, monkeypatch):
+    path, asked = tmp_path / f"a{suffix}", []
+    write_flow(path, np.random.default_rng(0).normal(size=(700, 600, 2)).astype(np.float32))
+    for module in (contents, exr, hdf5, kitti, middlebury, numpy_files, pfm):
+        monkeypatch.setattr(module, "check_memory", lambda what, needed: asked.append(needed))
+    peak = peak_memory(path, read_flow)
+    assert peak < 1.1 * max(asked) < 2 * peak
+
+
+@pytest.mark.parametrize(
+    "suffix", [".png", ".jpg", ".bmp", ".tif", ".webp", ".ppm", ".16.png", ".16.tif", ".float.tif"]
+)
+def test_reading_a_picture_takes_no_more_than_is_allowed_for(tmp_path, suffix, monkeypatch):
+    path, asked = tmp_path / f"a{suffix}", []
+    picture = np.random.default_rng(0).integers(0, 256, (1400, 600, 3), np.uint8)
+    if "16" in suffix:
+        picture = picture.astype(np.uint16) * 257
+    elif "float" in suffix:
+        picture = (picture / 255).astype(np.float32)
+    cv2.imwrite(str(path), picture)
+    for module in (contents, image_files, pnm):
+        monkeypatch.setattr(module, "check_memory", lambda what, needed: asked.append(needed))
+    assert peak_memory(path, read_image) < 1.15 * max(asked)
+
+
+def test_a_small_file_of_a_huge_picture_is_refused(tmp_path):
+    """The checks of a PNG all hold: it is one colour, and packs a thousand to one."""
+    rows = 14000
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    packer, block = zlib.compressobj(9), bytes(rows * 60)
+    first, again = (packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    packed = first + 1399 * again + packer.flush()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", rows, rows, 16, 2, 0, 0, 0))
+    contents = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(contents)
+    assert len(contents) < 1_300_000
+    for read in (read_flow, read_image):
+        with pytest.raises(FormatError, match=r"14000 x 14000 pixels, which takes .* GB"):
+            read(tmp_path / "a.png")
 
 
 def test_what_never_ends_is_not_read(tmp_path):
