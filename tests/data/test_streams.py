@@ -164,3 +164,21 @@ def test_workers_end_with_a_process_that_is_killed(tmp_path):
     process.kill()
     process.communicate()
     assert workers and psutil.wait_procs(workers, timeout=30)[1] == []
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_script_without_a_guard_is_told_of_it(tmp_path, guarded):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import sys
+sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}
+from test_streams import stream
+if __name__ == "__main__" or {not guarded}:
+    next(stream(workers=1).batches())
+    print("begun")
+"""
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0, "begun" in done.stdout) == (guarded, guarded), done.stderr
+    assert guarded or 'outside of `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]

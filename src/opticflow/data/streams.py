@@ -162,14 +162,16 @@ class TrainingStream:
             multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
         )
         ready = iter(loader)
+        why = 'out of memory perhaps, or as a script starts it outside of `if __name__ == "__main__":`'
         while True:
             try:
                 stacked = next(ready)
             except RuntimeError as error:
                 raise DatasetError(
-                    f"a process that prepares samples has died, out of memory perhaps ({error}); resume with fewer "
-                    "workers or a smaller pool"
+                    f"a process that prepares samples has died, {why} ({error}); resume with fewer workers or a "
+                    "smaller pool"
                 ) from error
+            why = "out of memory perhaps"
             if isinstance(stacked, DatasetError):
                 raise stacked
             if slots:
