@@ -37,6 +37,15 @@ def test_the_suffix_of_a_pair_chooses_the_format(pictures, tmp_path, opticflow_c
     np.testing.assert_allclose(np.median(flow, (0, 1)), (2, 1), atol=0.1)
 
 
+def test_a_name_that_nobody_gave_replaces_nothing(pictures, tmp_path, opticflow_command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frame1.flo").write_bytes(b"mine")
+    code, _, err = opticflow_command("estimate", *pictures, "--model", "DIS")
+    assert code == 2 and "frame1.flo is there already" in err and (tmp_path / "frame1.flo").read_bytes() == b"mine"
+    assert opticflow_command("estimate", *pictures, "--model", "DIS", "--overwrite")[0] == 0
+    assert opticflow.read_flow("frame1.flo").shape == (48, 64, 2)
+
+
 def test_both_directions_and_half_precision_of_a_pair(pictures, tmp_path, opticflow_command):
     switches = ["--backward", "--half", "--model", "DIS"]
     assert opticflow_command("estimate", *pictures, "-o", tmp_path / "f.npz", *switches)[0] == 0
@@ -114,6 +123,7 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "exists": [folder / "one.mp4", "-o", folder / "file"],
         "wanted a factor": [first, first, "--scale", "0"],
         "is read, and would be written to": [first, second, "-o", first],
+        "is a clip of its own": [folder, folder],
         "--step is for clips": [first, first, "--step", "3"],
         "wanted pixels above 0": [first, folder / "b.png", "-o", "o", "--save", "color", "--max-flow", "-3"],
         "--max-flow is for pictures": [first, first, "-o", "f.flo", "--max-flow", "3"],
@@ -147,6 +157,7 @@ def bad_inputs(folder: Path) -> dict[str, list]:
         "exists",
         "wanted a factor",
         "is read, and would be written to",
+        "is a clip of its own",
         "--step is for clips",
         "wanted pixels above 0",
         "--max-flow is for pictures",

@@ -12,7 +12,7 @@ import pytest
 import opticflow
 from clips import write_clip
 from opticflow.errors import InputError, OpticflowError, VideoError
-from opticflow.video import open_clip
+from opticflow.video import ClipOptions, open_clip, run_clip_to_video
 from pictures import moving
 
 FRAMES = moving(48, 64, 8)
@@ -113,6 +113,8 @@ def test_names_that_look_like_addresses(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "12:30:45.mp4", FRAMES)
     assert len(list(open_clip("12:30:45.mp4").frames())) == 8
+    run_clip_to_video(open_clip("12:30:45.mp4"), opticflow.load("DIS"), Path("take:2.mp4"), ClipOptions(), settings={})
+    assert sum(1 for _ in opticflow.read_video(tmp_path / "take:2.mp4")) == 7
 
 
 def damage(path: Path, first: int, last: int) -> Path:
@@ -192,6 +194,28 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
     ]:
         with pytest.raises(OpticflowError, match=words):
             open_clip(path)
+
+
+def test_a_tiff_of_several_pages_is_a_clip(tmp_path):
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [frame[..., ::-1] for frame in FRAMES])
+    clip = open_clip(tmp_path / "a.tif")
+    assert clip.count == 8
+    for frame, wanted in zip(clip.frames(), FRAMES, strict=True):
+        assert np.array_equal(frame.image, wanted) and frame.name == f"{frame.index:06d}"
+    assert positions(clip, FRAMES, 3, step=2) == [1, 2, 4]
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:-4000])
+    with pytest.raises(VideoError, match=r"a\.tif"):
+        list(open_clip(tmp_path / "a.tif").frames())
+
+
+def test_excerpts_are_of_one_size(tmp_path, monkeypatch):
+    monkeypatch.setattr("opticflow.video.clip.UNKNOWN_SPACING", 1)
+    for number, size in enumerate((48, 64)):
+        write_clip(tmp_path / f"{number}.h264", moving(size, size, 5))
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join((tmp_path / f"{number}.h264").read_bytes() for number in range(2)))
+    shapes = [(first.shape, second.shape) for first, second in open_clip(both).excerpts(12, 1)]
+    assert len(shapes) == 4 and len({*shapes}) == 2 and all(first == second for first, second in shapes)
 
 
 def test_several_clips_are_refused_as_such(tmp_path):

@@ -74,7 +74,7 @@ def estimate(
     half: Annotated[bool, typer.Option("--half", help="Store .npz in half precision.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Take away what an earlier run wrote into the folder, and begin anew.")
+        bool, typer.Option("--overwrite", help="Take away what an earlier run wrote, and begin anew.")
     ] = False,
     skip_broken: Annotated[
         bool,
@@ -127,7 +127,7 @@ def estimate(
         "skip_broken": skip_broken,
     }
     if len(sources) == 2 and save is None and (output is None or output.suffix) and not resume:
-        summary = _estimate_pair(estimator, sources, output, options)
+        summary = _estimate_pair(estimator, sources, output, options, overwrite)
     else:
         summary = _estimate_clip(
             estimator, sources, output, save, settings, options, resume, overwrite, quiet=quiet or json
@@ -138,7 +138,9 @@ def estimate(
         _report({**summary, "backward": backward})
 
 
-def _estimate_pair(estimator, sources: list[Path], output: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+def _estimate_pair(
+    estimator, sources: list[Path], output: Path | None, options: dict[str, Any], overwrite: bool
+) -> dict[str, Any]:
     from opticflow.errors import InputError
     from opticflow.video import ClipOptions
     from opticflow.video.pair import run_pair
@@ -149,7 +151,10 @@ def _estimate_pair(estimator, sources: list[Path], output: Path | None, options:
             raise InputError(f"--{name.replace('_', '-')} is for clips; leave it out for two pictures")
     ClipOptions(**{**options, "half": False, "max_flow": None})
     kept = {name: options[name] for name in ("backward", "half", "max_flow")}
-    report = run_pair(sources[0], sources[1], estimator, output or Path(f"{sources[0].stem}.flo"), **kept)
+    target = output or Path(f"{sources[0].stem}.flo")
+    if output is None and target.exists() and not overwrite:
+        raise InputError(f"{target} is there already; add --overwrite to replace it, or name the output with -o")
+    report = run_pair(sources[0], sources[1], estimator, target, **kept)
     return {"pairs": 1, "computed": 1, **vars(report)}
 
 

@@ -15,11 +15,12 @@ import av.error
 import numpy as np
 
 from opticflow.errors import FormatError, InputError, VideoError
-from opticflow.io import IMAGE_SUFFIXES, VIDEO_SUFFIXES, list_image_files, read_image
+from opticflow.io import IMAGE_SUFFIXES, VIDEO_SUFFIXES, ImageStack, list_image_files, read_image
 from opticflow.io.folders import list_files
 from opticflow.io.limits import check_memory, read_limit
 from opticflow.shapes import Frame
 
+STACK_SUFFIXES = (".tif", ".tiff")
 LOST = np.zeros((0, 0, 3), np.uint8)
 MOST_ERRORS = 1000
 """Errors one after the other, after which a video is given up."""
@@ -102,7 +103,7 @@ class Clip(ABC):
 
 
 def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
-    """A video file, a folder of pictures in natural order (2 before 10), or a list of pictures.
+    """A video file, a TIFF of several pages, a folder of pictures in natural order (2 before 10), or a list of them.
 
     Raises:
         VideoError: missing, or no video.
@@ -110,9 +111,7 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
     """
     if isinstance(source, Sequence) and not isinstance(source, str):
         paths = [Path(path) for path in source]
-        for path in paths:
-            if path.suffix.lower() in VIDEO_SUFFIXES or path.is_dir():
-                raise InputError(f"{path} is a clip of its own, and one is taken at a time; a list is one of pictures")
+        refuse_clips(paths)
         return PictureClip(paths, name="frames")
     if not isinstance(source, str | Path):
         raise InputError(f"a clip is a file, a folder or a list of pictures, not {type(source).__name__}")
@@ -123,7 +122,18 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
         return PictureClip(list_image_files(path), name=path.resolve().name)
     if not path.exists():
         raise VideoError(f"there is no file or folder {path}")
-    return VideoClip(path)
+    return StackClip(path) if path.suffix.lower() in STACK_SUFFIXES else VideoClip(path)
+
+
+def refuse_clips(pictures: Sequence[Path]) -> None:
+    """See that these are pictures.
+
+    Raises:
+        InputError: one is a video or a folder.
+    """
+    for path in pictures:
+        if path.suffix.lower() in VIDEO_SUFFIXES or path.is_dir():
+            raise InputError(f"{path} is a clip of its own, and one is taken at a time; a list is one of pictures")
 
 
 def read_video(source: str | Path, *, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[Frame]:
@@ -151,10 +161,13 @@ class PictureClip(Clip):
     def __init__(self, paths: Sequence[Path], *, name: str):
         self.sources = list(paths)
         self.name = name
-        self.count = len(self.sources)
+        self.count = len(self)
         self.rate = Fraction(25)
         stems = [path.stem for path in self.sources]
         self._names = stems if len(set(stems)) == len(stems) else [f"{i:06d}" for i in range(len(stems))]
+
+    def __len__(self) -> int:
+        return len(self.sources)
 
     def frame_name(self, index: int) -> str:
         return self._names[index]
@@ -166,19 +179,18 @@ class PictureClip(Clip):
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
     ) -> Iterator[ClipFrame]:
         shape = None
-        for index in range(len(self.sources))[start:end:step]:
-            path = self.sources[index]
+        for index in range(len(self))[start:end:step]:
             try:
-                image = read_image(path)
+                image = self._read(index)
             except (FormatError, InputError) as error:
                 if skip_broken:
                     yield ClipFrame(index, self.frame_name(index), float(index / self.rate), LOST, lost=True)
                     continue
-                raise VideoError(f"frame {index} ({path.name}) cannot be read: {error}") from error
+                raise VideoError(f"frame {index} ({self._of(index)}) cannot be read: {error}") from error
             if shape is not None and image.shape != shape:
                 raise VideoError(
-                    f"frame {index} ({path.name}) is {_size(image.shape)} and those before it are {_size(shape)}; "
-                    "frames must be of one size"
+                    f"frame {index} ({self._of(index)}) is {_size(image.shape)} and those before it are "
+                    f"{_size(shape)}; frames must be of one size"
                 )
             shape = image.shape
             yield ClipFrame(index, self.frame_name(index), float(index / self.rate), image)
@@ -186,12 +198,49 @@ class PictureClip(Clip):
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        last = min(len(self.sources), end or len(self.sources)) - 1 - step
+        last = min(len(self), end or len(self)) - 1 - step
         for index in _spread(start, last, places):
             with contextlib.suppress(FormatError, InputError):
-                pair = read_image(self.sources[index]), read_image(self.sources[index + step])
+                pair = self._read(index), self._read(index + step)
                 if pair[0].shape == pair[1].shape:
                     yield pair
+
+    def _read(self, index: int) -> Frame:
+        return read_image(self.sources[index])
+
+    def _of(self, index: int) -> str:
+        """Where a frame is from, for messages."""
+        return self.sources[index].name
+
+
+class StackClip(PictureClip):
+    """A TIFF of several pages, each a frame, at 25 frames per second: what microscopes and PIV cameras write."""
+
+    def __init__(self, path: Path):
+        """
+        Raises:
+            VideoError: no TIFF, or a damaged one.
+        """
+        try:
+            self._pages = ImageStack(path)
+        except (FormatError, InputError) as error:
+            raise VideoError(str(error)) from error
+        super().__init__([path], name=path.stem)
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def frame_name(self, index: int) -> str:
+        return f"{index:06d}"
+
+    def stamp(self, index: int) -> str:
+        return _stamp(self.sources[0])
+
+    def _read(self, index: int) -> Frame:
+        return self._pages.read(index)
+
+    def _of(self, index: int) -> str:
+        return f"page {index + 1} of {self.sources[0].name}"
 
 
 class VideoClip(Clip):
@@ -276,7 +325,9 @@ class VideoClip(Clip):
                     second = first
                     for _ in range(step):
                         second, here = next(decoded), here + 1
-                    yield _upright(first), _upright(second)
+                    pair = _upright(first), _upright(second)
+                    if pair[0].shape == pair[1].shape:
+                        yield pair
                 except (av.error.FFmpegError, ValueError, StopIteration):
                     if not known:
                         return

@@ -7,6 +7,7 @@ from pathlib import Path
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image, write_mask
+from opticflow.video.clip import refuse_clips
 from opticflow.visualize import flow_to_image
 from opticflow.visualize.colors import flow_limit
 
@@ -48,10 +49,11 @@ def run_pair(
         max_flow: the length, in pixels, that is painted in full colour, for a picture; the longest if None.
 
     Raises:
-        InputError: a suffix of no format, options that it has no use for, an output that is read, or frames of
-            different sizes.
+        InputError: a clip in place of a picture, a suffix of no format, options that it has no use for, an output that
+            is read, or frames of different sizes.
         FormatError: a file that cannot be read or written.
     """
+    refuse_clips((first, second))
     if output.suffix.lower() not in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES):
         known = ", ".join(dict.fromkeys((*FLOW_SUFFIXES, *IMAGE_SUFFIXES)))
         raise InputError(f"{output} has the suffix of no flow format and no picture; wanted one of {known}")

@@ -117,7 +117,7 @@ def join_videos(parts: Sequence[Path], path: Path) -> None:
             with av.open(str(temporary), "w", format="mp4") as target:
                 stream = None
                 for part in (part for part in parts if part.stat().st_size):  # all pairs of one may be left out
-                    with av.open(str(part)) as source:
+                    with av.open(str(part.absolute())) as source:
                         if stream is None:
                             stream = target.add_stream_from_template(source.streams.video[0])
                         for packet in source.demux(video=0):
