@@ -93,6 +93,15 @@ def test_names_differ_and_leftovers_go(tmp_path):
         first.touch(), second.touch()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no permissions")
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    (tmp_path / "usual").touch()
+    with atomic_path(tmp_path / "a") as temporary:
+        temporary.unlink()
+        os.close(os.open(temporary, os.O_CREAT, 0o600))
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_errors_about_other_files_are_not_ours(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.flo"):
         (tmp_path / "other").read_bytes()

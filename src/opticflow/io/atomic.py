@@ -33,7 +33,9 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
     temporary = target.with_name(f".{target.name}.{random}.part{target.suffix if keep_suffix else ''}")
     try:
         os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # as the user's mask has it: some libraries put a file of their own in its place
         temporary.replace(target)
     except BaseException as error:
         _remove(temporary)
