@@ -343,6 +343,8 @@ class VideoClip(Clip):
             if not container.streams.video:
                 raise VideoError(f"{self.path} has no video stream")
             codec = container.streams.video[0].codec_context
+            if codec is None:
+                raise VideoError(f"{self.path} is coded in a way that cannot be decoded here")
             try:
                 check_memory(
                     f"frames of {codec.width} x {codec.height} pixels", codec.width * codec.height * BYTES_PER_PIXEL
