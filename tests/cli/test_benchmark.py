@@ -20,7 +20,13 @@ def test_models_are_measured_and_written(opticflow_command, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["RAFT-smal"], "RAFT-small"), (["DIS", "--size", "64by48"], "size"), (["DIS", "--precision", "int8"], "int8")],
+    [
+        (["RAFT-smal"], "RAFT-small"),
+        (["DIS", "--size", "64by48"], "size"),
+        (["DIS", "--size", f"{10**30}x48"], "is no size"),
+        (["DIS", "--precision", "int8"], "int8"),
+        (["generate", "chairs", "--pairs", "0"], "--pairs"),
+    ],
 )
 def test_what_cannot_be_measured_is_one_line(opticflow_command, arguments, said):
     code, _, error = opticflow_command("benchmark", *arguments)

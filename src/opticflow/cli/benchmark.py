@@ -178,7 +178,7 @@ def benchmark_generate(
     kinds: Annotated[
         list[str] | None, typer.Argument(help="Worlds; all if none is named.", metavar="[KIND...]")
     ] = None,
-    pairs: Annotated[int, typer.Option(help="How many pairs a round makes.")] = 50,
+    pairs: Annotated[int, typer.Option(help="How many pairs a round makes.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Pairs per second and core of each synthetic world, at its own size; frames of sequences where it makes those.
@@ -222,6 +222,6 @@ def _size(size: str) -> tuple[int, int]:
     from opticflow.errors import InputError
 
     width, _, height = size.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise InputError(f"{size!r} is no size; wanted width x height in pixels, as 1024x436")
+    if not (width.isdecimal() and height.isdecimal() and 0 < int(width) < 10**5 and 0 < int(height) < 10**5):
+        raise InputError(f"{size!r} is no size; wanted width x height in pixels, as 1024x436, below 100,000 each")
     return int(width), int(height)
