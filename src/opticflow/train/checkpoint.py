@@ -34,6 +34,7 @@ import opticflow
 from opticflow.errors import InputError, OpticflowError, TrainingError, WeightsError
 from opticflow.io import make_folder
 from opticflow.io.atomic import write_bytes
+from opticflow.io.contents import one_line
 from opticflow.models import LearnedNetwork
 from opticflow.train.averaging import WeightAverage
 from opticflow.train.parts import read_parts, write_parts
@@ -337,7 +338,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {str(error).splitlines()[0][:160]}; {DAMAGED}") from error
+        raise InputError(f"{path} is damaged: {one_line(error)}; {DAMAGED}") from error
     if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: it holds {reprlib.repr(record)}, no record; {DAMAGED}")
     return record
@@ -406,9 +407,9 @@ def _difference(found: Any, wanted: Any, path: str = "") -> str:
         for index, (theirs, ours) in enumerate(zip(found, wanted, strict=True)):
             if theirs != ours:
                 return _difference(theirs, ours, f"{path}[{index}]")
-    return f"{path or 'value'} is {_brief(found)}, and {_brief(wanted)} was asked for"
+    return f"{one_line(ValueError(path)) or 'value'} is {_brief(found)}, and {_brief(wanted)} was asked for"
 
 
 def _brief(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 400 else f"{text[:400]}..."
+    return text if len(text) <= 150 else f"{text[:150]}..."

@@ -1,6 +1,7 @@
 """What a run writes down: a table, and the same curves and pictures of flow for TensorBoard."""
 
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _kept(table: Path, stage: str, step: int) -> list[str]:
         for line, cell in zip(lines, cells, strict=True)
         if line.endswith("\n")
         and len(cell) == len(COLUMNS)
-        and cell[1].isdecimal()
+        and re.fullmatch(r"[0-9]{1,18}", cell[1])
         and (cell[0] != stage or int(cell[1]) <= step)
     ]
     return [header, *kept]

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from opticflow.errors import WeightsError
+from opticflow.io.contents import one_line
 
 HEADERS = 200
 """Bytes that the description of a tensor takes in a file, at most."""
@@ -72,8 +73,7 @@ def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
                     name, _, place = key.partition("\n")
                     pieces.setdefault(name, {})[int(place)] = file.get_tensor(key)
         except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
-            reason = str(error).splitlines()[0][:160]
-            raise WeightsError(f"{path}: the state of a training run cannot be read ({reason})") from error
+            raise WeightsError(f"{path}: the state of a training run cannot be read ({one_line(error)})") from error
     try:
         return {name: torch.cat([pieces[name][i] for i in sorted(pieces[name])]).view(shapes[name]) for name in shapes}
     except (KeyError, TypeError, RuntimeError) as error:

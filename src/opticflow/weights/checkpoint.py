@@ -16,6 +16,7 @@ from torch import Tensor
 
 from opticflow.errors import FormatError, InputError, WeightsError
 from opticflow.io.atomic import atomic_path
+from opticflow.io.contents import one_line
 from opticflow.models import MODELS, FlowNetwork, build
 from opticflow.weights.layouts import LAYOUTS, Layout, Rules
 from opticflow.weights.reading import listed, read_tensors
@@ -125,7 +126,7 @@ def _ours(tensors: dict[str, Tensor], notes: Mapping[str, str], path: Path) -> C
     try:
         options = json.loads(notes.get("options", "{}"))
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: the options in its header are not JSON ({error})") from error
+        raise WeightsError(f"{path}: the options in its header are not JSON ({one_line(error)})") from error
     if not isinstance(options, dict):
         raise WeightsError(f"{path}: the options in its header are {reprlib.repr(options)}; wanted names with values")
     return Checkpoint(**known, options=options, tensors=tensors)
@@ -173,8 +174,8 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         with torch.device("meta"):
             wanted = build(found.network, **found.options).state_dict()
     except (InputError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        options, reason = reprlib.repr(found.options), str(error).partition("\n")[0][:300]
-        raise WeightsError(f"{path}: says it is for {found.network!r} with {options}: {reason}") from error
+        options = reprlib.repr(found.options)
+        raise WeightsError(f"{path}: says it is for {found.network!r} with {options}: {one_line(error)}") from error
     missing = [name for name in wanted if name not in found.tensors]
     unexpected = [original.get(name, name) for name in found.tensors if name not in wanted]
     misshapen = [
@@ -198,7 +199,9 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         if names
     ]
     if faults:
-        raise WeightsError(f"{path}: does not fit {found.network} ({found.source[:100]}): {'; '.join(faults)}")
+        raise WeightsError(
+            f"{path}: does not fit {found.network} ({one_line(ValueError(found.source[:60]))}): {'; '.join(faults)}"
+        )
 
 
 def _check_options(found: Checkpoint) -> None:

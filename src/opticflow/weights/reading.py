@@ -18,6 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from opticflow.errors import FormatError, WeightsError
+from opticflow.io.contents import one_line
 from opticflow.io.limits import check_memory, read_limit
 
 _NESTS = ("state_dict", "model_state_dict", "model")
@@ -126,10 +127,11 @@ def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[di
     return tensors, {}
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """Some of the names, each in brief, for a message."""
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Some of the names, each in brief and printable, for a message."""
     names = list(names)
-    brief = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:most]]
+    brief = [name if len(name) <= 60 else f"{name[:60]}..." for name in names[:most]]
+    brief = [name if name.isprintable() else ascii(name) for name in brief]
     return ", ".join(brief) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -167,9 +169,8 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
                 f"{path}: refused: loading it would run code (the pickle wants {listed(map(repr, calls), 3)}); nothing "
                 "was run. Save the state dict alone: torch.save(network.state_dict(), file)"
             ) from error
-        reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0][:160]
         raise WeightsError(
-            f"{path}: not a checkpoint that can be read without running code ({reason or 'damaged'}). Save the state "
+            f"{path}: not a checkpoint that can be read without running code ({_first_line(error)}). Save the state "
             "dict alone, by torch.save(network.state_dict(), file)"
         ) from error
     except Exception as error:  # of PyTorch and what it reads with, for a file that may hold anything
@@ -229,7 +230,9 @@ def _calls(path: Path) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    """What an error says first; those of PyTorch go on with advice that is not for this program."""
+    reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+    return one_line(ValueError(reason[:160])) or type(error).__name__
 
 
 def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor]:
