@@ -199,6 +199,8 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
         if names
     ]
     if faults:
+        said = "; ".join(faults)
+        said = said if len(said) <= 450 else f"{said[:450]}..."
         raise WeightsError(
             f"{path}: does not fit {found.network} ({one_line(ValueError(found.source[:60]))}): {'; '.join(faults)}"
         )

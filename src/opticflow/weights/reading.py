@@ -130,7 +130,7 @@ def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[di
 def listed(names: Iterable[str], most: int = 4) -> str:
     """Some of the names, each in brief and printable, for a message."""
     names = list(names)
-    brief = [name if len(name) <= 60 else f"{name[:60]}..." for name in names[:most]]
+    brief = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:most]]
     brief = [name if name.isprintable() else ascii(name) for name in brief]
     return ", ".join(brief) + (f" and {len(names) - most} more" if len(names) > most else "")
 
