@@ -40,8 +40,8 @@ def test_the_stages_follow_each_other(tmp_path, options, pairs, encoded):
     clip = open_clip(write_clip(tmp_path / "clip.mp4", moving(32, 48, 6)))
     read = clip.frames
 
-    def slowly(*where):
-        for frame in read(*where):
+    def slowly(*where, **how):
+        for frame in read(*where, **how):
             time.sleep(0.05)
             yield frame
 

@@ -24,6 +24,7 @@ import numpy as np
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, make_folder
+from opticflow.io.atomic import remove_unfinished
 from opticflow.io.locks import only_one
 from opticflow.io.prefetch import Behind, Prefetch
 from opticflow.shapes import Frame
@@ -199,6 +200,7 @@ def _run(
     progress: Callable[[int, int | None], None],
 ) -> RunReport:
     begun = time.perf_counter()
+    remove_unfinished(folder, {RECORD})
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
     del settings["skip_broken"]  # what comes before a broken frame is the same
@@ -217,7 +219,7 @@ def _run(
         )
     else:
         earlier.refuse_other(settings)
-        names = _names(clip, options, range(earlier.pairs_done + 1, total or 0))
+        names = _names(clip, options, range(earlier.written + 1, total or 0))
         files.refuse_in_the_way(names)
         files.remove_unfinished(next(_names(clip, options, range(earlier.pairs_done, earlier.pairs_done + 1)), ""))
     max_flow = (options.max_flow or measure_max_flow(clip, options)) if options.painted else None
@@ -436,7 +438,7 @@ def _remove_run(state: RunState, clip: Clip) -> None:
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{state.path} is damaged; choose another folder") from error
     files = FlowFiles(state.path.parent, options.saves, None, options.half, options.backward)
-    names = list(_names(clip, options, range(state.pairs_done + 1)))
+    names = list(_names(clip, options, range(state.written + 1)))
     files.remove_unfinished(names[-1] if names else "")
     files.remove(names)
     state.path.unlink()

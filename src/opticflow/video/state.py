@@ -16,6 +16,7 @@ MOST_PAIRS = 2_160_000
 _KINDS = {
     "settings": dict,
     "pairs_done": int,
+    "written": int,
     "complete": bool,
     "stamps": str,
     "cuts": list,
@@ -34,6 +35,8 @@ class RunState:
     """Everything that decides the result."""
     pairs_done: int = 0
     """Pairs whose files are all written, from the start on."""
+    written: int = 0
+    """Pairs whose files the run has written; more than `pairs_done` where some of them are computed again."""
     complete: bool = False
     stamps: str = ""
     """Digest of the files that the frames of these pairs come from."""
@@ -61,7 +64,10 @@ class RunState:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder") from error
         sound = all(isinstance(getattr(found, key), kind) for key, kind in _KINDS.items())
-        if not sound or not 0 <= found.pairs_done <= MOST_PAIRS or not math.isfinite(found.begins):
+        if not sound or not math.isfinite(found.begins):
+            raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder")
+        found.written = max(found.written, found.pairs_done)
+        if found.pairs_done < 0 or found.written > MOST_PAIRS:
             raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder")
         return found
 
@@ -82,6 +88,7 @@ class RunState:
     def advance(self, stamp: str) -> None:
         """Count a pair, made from files with this stamp."""
         self.pairs_done += 1
+        self.written = max(self.written, self.pairs_done)
         self.stamps = add_stamp(self.stamps, stamp)
 
     def save(self) -> None:
@@ -89,6 +96,7 @@ class RunState:
         record = {
             "settings": self.settings,
             "pairs_done": self.pairs_done,
+            "written": self.written,
             "complete": self.complete,
             "stamps": self.stamps,
             "cuts": self.cuts,
