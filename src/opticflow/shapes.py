@@ -126,5 +126,5 @@ def as_flow(
         if valid.dtype != np.bool_ or valid.shape != flow.shape[:2]:
             raise InputError(f"the mask of {what} has {valid.shape} {valid.dtype}; wanted {flow.shape[:2]} bool")
         known &= valid
-    flow[~known] = 0
+    np.copyto(flow, 0, where=~known[..., None])  # an index would take 16 bytes for every unknown pixel
     return flow, known

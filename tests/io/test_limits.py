@@ -2,8 +2,11 @@
 
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -109,6 +112,45 @@ def test_reading_a_picture_takes_no_more_than_is_allowed_for(tmp_path, suffix, m
     for module in (contents, image_files, pnm):
         monkeypatch.setattr(module, "check_memory", lambda what, needed: asked.append(needed))
     assert peak_memory(path, read_image) < 1.15 * max(asked)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured by way of /proc")
+@pytest.mark.parametrize(
+    "name", ["flow.png", "flow.npz", "flow.exr", "8.png", "16.png", "16.tif", "float.tif", "8.webp"]
+)
+def test_the_memory_of_the_process_stays_within_what_is_allowed_for(tmp_path, name):
+    """With all that decoders take below Python, and for flow that is unknown everywhere."""
+    path, shape = tmp_path / name, (1500, 1400, 3)
+    if "flow" in name:
+        write_flow(path, np.full((*shape[:2], 2), np.nan, np.float32))
+    else:
+        white = {"8": np.uint8(255), "16": np.uint16(65535), "float": np.float32(1)}[path.stem]
+        cv2.imwrite(
+            str(path), (cv2.resize(np.eye(9), shape[1::-1])[..., None] * np.ones(3) * white).astype(white.dtype)
+        )
+    script = """
+import sys
+from opticflow import io
+from opticflow.io import contents, exr, image_files, kitti, numpy_files
+def kilobytes(name):
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))
+read = io.read_flow if "flow" in sys.argv[1] else io.read_image
+asked = []
+for module in (contents, exr, image_files, kitti, numpy_files):
+    module.check_memory = lambda what, needed: asked.append(needed)
+read(sys.argv[2])  # what is loaded at first use is no cost of the file
+before = kilobytes("VmRSS")
+read(sys.argv[1])
+print(max(asked), 1024 * (kilobytes("VmHWM") - before))
+"""
+    small = tmp_path / f"small.{name}"
+    if "flow" in name:
+        write_flow(small, np.zeros((9, 9, 2), np.float32))
+    else:
+        cv2.imwrite(str(small), np.full((9, 9, 3), 1, cv2.imread(str(path), cv2.IMREAD_UNCHANGED).dtype))
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script, path, small], capture_output=True, text=True)
+    asked, used = map(int, ended.stdout.split())
+    assert used < 1.1 * asked + 4e6
 
 
 def test_a_small_file_of_a_huge_picture_is_refused(tmp_path):

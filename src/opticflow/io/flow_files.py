@@ -71,7 +71,7 @@ def read_flow(path: str | os.PathLike[str]) -> FlowArray:
         InputError: the format needs an extra that is not installed.
     """
     flow, valid = read_flow_with_mask(path)
-    flow[~valid] = np.nan
+    np.copyto(flow, np.nan, where=~valid[..., None])
     return flow
 
 

@@ -159,7 +159,7 @@ def _decode(data: bytes) -> Pixels:
         return pnm.decode(data)
     if data.startswith(png.SIGNATURE):
         header = png.check_png(data)
-        return _decode_by_opencv(header.data, header.width, header.height, 3 * header.sample_bytes)
+        return _decode_by_opencv(header.data, header.width, header.height, 6 * header.sample_bytes)
     if data.startswith(jpeg.SIGNATURE):
         header = jpeg.check_jpeg(data)
         image = _decode_by_opencv(data, header.width, header.height, header.decoder_bytes)
@@ -176,21 +176,22 @@ def _decode(data: bytes) -> Pixels:
             )
         return _decode_page(data, page)
     if data.startswith(bmp.SIGNATURE):
-        return _decode_by_opencv(data, *bmp.check_bmp(data), 3)
+        return _decode_by_opencv(data, *bmp.check_bmp(data), 6)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _decode_by_opencv(data, *webp.check_webp(data), 4)
+        return _decode_by_opencv(data, *webp.check_webp(data), 8)
     raise FormatError(f"cannot be decoded as a picture; it starts with {data[:8]!r}, as no known kind does")
 
 
 def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
-    image = _decode_by_opencv(data, page.width, page.height, -(-page.samples * page.bits // 8))
+    image = _decode_by_opencv(data, page.width, page.height, -(-page.samples * page.bits // 4))
     tiff_strips.check_decoded(data, page, image)
     return image
 
 
-def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, pixel_bytes: int) -> Pixels:
-    # and three bytes a pixel for the frame
-    check_memory(f"a picture of {width} x {height} pixels", len(data) + width * height * (pixel_bytes + 3))
+def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, decoder_bytes: int) -> Pixels:
+    """Decode what has been looked into; `decoder_bytes` a pixel are in use then, in most formats the picture twice."""
+    # or later six at least: the picture and the frame made of it
+    check_memory(f"a picture of {width} x {height} pixels", len(data) + width * height * max(decoder_bytes, 6))
     try:
         with opencv.quiet():
             # these two flags together keep 16 bit and floating point, turn by EXIF and drop alpha

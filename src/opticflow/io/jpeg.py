@@ -27,7 +27,7 @@ class Jpeg:
     @property
     def decoder_bytes(self) -> int:
         """Bytes for each pixel that the decoder has in use: the picture and, if progressive, all coefficients."""
-        return 3 + 2 * self.components * self.progressive
+        return 6 + 2 * self.components * self.progressive
 
 
 def check_jpeg(data: bytes) -> Jpeg:
