@@ -1,17 +1,22 @@
 """Evaluation on pairs whose errors are known."""
 
+import hashlib
 import json
 import math
 
 import numpy as np
 import pytest
+import torch
 
+import opticflow
 from opticflow.data import open_dataset
 from opticflow.errors import DatasetError
+from opticflow.estimator.describe import describe
 from opticflow.evaluate import Contender, evaluate, page
 from opticflow.evaluate.environment import environment
 from opticflow.evaluate.report import HISTOGRAM_EDGES
 from opticflow.metrics import PROTOCOLS
+from opticflow.weights import DEFAULT_MODEL, find_records
 from opticflow.weights.digest import weights_hash
 from pictures import moving
 
@@ -183,8 +188,6 @@ def test_the_page_stands_alone(three):
 
 
 def test_the_weight_hash_sees_values_and_names():
-    import torch
-
     torch.manual_seed(0)
     layer = torch.nn.Linear(2, 3)
     first = weights_hash(layer)
@@ -201,3 +204,18 @@ def test_the_weight_hash_sees_values_and_names():
 
 def test_the_environment_is_words():
     assert all(isinstance(value, str) and value for value in environment().values())
+
+
+def test_the_weight_hash_does_not_see_what_is_around_a_network():
+    """The record of an estimate, a report and `models info` give the same."""
+    refined, alone = (opticflow.load(device="cpu", refine=refine) for refine in (True, False))
+    first = weights_hash(alone.network)
+    assert weights_hash(refined.network) == first == Contender.of("refined", refined).weights_sha256
+    assert weights_hash(torch.nn.DataParallel(alone.network)) == first
+    compiled = torch.nn.Module()
+    compiled._orig_mod = alone.network  # as torch.compile has it
+    assert weights_hash(compiled) == first
+    report = describe(DEFAULT_MODEL, "64x64")
+    assert report["weights_sha256"] == first
+    (record,) = find_records(DEFAULT_MODEL)
+    assert report["file_sha256"] == hashlib.sha256(record.path.read_bytes()).hexdigest()

@@ -77,7 +77,7 @@ def info(
         show_json(report)
         return
     for key, value in report.items():
-        label = key.replace("_", " ")
+        label = key.replace("_", " ").replace("sha256", "SHA-256")
         if key == "weights":
             for record in value:
                 say(f"{'weights':<16}{record['name']} ({record['state']}): {record['trained_on']}; {record['licence']}")

@@ -1,5 +1,6 @@
 """What is known of a method, a weight set or a checkpoint file, and what an estimate costs."""
 
+import hashlib
 import re
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ from opticflow.estimator.memory import memory_of_process
 from opticflow.models import VariationalRefinement, build
 from opticflow.models.cost import measure
 from opticflow.models.refinement import MULTIPLY_ADDS
-from opticflow.weights import as_file, find_records, is_learned, read_checkpoint, usual_settings
+from opticflow.weights import Record, as_file, find_records, is_learned, read_checkpoint, usual_settings
+from opticflow.weights.digest import weights_hash
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
 """Of a weight set."""
@@ -21,6 +23,7 @@ KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
 def describe(name_or_file: str, size: str) -> dict[str, Any]:
     """A report, ready for JSON. Its `multiply_adds` and `bytes` are of an estimate as `load` makes it, in float32 on a
     CPU: with a coarse start and with refinement where the weights are best used so. `bytes` is the peak of a process.
+    `weights_sha256` is of the numbers (`weights.digest`), `file_sha256` of the file that holds them.
 
     Args:
         name_or_file: NETWORK, NETWORK.TAG or a checkpoint file.
@@ -32,6 +35,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
     """
     width, height = parse_size(size)
     report: dict[str, Any]
+    known: list[Record] = []
     options: dict[str, Any] = {}
     if (file := as_file(name_or_file)) is not None:
         checkpoint = read_checkpoint(file)
@@ -50,6 +54,10 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
             "name": name_or_file,
             "weights": [{key: getattr(record, key) for key in KEYS} for record in known],
         }
+    if path := file or next((record.path for record in known if record.present), None):
+        with path.open("rb") as contents:
+            report["file_sha256"] = hashlib.file_digest(contents, "sha256").hexdigest()
+        report["weights_sha256"] = weights_hash(read_checkpoint(path).build())
     usual = usual_settings(name_or_file)
     if usual.get("iterations"):
         options = {**options, "iterations": usual["iterations"]}

@@ -5,13 +5,17 @@ import hashlib
 import torch
 from torch import nn
 
+from opticflow.models.refinement import VariationalRefinement
+
 
 def weights_hash(network: nn.Module) -> str | None:
     """The SHA-256 of a network's parameters and buffers: names, types, shapes and values; none without any.
 
-    It does not depend on the file they came from, so that two layouts of the same weights have the same hash.
+    It depends neither on the file they came from, so that two layouts of the same weights have the same hash, nor on
+    what is around the network: refinement, `torch.compile`, data-parallel training. It is what the records of an
+    estimate, the report of an evaluation and `opticflow models info` give, and can be compared between them.
     """
-    state = network.state_dict()
+    state = _bare(network).state_dict()
     if not state:
         return None
     digest = hashlib.sha256()
@@ -20,3 +24,13 @@ def weights_hash(network: nn.Module) -> str | None:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """The network without what is around it."""
+    if isinstance(network, VariationalRefinement):
+        return _bare(network.network)
+    if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return _bare(network.module)
+    within = getattr(network, "_orig_mod", None)  # of torch.compile
+    return _bare(within) if isinstance(within, nn.Module) else network
