@@ -190,7 +190,8 @@ def test_what_a_killed_run_was_writing_goes(folder, tmp_path):
 @pytest.mark.parametrize(
     "record",
     ["", "null", "[]", "{", '{"settings": [[1, 2]]}', "[" * 100_000, b"\xff\xfe", {"pairs_done": 10**12},
-     {"pairs_done": float("inf")}, {"pairs_done": -1}, {"pairs_done": "3"}, {"settings": [[1, 2]]}, {"begins": "now"}],
+     {"pairs_done": float("inf")}, {"pairs_done": -1}, {"pairs_done": "3"}, {"settings": [[1, 2]]}, {"begins": "now"},
+     {"begins": 10**400}, {"left_out": [[1]]}, {"cuts": ["1"]}, {"written": 1e9}],
 )  # fmt: skip
 def test_a_damaged_record_is_one_line(folder, tmp_path, record):
     go(folder, tmp_path / "out", saves=("video",), end=4)
@@ -201,6 +202,42 @@ def test_a_damaged_record_is_one_line(folder, tmp_path, record):
     for how in ("resume", "overwrite"):
         with pytest.raises(InputError, match=r"opticflow\.json is damaged"):
             go(folder, tmp_path / "out", saves=("video",), end=4, **{how: True})
+
+
+def test_a_record_cannot_lead_elsewhere(folder, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for i in range(3):
+        shutil.copy(folder / "frame_0.png", tmp_path / "mine" / f"frame_{i}.png")
+    go(folder, tmp_path / "out", saves=("flo",), end=4)
+    path, before = tmp_path / "out" / "opticflow.json", contents(tmp_path)
+    record = json.loads(path.read_text())
+    changes = [
+        {"saves": ["../mine"]},
+        {"saves": [["flo"]]},
+        {"saves": 3},
+        {"start": 0.5},
+        {"start": "0"},
+        {"step": None},
+    ]
+    for change in changes:
+        path.write_text(json.dumps({**record, "settings": {**record["settings"], **change}}))
+        with pytest.raises(InputError, match=r"opticflow\.json is damaged"):
+            go(folder, tmp_path / "out", saves=("flo",), end=4, overwrite=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("saves", [("flo",), ("flo", "video")])
+def test_a_resumed_run_that_is_killed_at_once_can_go_on(folder, tmp_path, saves):
+    with pytest.raises(Interrupted):
+        go(folder, tmp_path / "out", dies_after(7), saves=saves)
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            go(folder, tmp_path / "out", dies_after(0), saves=saves, resume=True)
+    (tmp_path / "out" / ".opticflow.json.0123456789abcdef.part").write_bytes(b"half")
+    go(folder, tmp_path / "out", saves=saves, resume=True)
+    go(folder, tmp_path / "whole", saves=saves)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_the_video_begins_at_once_wherever_in_the_clip(folder, tmp_path, monkeypatch):
@@ -258,6 +295,17 @@ def test_what_comes_before_a_broken_frame_is_kept(folder, tmp_path):
     go(folder, tmp_path / "whole", saves=("flo", "video"), batch=4)
     ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
     assert ours.keys() == whole.keys() and all(ours[k] == whole[k] for k in whole if k != "opticflow.json")
+
+
+def test_the_video_before_a_broken_frame_stays_of_its_run(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "frames")
+    (tmp_path / "frames" / "frame_6.png").write_bytes(b"broken")
+    with pytest.raises(VideoError, match="the 5 flows before it are kept"):
+        go(tmp_path / "frames", tmp_path / "out")
+    with pytest.raises(Interrupted):
+        go(tmp_path / "frames", tmp_path / "out", dies_after(2), resume=True)
+    shutil.copy(folder / "frame_6.png", tmp_path / "frames")
+    assert go(tmp_path / "frames", tmp_path / "out", resume=True).pairs == 12
 
 
 @pytest.mark.parametrize("broken", [[6], [0], [12], [5, 6, 8], [2, 3, 4, 5, 6, 7, 8]])

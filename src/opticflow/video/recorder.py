@@ -50,7 +50,9 @@ class Recorder:
 
     def __exit__(self, kind, *error) -> None:
         self._pieces.__exit__(kind, *error)
-        if self._state.pairs_done == 0 or (kind and self._files.only_video and self._state.pairs_done < self._segment):
+        files, done = self._files, self._state.pairs_done
+        nothing = done == 0 or (kind and done < self._segment) if files.only_video else self._state.written == 0
+        if nothing and not any(video.exists() for video in files.videos):
             self._clear()
 
     def write(self, result: tuple[ClipFrame, PairFlow | None, bool]) -> None:

@@ -29,7 +29,7 @@ from opticflow.io.locks import only_one
 from opticflow.io.prefetch import Behind, Prefetch
 from opticflow.shapes import Frame
 from opticflow.video.clip import Clip, ClipFrame
-from opticflow.video.outputs import FlowFiles, bytes_per_pair
+from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
 from opticflow.video.recorder import Recorder
 from opticflow.video.state import RunState, add_stamp
 from opticflow.video.writer import refuse_too_large
@@ -80,8 +80,10 @@ class ClipOptions:
             raise InputError(f"start is {self.start} and end is {self.end}; wanted 0 <= start < end")
         for name, most in (("step", LARGEST), ("batch", LARGEST_BATCH), ("start", LARGEST), ("end", LARGEST)):
             least, given = int(name in ("step", "batch")), getattr(self, name)
-            if given is not None and not least <= given <= most:
+            if given is not None and not (isinstance(given, int) and least <= given <= most):
                 raise InputError(f"{name} is {given}; wanted {least} to {most}")
+        if not {*self.saves} <= {*SAVES}:
+            raise InputError(f"cannot save {', '.join(map(str, self.saves))}; known are {', '.join(SAVES)}")
         if self.pairs not in ("overlapping", "separate"):
             raise InputError(f"pairs are {self.pairs!r}; wanted overlapping or separate")
         for name in ("step", "batch", "warm_start"):

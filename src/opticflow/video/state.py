@@ -61,15 +61,20 @@ class RunState:
         try:
             record = json.loads(path.read_text())
             found = cls(path, **{key: record[key] for key in _KINDS if key in record})
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            found._check()
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder") from error
-        sound = all(isinstance(getattr(found, key), kind) for key, kind in _KINDS.items())
-        if not sound or not math.isfinite(found.begins):
-            raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder")
-        found.written = max(found.written, found.pairs_done)
-        if found.pairs_done < 0 or found.written > MOST_PAIRS:
-            raise InputError(f"{path} is damaged, so that no run can go on from it; choose another folder")
         return found
+
+    def _check(self) -> None:
+        for key, kind in _KINDS.items():
+            if not isinstance(getattr(self, key), kind):
+                raise TypeError(key)
+        if not all(isinstance(pair, int) for pair in (*self.cuts, *self.damaged, *self.left_out)):
+            raise TypeError("pairs")
+        self.written = max(self.written, self.pairs_done)
+        if self.pairs_done < 0 or self.written > MOST_PAIRS or not math.isfinite(self.begins):
+            raise ValueError("pairs_done")
 
     def refuse_other(self, settings: dict[str, Any]) -> None:
         """See that a run with these settings may go on from here.
