@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from opticflow.errors import InputError
-from opticflow.shapes import as_flow, as_frame, flow_array, flow_tensor
+from opticflow.shapes import as_array, as_flow, as_frame, flow_array, flow_tensor
 
 RNG = np.random.default_rng(0)
 
@@ -39,12 +40,32 @@ def test_unit_range_floats_are_scaled():
         (np.zeros((4, 4, 2), np.uint8), "(4, 4, 2)"),
         (np.zeros((0, 4, 3), np.uint8), "(0, 4, 3)"),
         (np.zeros((4, 4, 3), np.int64), "int64"),
+        (np.zeros((3, 40, 50), np.uint8), "its channels come first: put them last, by .transpose(1, 2, 0)"),
+        (torch.zeros(1, 40, 50), "its channels come first"),
+        (torch.zeros(1, 3, 40, 50), "(1, 3, 40, 50)"),
+        (torch.zeros(4, 4, 3, dtype=torch.complex64), "complex64"),
     ],
 )
 def test_what_is_no_frame_is_refused_by_name(image, words):
     with pytest.raises(InputError, match="picture 7") as caught:
         as_frame(image, "picture 7")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16, torch.uint8])
+def test_tensors_are_taken_with_or_without_gradients(kind):
+    image = torch.arange(60, dtype=torch.float32).reshape(4, 5, 3)
+    given = image.to(kind) if kind == torch.uint8 else (image / 255).to(kind).requires_grad_()
+    error = np.abs(as_frame(given).astype(int) - image.int().numpy())
+    assert error.max() <= (kind == torch.bfloat16) and given.requires_grad == (kind != torch.uint8)
+    flow = torch.ones(4, 5, 2, requires_grad=True)
+    np.testing.assert_array_equal(as_flow(flow)[0], flow.detach().numpy())  # type: ignore[arg-type]
+
+
+def test_what_is_no_array_is_refused():
+    for values in ([[1, 2], [3]], torch.zeros(3, device="meta")):
+        with pytest.raises(InputError, match="picture 7 is no array"):
+            as_array(values, "picture 7")
 
 
 def test_a_mask_may_be_lists():

@@ -10,6 +10,7 @@ Pixel (0, 0) has its centre at coordinate (0.0, 0.0).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from opticflow.errors import InputError
 
 # At the edge: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
-Picture = Shaped[np.ndarray, "..."]  # what `as_frame` takes
+Picture = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
 MaskLike = Shaped[np.ndarray, "mask_height mask_width"] | Sequence[Sequence[bool]]  # what `as_flow` takes
@@ -60,22 +61,41 @@ def flow_array(flow: Flow) -> FlowArray:
     return np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())
 
 
+def as_array(values: Any, what: str) -> np.ndarray:
+    """A NumPy array of an array, a tensor on any device (its values alone, without gradient) or nested lists.
+
+    Raises:
+        InputError: nothing of these; `what` is how the message calls it.
+    """
+    try:
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
+            values = values.float() if values.dtype == torch.bfloat16 else values  # NumPy has no such type
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{what} is no array of numbers; wanted one of height x width x channels") from error
+
+
 def as_frame(image: Picture, what: str = "frame") -> Frame:
     """Bring an image to uint8 RGB.
 
     Args:
-        image: H x W (grey), H x W x 1, H x W x 3 (RGB) or H x W x 4 (RGBA, alpha is dropped); uint8, uint16 (scaled),
-            bool, or floating point in [0, 1].
+        image: an array or a tensor, H x W (grey), H x W x 1, H x W x 3 (RGB) or H x W x 4 (RGBA, alpha is dropped);
+            uint8, uint16 (scaled), bool, or floating point in [0, 1].
         what: how messages call the image.
 
     Raises:
         InputError: another shape or type, an empty image, NaN, or floating-point values outside [0, 1].
     """
-    image = np.asarray(image)
+    image = as_array(image, what)
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
-        raise InputError(f"{what} has the shape {image.shape}; wanted height x width, with 1, 3 (RGB) or 4 channels")
+        channels_first = image.ndim == 3 and image.shape[0] in (1, 3, 4)
+        raise InputError(
+            f"{what} has the shape {image.shape}; wanted height x width, with 1, 3 (RGB) or 4 channels"
+            + ("; its channels come first: put them last, by .transpose(1, 2, 0)" if channels_first else "")
+        )
     image = image[..., :3]
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -96,14 +116,14 @@ def as_frame(image: Picture, what: str = "frame") -> Frame:
 
 
 def as_flow(
-    flow: Shaped[np.ndarray, "height width channels"],
+    flow: Shaped[np.ndarray, "height width channels"] | Shaped[Tensor, "height width channels"],
     valid: MaskLike | None = None,
     what: str = "flow",
 ) -> tuple[FlowArray, MaskArray]:
     """Bring flow to float32 and a mask of the pixels where it is known, which are those that are finite and `valid`.
 
     Args:
-        flow: H x W x 2, floating point, in pixels.
+        flow: an array or a tensor, H x W x 2, floating point, in pixels.
         valid: H x W bool; everywhere if not given.
         what: how messages call the flow.
 
@@ -113,7 +133,7 @@ def as_flow(
     Raises:
         InputError: another shape or type, or an empty array.
     """
-    flow = np.asarray(flow)
+    flow = as_array(flow, what)
     if flow.ndim != 3 or flow.shape[2] != 2 or 0 in flow.shape or flow.dtype.kind != "f":
         raise InputError(
             f"{what} has the shape {flow.shape} and type {flow.dtype}; wanted height x width x 2, floating point"

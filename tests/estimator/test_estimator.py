@@ -238,3 +238,19 @@ def test_bad_input_is_named(frames, dis):
             opticflow.load("DIS", device=device)
     with pytest.raises(InputError, match="precision 'int8'"):
         opticflow.load("DIS", precision="int8")  # type: ignore[arg-type]
+
+
+def test_tensors_that_require_gradients_are_frames():
+    frame = torch.rand(40, 50, 3, requires_grad=True)
+    estimator = opticflow.load("DIS", device="cpu")
+    flow = estimator(frame, frame, init_flow=torch.zeros(40, 50, 2, requires_grad=True))
+    assert flow.shape == (40, 50, 2)
+    with pytest.raises(InputError, match="its channels come first"):
+        estimator(frame.permute(2, 0, 1), frame.permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("device", ["vulkan", "hpu", "xla", "nonsense"])
+def test_a_device_that_is_not_there_is_one_short_line(device):
+    with pytest.raises(InputError, match=f"the device '{device}' cannot be used") as caught:
+        opticflow.load("DIS", device=device)
+    assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)

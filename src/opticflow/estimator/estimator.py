@@ -23,7 +23,7 @@ from opticflow.models.refinement import without_refinement
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.forks import outlive_forks
 from opticflow.ops.projection import project_forward
-from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_frame, flow_array, flow_tensor
+from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_array, as_frame, flow_array, flow_tensor
 
 
 class Estimator:
@@ -364,7 +364,7 @@ def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> lis
     if len(flows) != count:
         raise InputError(f"got {len(flows)} initial flows for {count} pairs; wanted one for each")
     wanted = (fitting.height, fitting.width, 2)
-    starts = [np.asarray(flow, np.float32) for flow in flows]
+    starts = [as_array(flow, "an initial flow").astype(np.float32, copy=False) for flow in flows]
     for start in starts:
         if start.shape != wanted:
             raise InputError(f"an initial flow has the shape {start.shape}; wanted {wanted}, that of the frames")
