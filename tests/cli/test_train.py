@@ -100,3 +100,14 @@ def test_recipes_break_lines_between_words(command, monkeypatch, columns):
             assert f"{stage.name}: {stage.model} on {', '.join(part.dataset for part in stage.data)}" in words
             assert " ".join(stage.source.split()) in words and f"weight decay {stage.weight_decay:g}" in words
     assert all(len(line) <= int(columns) or " " not in line.strip() for line in out.splitlines())
+
+
+def test_a_file_that_ends_too_early_is_no_interruption(command, monkeypatch):
+    """Such an error is what a damaged pickle raises; Typer takes it for the end of what is typed."""
+
+    def fail(*arguments):
+        raise EOFError
+
+    monkeypatch.setattr("opticflow.train.recipes.find_recipe", fail)
+    code, _, err = command("train", "S_short")
+    assert code == 2 and "a file ends too early" in err

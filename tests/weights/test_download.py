@@ -259,3 +259,10 @@ def test_a_name_that_is_too_long():
         load_network("x" * 300)
     with pytest.raises(InputError, match="there is no model"):
         load_network("x." * 300)
+
+
+@pytest.mark.parametrize("url", ["notaurl", "ftp://127.0.0.1/raft.pth", "file:///etc/hostname"])
+def test_what_is_no_address_is_not_asked(server, cache, url):
+    with pytest.raises(WeightsError, match="is no address of the web"):
+        download(record_of(server, url=url))
+    assert not list(cache.glob("*"))

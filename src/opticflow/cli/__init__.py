@@ -105,7 +105,9 @@ def _run() -> int:
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{what}")
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # Typer takes it for Ctrl-D at a question, and none is asked here
+            return _refuse("a file ends too early; say with which command, as this is a fault of the program")
         remark("interrupted")
         return 130
 

@@ -48,13 +48,15 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, str]:
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """A context in which Lightning does not say on standard error what was asked for."""
-    logger = logging.getLogger("lightning.fabric")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]  # either, by what is imported
+    levels = [logger.level for logger in loggers]
     try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

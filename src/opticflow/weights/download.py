@@ -36,6 +36,8 @@ def download(record: Record, *, progress: Any = None) -> Path:
             f"{record.name} cannot be fetched by a program: get it from {record.page}, "
             "then `opticflow models import FILE`"
         )
+    if not record.url.startswith(("https://", "http://")):
+        raise WeightsError(f"{record.name} cannot be fetched: {record.url!r} is no address of the web")
     import pooch  # here, so that a machine that downloads nothing can do without it
 
     make_folder(record.path.parent)
