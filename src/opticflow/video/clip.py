@@ -221,6 +221,7 @@ class StackClip(PictureClip):
         Raises:
             VideoError: no TIFF, or a damaged one.
         """
+        self._stamp = _stamp(path)
         try:
             self._pages = ImageStack(path)
         except (FormatError, InputError) as error:
@@ -234,7 +235,7 @@ class StackClip(PictureClip):
         return f"{index:06d}"
 
     def stamp(self, index: int) -> str:
-        return _stamp(self.sources[0])
+        return self._stamp
 
     def _read(self, index: int) -> Frame:
         return self._pages.read(index)
@@ -250,6 +251,7 @@ class VideoClip(Clip):
         self.path = path
         self.sources = [path]
         self.name = path.stem
+        self._stamp = _stamp(path)
         with self._open() as container:
             stream = container.streams.video[0]
             self.count = stream.frames or None
@@ -263,7 +265,7 @@ class VideoClip(Clip):
         return f"{index:06d}"
 
     def stamp(self, index: int) -> str:
-        return _stamp(self.path)
+        return self._stamp
 
     def frames(
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False

@@ -93,14 +93,12 @@ class FlowFiles:
         Raises:
             InputError: there is something else in the folders; nothing is taken away then.
         """
-        own = {path for name in names for path in self.paths(name)}
-        for folder in self.folders:
-            for path in folder.iterdir() if folder.is_dir() else ():
-                if path not in own:
-                    raise InputError(
-                        f"{path} is not of the run in {self.folder}; move it away, or choose another folder"
-                    )
-        for path in (*own, *self.videos):
+        names = {*names}
+        found = [path for folder in self.folders if folder.is_dir() for path in folder.iterdir()]
+        for path in found:
+            if path.stem not in names or path not in self.paths(path.stem):
+                raise InputError(f"{path} is not of the run in {self.folder}; move it away, or choose another folder")
+        for path in (*found, *self.videos):
             path.unlink(missing_ok=True)
         self.remove_pieces()
         for folder in self.folders:
