@@ -17,6 +17,7 @@ CODECS = {
     ".ts": "libx264",
     ".h264": "libx264",
     ".flv": "flv1",
+    ".wmv": "wmv2",
 }
 
 

@@ -171,9 +171,9 @@ def test_missing_frames_are_noticed_where_the_pace_is_even(tmp_path):
     assert not any(frame.after_gap for frame in clip.frames())
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".avi", ".mkv", ".webm", ".flv", ".mp4"])
+@pytest.mark.parametrize("suffix", [".gif", ".avi", ".mkv", ".webm", ".flv", ".mp4", ".wmv"])
 @pytest.mark.parametrize("count", [12, 60])
-@pytest.mark.parametrize("share", [0.5, 0.75])
+@pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_a_video_that_ends_early_is_refused(tmp_path, suffix, count, share):
     path = write_clip(tmp_path / f"clip{suffix}", moving(48, 64, count))
     assert len(list(open_clip(path).frames())) == count

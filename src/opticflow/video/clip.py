@@ -19,6 +19,7 @@ from opticflow.io import IMAGE_SUFFIXES, VIDEO_SUFFIXES, ImageStack, list_image_
 from opticflow.io.folders import list_files
 from opticflow.io.limits import check_memory, read_limit
 from opticflow.shapes import Frame
+from opticflow.video.lengths import ends_early
 
 STACK_SUFFIXES = (".tif", ".tiff")
 LOST = np.zeros((0, 0, 3), np.uint8)
@@ -357,7 +358,7 @@ class VideoClip(Clip):
             yield container
 
     def _check_end(self, decoded: int, clock: "_Clock") -> None:
-        """Refuse a file that ends before its header says: by frames, and by time where that is known too.
+        """Refuse a file that ends before its header says: by frames, and by time or bytes where these are known too.
 
         MPEG's program and transport streams, and bare streams, do not say how long they are.
         """
@@ -369,10 +370,10 @@ class VideoClip(Clip):
         end = self._seconds if self._seconds is not None else 0.0
         if self._format == "avi":  # FFmpeg guesses how long it is by the size of the file
             end = decoded and float((self.count or 0) / self.rate)
-        if missing > 2 and clock.time + 3 * max(clock.longest, 1 / float(self.rate)) < end:
-            raise VideoError(
-                f"{self.path} is cut off: it ends after {decoded} of the {self.count} frames that it declares"
-            )
+        short = missing > 2 and clock.time + 3 * max(clock.longest, 1 / float(self.rate)) < end
+        if short or ((missing > 0 or self.count is None) and ends_early(self.path, self._format)):
+            declared = f" of the {self.count} frames that it declares" if self.count else " frames"
+            raise VideoError(f"{self.path} is cut off: it ends after {decoded}{declared}")
 
 
 class _Clock:
