@@ -1,0 +1,69 @@
+"""Whether a video file is all there, by the lengths that its container keeps."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+def ends_early(path: Path, container: str) -> bool:
+    """Whether the last piece of a file ends before its declared length. Not known, and False, for containers whose
+    pieces have no length (MPEG's program and transport streams, GIF, bare streams).
+
+    Args:
+        path: the file.
+        container: FFmpeg's name of its format, as `matroska,webm`.
+    """
+    place, length = _CONTAINERS.get(container, (0, _unknown))
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        while place < size:
+            file.seek(place)
+            step = length(file.read(32))
+            if step <= 0:
+                return False
+            place += step
+    return place > size + 1  # some writers leave out the last byte of padding, which they count
+
+
+# Each takes the first bytes of a piece, and gives its length with all that belongs to it; 0 if that is not known.
+
+
+def _unknown(head: bytes) -> int:
+    return 0
+
+
+def _riff(head: bytes) -> int:
+    length = int.from_bytes(head[4:8], "little")
+    return 8 + length + length % 2 if head[:4] == b"RIFF" and length else 0
+
+
+def _iso(head: bytes) -> int:
+    length = int.from_bytes(head[:4])
+    if not head[4:8].isalnum():
+        return 0
+    return int.from_bytes(head[8:16]) if length == 1 else length  # 0: up to the end
+
+
+def _flv(head: bytes) -> int:
+    return 11 + int.from_bytes(head[1:4]) + 4 if head[0] in (8, 9, 18) else 0
+
+
+def _matroska(head: bytes) -> int:
+    if head[:4] not in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67") or len(head) < 5 or not head[4]:
+        return 0
+    width = 9 - head[4].bit_length()
+    length = int.from_bytes(head[4 : 4 + width]) - (1 << 7 * width)
+    return 4 + width + length if length + 1 < 1 << 7 * width else 0  # all ones: unknown
+
+
+def _asf(head: bytes) -> int:
+    return int.from_bytes(head[16:24], "little")
+
+
+_CONTAINERS: dict[str, tuple[int, Callable[[bytes], int]]] = {
+    "avi": (0, _riff),
+    "mov,mp4,m4a,3gp,3g2,mj2": (0, _iso),
+    "flv": (13, _flv),
+    "matroska,webm": (0, _matroska),
+    "asf": (0, _asf),
+}
+"""Where the first piece begins, and how long one is."""
