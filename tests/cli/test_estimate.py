@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import opticflow
 from clips import write_clip
-from opticflow.io import read_image
+from opticflow.io import read_image, write_image
 from opticflow.weights import DEFAULT_MODEL
 from pictures import moving
 
@@ -210,3 +211,20 @@ def test_kill_9_and_resume_equal_an_uninterrupted_run(tmp_path):
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_deterministic_is_the_same_whatever_the_number_of_threads(command, tmp_path, set_threads):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, frame in enumerate(moving(64, 96, 3)):
+        write_image(frames / f"{number}.png", frame)
+    usual = ("estimate", frames, "--save", "flo", "--iterations", 2, "--deterministic", "-q")
+    for threads in (1, 2):
+        set_threads(threads)
+        assert command(*usual, "-o", tmp_path / str(threads))[0] == 0
+        assert torch.get_num_threads() == 1
+    one, two = ([file.read_bytes() for file in sorted((tmp_path / n / "flo").iterdir())] for n in "12")
+    assert len(one) == 2 and one == two
+    for option in (("--precision", "bf16"), ("--batch", 2), ("--device", "cuda")):
+        code, _, err = command(*usual, *option, "-o", tmp_path / "other")
+        assert code == 2 and "--deterministic is fp32 on the CPU, pair by pair" in err

@@ -1,5 +1,7 @@
 """The Estimator with classical methods; the networks have their own tests."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -254,3 +256,12 @@ def test_a_device_that_is_not_there_is_one_short_line(device):
     with pytest.raises(InputError, match=f"the device '{device}' cannot be used") as caught:
         opticflow.load("DIS", device=device)
     assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_stream_is_its_pairs_to_the_bit(precision):
+    estimator = opticflow.load(device="cpu", precision=precision, iterations=2)
+    frames = moving(64, 96, 4)
+    singly = [estimator(*pair) for pair in pairwise(frames)]
+    for reuse in (True, False):
+        np.testing.assert_array_equal(singly, list(estimator.stream(frames, reuse=reuse)))

@@ -67,6 +67,12 @@ def estimate(
     reuse: Annotated[
         bool, typer.Option(help="Encode each frame once for both of its pairs; the flow is the same.")
     ] = True,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic", help="The same flow to the bit, however many processors there are: fp32, one thread."
+        ),
+    ] = False,
     max_flow: Annotated[
         float | None,
         typer.Option(help="Pixels painted in full colour.", show_default="measured on excerpts of the clip"),
@@ -100,6 +106,8 @@ def estimate(
     from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
+    if deterministic:
+        device, precision = _one_way(device, precision, batch)
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
@@ -113,6 +121,7 @@ def estimate(
     }
     estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
     settings |= {name: estimator.settings[name] for name in ("iterations", "coarse_start", "refine")}
+    settings |= {"deterministic": True} if deterministic else {}
     options = {
         "start": start,
         "end": end,
@@ -136,6 +145,18 @@ def estimate(
         show_json({**settings, **summary})
     elif not quiet:
         _report({**summary, "backward": backward})
+
+
+def _one_way(device: str, precision: str, batch: int) -> tuple[str, str]:
+    """Device and precision for which sums have one order; this process has one thread from now on."""
+    import torch
+
+    from opticflow.errors import InputError
+
+    if device not in ("auto", "cpu") or precision not in ("auto", "fp32") or batch != 1:
+        raise InputError("--deterministic is fp32 on the CPU, pair by pair; leave --device, --precision, --batch out")
+    torch.set_num_threads(1)
+    return "cpu", "fp32"
 
 
 def _estimate_pair(

@@ -160,7 +160,7 @@ class Estimator:
             warm_start: start each estimate from the flow before, moved along itself (RAFT, section 3.4); it starts
                 anew at a cut. Computes pair by pair.
             reuse: encode each frame once, for all that is estimated from it, rather than for each pair. The flow is
-                the same.
+                the same, to the bit where the batch is 1, else up to the order of sums.
 
         Raises:
             InputError: fewer than two frames, or frames of different sizes.
@@ -184,7 +184,9 @@ class Estimator:
                 with inference(self.precision, self.device):
                     head = kept or self._encode(group[:1], fitting)
                     tail = self._encode(group[1:], fitting)
-                    firsts = {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
+                    firsts = (
+                        head if len(cuts) == 1 else {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
+                    )
                     forward = self._match(firsts, tail, fitting, start or self._coarse(group[:-1], group[1:]))
                     backwards = [None] * len(forward)
                     if backward:
