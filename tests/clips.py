@@ -18,6 +18,7 @@ CODECS = {
     ".h264": "libx264",
     ".flv": "flv1",
     ".wmv": "wmv2",
+    ".mpg": "mpeg2video",
 }
 
 

@@ -167,6 +167,8 @@ def test_missing_frames_are_noticed_where_the_pace_is_even(tmp_path):
     clip = open_clip(write_clip(tmp_path / "gap.mp4", moving(48, 64, 17), times=times))
     assert [frame.index for frame in clip.frames() if frame.after_gap] == [11]
     assert [frame.index for frame in clip.frames(step=3) if frame.after_gap] == [12]
+    shared = open_clip(write_clip(tmp_path / "clip.mpg", moving(64, 96, 100)))  # frames of one packet share its stamp
+    assert not any(frame.after_gap for frame in shared.frames())
     uneven = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.3, 17))
     clip = open_clip(write_clip(tmp_path / "uneven.mp4", moving(48, 64, 17), times=list(uneven)))
     assert not any(frame.after_gap for frame in clip.frames())

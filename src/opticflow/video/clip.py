@@ -259,6 +259,7 @@ class VideoClip(Clip):
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self._seconds = _declared_seconds(container)
             self._format = container.format.name
+            self._shares_stamps = self._format == "mpeg"  # program streams: one stamp for all frames of a packet
             if self.count is None and self._seconds:
                 self.count = max(1, round(self._seconds * self.rate))
 
@@ -286,7 +287,7 @@ class VideoClip(Clip):
                     time, broken, damaged = clock.advance(None), True, True
                 else:
                     time, broken = clock.advance(frame.time), broken and not frame.key_frame
-                    damaged, missing = broken or frame.is_corrupt, missing or clock.jumped
+                    damaged, missing = broken or frame.is_corrupt, missing or (clock.jumped and not self._shares_stamps)
                 if not asked:
                     continue
                 name = self.frame_name(index)
