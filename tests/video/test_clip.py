@@ -1,6 +1,7 @@
 """Frames from video files and folders."""
 
 import contextlib
+import inspect
 import struct
 from pathlib import Path
 
@@ -197,6 +198,19 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
     ]:
         with pytest.raises(OpticflowError, match=words):
             open_clip(path)
+
+
+def test_what_is_no_source_and_no_number_is_refused(tmp_path, monkeypatch):
+    read_video = inspect.unwrap(opticflow.read_video)  # without the check of types that the tests are run with
+    monkeypatch.setattr("opticflow.video.clip.open_clip", inspect.unwrap(open_clip))
+    for source in (0, None, b"a.mp4", [0], ["a.png", None], np.zeros((2, 4, 6, 3))):
+        with pytest.raises(InputError, match="a clip is a file, a folder or a list of pictures, not"):
+            read_video(source)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the list of pictures is empty"):
+        read_video([])  # type: ignore[arg-type]
+    for numbers in ({"start": 1.5}, {"start": "1"}, {"end": "9"}, {"step": None}, {"step": 0}, {"end": -1}):
+        with pytest.raises(InputError, match="wanted whole numbers"):
+            read_video(tmp_path, **numbers)  # type: ignore[arg-type]
 
 
 def test_a_tiff_of_several_pages_is_a_clip(tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import SupportsIndex
 
 import av
 import av.container
@@ -110,12 +111,14 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
         VideoError: missing, or no video.
         InputError: a folder without pictures, or several clips.
     """
-    if isinstance(source, Sequence) and not isinstance(source, str):
+    if not isinstance(source, str | Path):
+        if not isinstance(source, Sequence) or not all(isinstance(path, str | Path) for path in source):
+            raise InputError(f"a clip is a file, a folder or a list of pictures, not {type(source).__name__}")
+        if not source:
+            raise InputError("the list of pictures is empty; flow needs two")
         paths = [Path(path) for path in source]
         refuse_clips(paths)
         return PictureClip(paths, name="frames")
-    if not isinstance(source, str | Path):
-        raise InputError(f"a clip is a file, a folder or a list of pictures, not {type(source).__name__}")
     path = Path(source)
     if path.is_dir():
         if list_files(path, VIDEO_SUFFIXES) and not list_files(path, IMAGE_SUFFIXES):
@@ -147,11 +150,14 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
         step: take every so many frames.
 
     Raises:
-        InputError: a negative start or end, or a step below 1.
+        InputError: a source of another kind, a negative start or end, or a step below 1.
         VideoError: a source that cannot be opened; at once. A frame that cannot be read; when it is reached.
     """
-    if start < 0 or step < 1 or (end is not None and end < 0):
-        raise InputError(f"start is {start}, end {end} and step {step}; wanted start and end from 0 on, step from 1 on")
+    whole = all(isinstance(number, SupportsIndex) for number in (start, step, end or 0))
+    if not whole or start < 0 or step < 1 or (end is not None and end < 0):
+        raise InputError(
+            f"start is {start}, end {end} and step {step}; wanted whole numbers: start and end from 0, step from 1 on"
+        )
     clip = open_clip(source)
     return (frame.image for frame in clip.frames(start, end, step))
 
