@@ -254,7 +254,7 @@ def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bo
             loaded = loaded[nest]
     if not isinstance(loaded, Mapping) or not loaded:
         raise WeightsError(f"{path}: holds {type(loaded).__name__}; wanted a dictionary of tensors by name")
-    strange = [str(name) for name, value in loaded.items() if not isinstance(value, Tensor)]
+    strange = [_name(name) for name, value in loaded.items() if not isinstance(value, Tensor)]
     raise WeightsError(f"{path}: these entries are no tensors: {listed(strange, 5)}; wanted a state dict")
 
 
@@ -264,10 +264,15 @@ def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple
         return
     seen.add(id(loaded))
     if all(isinstance(value, Tensor) for value in loaded.values()):
-        yield place, {str(name): tensor for name, tensor in loaded.items()}
+        yield place, {_name(name): tensor for name, tensor in loaded.items()}
     elif len(place) < _DEEPEST:
         for name, value in loaded.items():
-            yield from _sets(value, (*place, str(name)), seen)
+            yield from _sets(value, (*place, _name(name)), seen)
+
+
+def _name(key: Any) -> str:
+    """Of an entry of a dictionary, whose keys may be anything that can be one."""
+    return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _unprefixed(tensors: dict[str, Tensor], known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor] | None:
