@@ -29,6 +29,20 @@ def test_a_folder(tmp_path):
     np.testing.assert_array_equal(read_flow(tmp_path / "d" / "a.npz"), 1)
 
 
+def test_files_in_the_other_folder_are_replaced_with_a_word_only(tmp_path, opticflow_command):
+    flows, frames = tmp_path / "flow", tmp_path / "frames"
+    for folder in (flows, frames):
+        folder.mkdir()
+    for name in "ab":
+        write_flow(flows / f"{name}.flo", np.ones((4, 5, 2), np.float32))
+    (frames / "b.png").write_bytes(b"mine")
+    code, out, err = opticflow_command("convert", flows, frames, "--to", "png")
+    assert (code, out) == (2, "") and "b.png is there already" in err and len(list(frames.iterdir())) == 1
+    assert (frames / "b.png").read_bytes() == b"mine"
+    assert opticflow_command("convert", flows, frames, "--to", "png", "--overwrite")[0] == 0
+    np.testing.assert_array_equal(read_flow(frames / "b.png"), 1)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["a.flo", "a.flo"], ["a.flo", "b.png"], ["bad.flo", "b.pfm"], ["a.flo", "b.xyz"], [".", "b"]],

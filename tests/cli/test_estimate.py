@@ -47,6 +47,43 @@ def test_a_name_that_nobody_gave_replaces_nothing(pictures, tmp_path, opticflow_
     assert opticflow.read_flow("frame1.flo").shape == (48, 64, 2)
 
 
+def test_pictures_of_cameras_with_12_bits(tmp_path, pictures, opticflow_command):
+    """As those of 8 bits that show the same; without `--white` there is one line of warning."""
+    for clip, factor in (("8", 1), ("12", 4095 / 255), ("stack", 4095 / 255)):
+        (tmp_path / clip).mkdir()
+        dtype = np.uint8 if factor == 1 else np.uint16
+        frames = [np.rint(frame * factor).astype(dtype) for frame in FRAMES[:3]]
+        for index, frame in enumerate(frames):
+            cv2.imwrite(str(tmp_path / clip / f"{index}.png"), frame)
+        cv2.imwritemulti(str(tmp_path / clip / "clip.tif"), frames)
+
+    def flow(name, *switches):
+        sources = [tmp_path / name] if name.endswith(".tif") else sorted((tmp_path / name).glob("*.png"))
+        out = tmp_path / f"{name.replace('/', '-')}-flow"
+        code, _, err = opticflow_command("estimate", *sources, "-o", out, "--save", "flo", "--model", "DIS", *switches)
+        assert (code, err) == (0, "")
+        return np.stack([opticflow.read_flow(path) for path in sorted((out / "flo").glob("*.flo"))])
+
+    plain = flow("8")
+    assert plain.shape == (2, 48, 64, 2)
+    np.testing.assert_array_equal(flow("12", "--white", 4095), plain)
+    np.testing.assert_array_equal(flow("stack/clip.tif", "--white", 4095), plain)
+    two = sorted((tmp_path / "12").glob("*.png"))[:2]
+    assert opticflow_command("estimate", *two, "-o", tmp_path / "a.flo", "--model", "DIS", "--white", 4095)[0] == 0
+    np.testing.assert_array_equal(opticflow.read_flow(tmp_path / "a.flo"), plain[0])
+
+    line = [sys.executable, "-m", "opticflow", "estimate", *two, "-o", tmp_path / "b.flo", "--model", "DIS"]
+    warned = subprocess.run([*map(str, line)], capture_output=True, text=True, check=True)
+    assert warned.stderr.startswith("warning: a picture of 16 bits uses the lowest 12")
+    assert warned.stderr.count("\n") == 1 and "--white 4095" in warned.stderr
+
+
+def test_white_is_not_for_videos(tmp_path, opticflow_command):
+    write_clip(tmp_path / "a.mp4", FRAMES)
+    code, _, err = opticflow_command("estimate", tmp_path / "a.mp4", "--model", "DIS", "--white", 4095)
+    assert code == 2 and "is a video" in err and not list(tmp_path.glob("*-flow"))
+
+
 def test_both_directions_and_half_precision_of_a_pair(pictures, tmp_path, opticflow_command):
     switches = ["--backward", "--half", "--model", "DIS"]
     assert opticflow_command("estimate", *pictures, "-o", tmp_path / "f.npz", *switches)[0] == 0

@@ -207,6 +207,30 @@ def test_chairs_without_the_split_file_say_so(write_files):
         open_dataset("chairs", root)
 
 
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [(b"1\n2\n\xff", "is no text in UTF-8"), (b"1\n3\n1\n", "holds '3'; wanted 1 or 2"), (b"1\n2\n", "has 2 lines")],
+)
+def test_a_damaged_split_file_is_named(write_files, contents, reason):
+    root = write_files(chairs_files())
+    (root / "FlyingChairs_train_val.txt").write_bytes(contents)
+    with pytest.raises(DatasetError, match=rf"FlyingChairs_train_val\.txt {reason}"):
+        open_dataset("chairs", root)
+
+
+def test_chairs_with_a_name_that_is_no_number(write_files):
+    root = write_files(chairs_files() | {"data/mine_flow.flo": flow(1)})
+    with pytest.raises(DatasetError, match=r"mine_flow\.flo has no number"):
+        open_dataset("chairs", root)
+
+
+def test_a_damaged_list_of_unused_frames_is_named(write_files):
+    root = write_files(things_files())
+    (root / "all_unused_files.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(DatasetError, match=r"all_unused_files\.txt is no text"):
+        open_dataset("things-final", root)
+
+
 def test_a_missing_file_is_named(write_files):
     root = write_files(chairs_files())
     (root / "data" / "00002_img2.ppm").unlink()

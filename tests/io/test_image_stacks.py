@@ -122,6 +122,14 @@ def test_white_of_a_camera(tmp_path, suffix, bits):
             read_image(tmp_path / f"a{suffix}", white=wrong)
 
 
+def test_white_of_a_camera_is_for_pictures_that_do_not_say(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((9, 9), 200, np.uint8))
+    (tmp_path / "a.pgm").write_bytes(b"P5 3 2 4095 " + bytes(12))
+    for name in ("a.png", "a.pgm"):
+        with pytest.raises(InputError, match=rf"{name} has a white of its own"):
+            read_image(tmp_path / name, white=4095)
+
+
 def test_a_picture_of_few_grey_levels_is_remarked_on(tmp_path, recwarn):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((9, 9), 4095, np.uint16))

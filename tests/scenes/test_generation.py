@@ -12,7 +12,7 @@ import pytest
 
 from opticflow.errors import DatasetError, InputError
 from opticflow.scenes import generation
-from opticflow.scenes.generation import Order, estimate, generate
+from opticflow.scenes.generation import MANIFEST, Order, estimate, generate
 from opticflow.scenes.stock import Pool
 
 
@@ -117,6 +117,13 @@ def test_foreign_folders_are_refused(tmp_path):
         estimate(Order("chairs", 0, 96, 128), tmp_path, 1, resume=True)
     with pytest.raises(InputError, match="is a file"):
         estimate(Order("chairs", 0, 96, 128), tmp_path / "notes.txt", 1, resume=False)
+
+
+@pytest.mark.parametrize("record", ["", "null", "[1]", "Infinity", "[" * 100_000, '{"kind": 7}', "\udcff"])
+def test_a_damaged_record_is_named(tmp_path, record):
+    (tmp_path / MANIFEST).write_bytes(record.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"generation\.json is damaged|holds a set with kind 7"):
+        estimate(Order("chairs", 0, 96, 128), tmp_path, 1, resume=True)
 
 
 def test_full_disk_is_foreseen(tmp_path, monkeypatch):

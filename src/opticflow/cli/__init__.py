@@ -6,6 +6,7 @@ Verbs import what they need inside their function, so that `opticflow --help` an
 import inspect
 import os
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -84,7 +85,9 @@ def main() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
     keep_freed_memory()
     prepare_streams()
-    code = _run()
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        code = _run()
     unwritten = flush_streams()
     if unwritten is not None and not code:
         code = 1 if isinstance(unwritten, BrokenPipeError) else _refuse(f"{unwritten.strerror} (standard output)")
@@ -110,6 +113,11 @@ def _run() -> int:
             return _refuse("a file ends too early; say with which command, as this is a fault of the program")
         remark("interrupted")
         return 130
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """A warning is one line, without the place in the code."""
+    remark("warning: " + " ".join(str(message).split()))
 
 
 def _refuse(message: str) -> int:

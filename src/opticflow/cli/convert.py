@@ -17,6 +17,9 @@ def convert(
         str | None, typer.Option(metavar="SUFFIX", help="Format for a folder, such as .npz.", show_default=False)
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Half precision (.npz and .exr).")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files of the same names in the folder.")
+    ] = False,
 ) -> None:
     """Convert flow between .flo, KITTI .png, .pfm, .npz, .npy, .flo5 and .exr, and say what was lost.
 
@@ -24,7 +27,7 @@ def convert(
     """
     from opticflow.io.conversion import convert as convert_files
 
-    for done in convert_files(source, target, suffix=to, half=half):
+    for done in convert_files(source, target, suffix=to, half=half, overwrite=overwrite):
         lost = f"rounded by at most {done.largest_change:.2g} px" if done.largest_change else "nothing lost"
         unknown = f"; {done.unknown} of {done.pixels} pixels unknown, kept so" if done.unknown else ""
         say(f"{done.source} -> {done.target}: {lost}{unknown}")

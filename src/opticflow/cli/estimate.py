@@ -57,6 +57,10 @@ def estimate(
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+    white: Annotated[
+        int | None,
+        typer.Option(help="Number that is white in pictures of 16 bits: 4095 for 12 bits.", show_default="65535"),
+    ] = None,
     pairs: Annotated[
         str,
         typer.Option(help="overlapping: 0-1, 1-2 ...; or separate: 0-1, 2-3 ..., as cameras for PIV take them."),
@@ -122,6 +126,7 @@ def estimate(
     estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
     settings |= {name: estimator.settings[name] for name in ("iterations", "coarse_start", "refine")}
     settings |= {"deterministic": True} if deterministic else {}
+    settings |= {} if white is None else {"white": white}
     options = {
         "start": start,
         "end": end,
@@ -136,7 +141,7 @@ def estimate(
         "skip_broken": skip_broken,
     }
     if len(sources) == 2 and save is None and (output is None or output.suffix) and not resume:
-        summary = _estimate_pair(estimator, sources, output, options, overwrite)
+        summary = _estimate_pair(estimator, sources, output, options, overwrite, white)
     else:
         summary = _estimate_clip(
             estimator, sources, output, save, settings, options, resume, overwrite, quiet=quiet or json
@@ -160,7 +165,7 @@ def _one_way(device: str, precision: str, batch: int) -> tuple[str, str]:
 
 
 def _estimate_pair(
-    estimator, sources: list[Path], output: Path | None, options: dict[str, Any], overwrite: bool
+    estimator, sources: list[Path], output: Path | None, options: dict[str, Any], overwrite: bool, white: int | None
 ) -> dict[str, Any]:
     from opticflow.errors import InputError
     from opticflow.video import ClipOptions
@@ -175,7 +180,7 @@ def _estimate_pair(
     target = output or Path(f"{sources[0].stem}.flo")
     if output is None and target.exists() and not overwrite:
         raise InputError(f"{target} is there already; add --overwrite to replace it, or name the output with -o")
-    report = run_pair(sources[0], sources[1], estimator, target, **kept)
+    report = run_pair(sources[0], sources[1], estimator, target, **kept, white=white)
     return {"pairs": 1, "computed": 1, **vars(report)}
 
 
@@ -193,7 +198,7 @@ def _estimate_clip(
 ) -> dict[str, Any]:
     from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
 
-    clip = open_clip(sources[0] if len(sources) == 1 else sources)
+    clip = open_clip(sources[0] if len(sources) == 1 else sources, white=settings.get("white"))
     chosen = ClipOptions(saves=parse_saves("video" if save is None else save), **options)
     target = output or Path(f"{clip.name}-flow")
     run = run_clip_to_video if target.suffix.lower() == ".mp4" and not target.is_dir() else run_clip

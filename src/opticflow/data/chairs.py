@@ -6,10 +6,12 @@ the authors' split `FlyingChairs_train_val.txt`, one line a pair: 1 for training
 ChairsSDHom (Ilg et al., FlowNet 2.0, CVPR 2017): `data/train/{t0,t1,flow}/00001.png|.pfm`, and `data/test` alike.
 """
 
+import re
+import reprlib
 from pathlib import Path
 
 from opticflow.data.dataset import FlowDataset, Pair
-from opticflow.data.layout import check_split, locate, need
+from opticflow.data.layout import check_split, locate, need, read_words
 from opticflow.errors import DatasetError
 
 CHAIRS_SPLITS = ("validation", "training", "all")
@@ -30,8 +32,10 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
     check_split(name, split, CHAIRS_SPLITS)
     folder = locate(root, name, ("data", "FlyingChairs_release/data", "."), "*_flow.flo")
     numbers = sorted(path.name.removesuffix("_flow.flo") for path in folder.glob("*_flow.flo"))
+    if strange := [number for number in numbers if not re.fullmatch("[0-9]{1,9}", number)]:
+        raise DatasetError(f"{name}: {folder / strange[0]}_flow.flo has no number; wanted names as 00001_flow.flo")
     if split != "all":
-        labels = _split_file(folder, Path(root)).split()
+        labels = _labels(folder, Path(root))
         wanted = "1" if split == "training" else "2"
         last = max(int(number) for number in numbers)
         if len(labels) < last:
@@ -53,11 +57,15 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
     return FlowDataset(f"{name} {split}", pairs, "FlyingChairs", expected=_CHAIRS_COUNTS[split])
 
 
-def _split_file(folder: Path, root: Path) -> str:
+def _labels(folder: Path, root: Path) -> list[str]:
+    """Of each pair, from 1 on: 1 is training, 2 validation."""
     for place in (folder, folder.parent, root):
         path = place / "FlyingChairs_train_val.txt"
         if path.is_file():
-            return path.read_text()
+            labels = read_words(path, "FlyingChairs")
+            if wrong := set(labels) - {"1", "2"}:
+                raise DatasetError(f"FlyingChairs: {path} holds {reprlib.repr(min(wrong))}; wanted 1 or 2 for each pair")
+            return labels
     raise DatasetError(
         f"FlyingChairs: there is no FlyingChairs_train_val.txt in {folder.parent}; it is a separate download from the "
         "data set's page, or use the split `all`"

@@ -53,6 +53,18 @@ def if_there(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def read_words(path: Path, name: str) -> list[str]:
+    """The words of a list that comes with a data set.
+
+    Raises:
+        DatasetError: the file is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except ValueError as error:
+        raise DatasetError(f"{name}: {path} is no text in UTF-8; fetch it again") from error
+
+
 def check_split(name: str, split: str, known: tuple[str, ...]) -> None:
     """Refuse a split that a data set does not have.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from opticflow.data.dataset import FlowDataset, Pair
-from opticflow.data.layout import check_split, locate, need
+from opticflow.data.layout import check_split, locate, need, read_words
 
 SPLITS = ("TEST", "TRAIN")
 CAMERAS: tuple[Literal["left", "right"], ...] = ("left", "right")
@@ -87,5 +87,5 @@ def _unused(folder: Path, render: str) -> frozenset[str]:
     """The frames in the authors' list, if it is at hand."""
     for path in (folder / UNUSED, folder / f"frames_{render}pass" / UNUSED):
         if path.is_file():
-            return frozenset(path.read_text().split())
+            return frozenset(read_words(path, "FlyingThings3D"))
     return frozenset()

@@ -25,7 +25,9 @@ class Converted:
     pixels: int
 
 
-def convert(source: Path, target: Path, *, suffix: str | None = None, half: bool = False) -> Iterator[Converted]:
+def convert(
+    source: Path, target: Path, *, suffix: str | None = None, half: bool = False, overwrite: bool = False
+) -> Iterator[Converted]:
     """Convert a flow file, or all flow files of a folder. Every file is written when the iterator comes to it.
 
     Args:
@@ -33,9 +35,10 @@ def convert(source: Path, target: Path, *, suffix: str | None = None, half: bool
         target: a file whose suffix chooses the format; for a folder, a folder, which is made if it is not there.
         suffix: the format for a folder, such as `.npz`.
         half: in half precision, where the format knows it.
+        overwrite: files of these names in the folder `target` may be replaced; a single file that is named always is.
 
     Raises:
-        InputError: `target` is `source`, or `suffix` is missing or out of place.
+        InputError: `target` is `source`, `suffix` is missing or out of place, or a file is in the way.
         FormatError: a file that cannot be read or written, or values that the format cannot hold.
     """
     if not source.is_dir():
@@ -55,6 +58,8 @@ def convert(source: Path, target: Path, *, suffix: str | None = None, half: bool
     for path, written in pairs:
         if written.exists() and path.exists() and written.samefile(path):
             raise InputError(f"{written} would replace the file it is made from; give another name or folder")
+        if source.is_dir() and written.exists() and not overwrite:
+            raise InputError(f"{written} is there already; add --overwrite to replace it, or give another folder")
     return (_convert_file(path, written, half, make_parent=source.is_dir()) for path, written in pairs)
 
 

@@ -58,8 +58,8 @@ def read_image(path: str | os.PathLike[str], *, white: int | None = None) -> Fra
 
     Raises:
         FormatError: the file is missing, damaged, cut off or no picture.
-        InputError: NaN, values outside [0, 1] in a floating-point picture, numbers above `white`, or an extra that is
-            not installed.
+        InputError: NaN, values outside [0, 1] in a floating-point picture, numbers above `white`, a `white` for a
+            picture that is not of 16 bits, or an extra that is not installed.
     """
     suffix = _known_suffix(path, IMAGE_SUFFIXES)
     data = read_bytes(path)
@@ -211,6 +211,8 @@ def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
     """As `as_frame`, by some rows at a time, so that the numbers in between take little memory."""
     if image.dtype == np.uint16:
         _check_white(int(image.max()), white, what)
+    elif white is not None:
+        raise InputError(f"{what} has a white of its own; that of a camera ({white}) is for TIFF and PNG of 16 bits")
     frame = np.empty((*image.shape[:2], 3), np.uint8)
     for top in range(0, len(image), _ROWS):
         rows = image[top : top + _ROWS]
@@ -225,7 +227,7 @@ def _check_white(largest: int, white: int | None, what: str) -> None:
         if 0 < largest <= _DIM:  # without the name of the file, so that Python says it once for all frames of a clip
             warnings.warn(
                 f"a picture of 16 bits uses the lowest {largest.bit_length()} and so is nearly black; if its camera "
-                "has fewer bits, scale the numbers up, or give read_image what is white (4095 for 12 bits)",
+                "has fewer bits, say which number is white, 4095 for 12 bits (`white=4095`, `--white 4095`)",
                 stacklevel=4,
             )
     elif not max(1, largest) <= white <= 65535:

@@ -152,7 +152,7 @@ def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
         return
     try:
         found = json.loads(manifest.read_text())
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{manifest} is damaged; give a new folder")

@@ -104,12 +104,16 @@ class Clip(ABC):
         """
 
 
-def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
+def open_clip(source: str | Path | Sequence[str | Path], *, white: int | None = None) -> Clip:
     """A video file, a TIFF of several pages, a folder of pictures in natural order (2 before 10), or a list of them.
+
+    Args:
+        source: the clip.
+        white: the number that is white in pictures of 16 bits; see `opticflow.read_image`.
 
     Raises:
         VideoError: missing, or no video.
-        InputError: a folder without pictures, or several clips.
+        InputError: a folder without pictures, several clips, or a `white` for a video.
     """
     if not isinstance(source, str | Path):
         if not isinstance(source, Sequence) or not all(isinstance(path, str | Path) for path in source):
@@ -118,15 +122,19 @@ def open_clip(source: str | Path | Sequence[str | Path]) -> Clip:
             raise InputError("the list of pictures is empty; flow needs two")
         paths = [Path(path) for path in source]
         refuse_clips(paths)
-        return PictureClip(paths, name="frames")
+        return PictureClip(paths, name="frames", white=white)
     path = Path(source)
     if path.is_dir():
         if list_files(path, VIDEO_SUFFIXES) and not list_files(path, IMAGE_SUFFIXES):
             raise InputError(f"{path} is a folder of videos; one clip is taken at a time, so name one of them")
-        return PictureClip(list_image_files(path), name=path.resolve().name)
+        return PictureClip(list_image_files(path), name=path.resolve().name, white=white)
     if not path.exists():
         raise VideoError(f"there is no file or folder {path}")
-    return StackClip(path) if path.suffix.lower() in STACK_SUFFIXES else VideoClip(path)
+    if path.suffix.lower() in STACK_SUFFIXES:
+        return StackClip(path, white=white)
+    if white is not None:
+        raise InputError(f"{path} is a video, which says itself what is white; `white` is for pictures of 16 bits")
+    return VideoClip(path)
 
 
 def refuse_clips(pictures: Sequence[Path]) -> None:
@@ -165,7 +173,8 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
 class PictureClip(Clip):
     """Picture files, one a frame, at 25 frames per second."""
 
-    def __init__(self, paths: Sequence[Path], *, name: str):
+    def __init__(self, paths: Sequence[Path], *, name: str, white: int | None = None):
+        self._white = white
         self.sources = list(paths)
         self.name = name
         self.count = len(self)
@@ -213,7 +222,7 @@ class PictureClip(Clip):
                     yield pair
 
     def _read(self, index: int) -> Frame:
-        return read_image(self.sources[index])
+        return read_image(self.sources[index], white=self._white)
 
     def _of(self, index: int) -> str:
         """Where a frame is from, for messages."""
@@ -223,14 +232,14 @@ class PictureClip(Clip):
 class StackClip(PictureClip):
     """A TIFF of several pages, each a frame, at 25 frames per second: what microscopes and PIV cameras write."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, white: int | None = None):
         """
         Raises:
             VideoError: no TIFF, or a damaged one.
         """
         self._stamp = _stamp(path)
         try:
-            self._pages = ImageStack(path)
+            self._pages = ImageStack(path, white=white)
         except (FormatError, InputError) as error:
             raise VideoError(str(error)) from error
         super().__init__([path], name=path.stem)

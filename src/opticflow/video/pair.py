@@ -35,6 +35,7 @@ def run_pair(
     backward: bool = False,
     half: bool = False,
     max_flow: float | None = None,
+    white: int | None = None,
 ) -> PairReport:
     """Estimate the flow from one picture to another.
 
@@ -47,6 +48,7 @@ def run_pair(
         backward: also write `NAME-backward` and, white where a pixel is occluded, `NAME-occlusion.png`.
         half: store `.npz` or `.exr` in half precision.
         max_flow: the length, in pixels, that is painted in full colour, for a picture; the longest if None.
+        white: the number that is white in pictures of 16 bits; see `opticflow.read_image`.
 
     Raises:
         InputError: a clip in place of a picture, a suffix of no format, options that it has no use for, an output that
@@ -72,7 +74,7 @@ def run_pair(
     if half and suffix not in HALF_SUFFIXES:
         raise InputError(f"--half is for {' and '.join(HALF_SUFFIXES)}; {output} has one precision")
 
-    frames = [read_image(path) for path in (first, second)]
+    frames = [read_image(path, white=white) for path in (first, second)]
     begun = time.perf_counter()
     pair = next(estimator.pairs(frames, backward=backward))
     seconds = time.perf_counter() - begun
