@@ -25,12 +25,16 @@ Row = dict[str, object]
 SIZES = {"tiles": "1920x1080", "precision": "1024x436"}
 
 
+def where(options: argparse.Namespace) -> dict:
+    return {"iterations": options.iterations, "device": options.device}
+
+
 def tiles(network: FlowNetwork, samples: list[Sample], options: argparse.Namespace) -> Iterator[Row]:
     """One estimate with the memory asked for; without, with that of a quarter of a frame."""
     height, width = samples[0].first.shape[:2]
     memory = options.max_memory or memory_needed(network, height * width // 4, height=height, width=width)
-    tiled = Estimator(network, device=options.device, precision="fp32", max_memory=memory)
-    whole = Estimator(network, device=options.device, precision="fp32")
+    tiled = Estimator(network, **where(options), precision="fp32", max_memory=memory)
+    whole = Estimator(network, **where(options), precision="fp32")
     parts = tiled.tiles(height, width)
     region = seams(parts, height, width)
     sizes = {f"{columns.stop - columns.start}x{rows.stop - rows.start}" for rows, columns in parts}
@@ -46,10 +50,10 @@ def tiles(network: FlowNetwork, samples: list[Sample], options: argparse.Namespa
 
 def precision(network: FlowNetwork, samples: list[Sample], options: argparse.Namespace) -> Iterator[Row]:
     """One estimate for each number format."""
-    auto = Estimator(network, device=options.device).precision
-    reference = Estimator(network, device=options.device, precision="fp32")
+    auto = Estimator(network, **where(options)).precision
+    reference = Estimator(network, **where(options), precision="fp32")
     for form in options.formats:
-        estimate = Estimator(network, device=options.device, precision=form)
+        estimate = Estimator(network, **where(options), precision=form)
         found = measure_closeness(estimate, reference, samples)
         yield {"precision": estimate.precision, "auto_here": auto, **asdict(found)}
 
@@ -73,8 +77,8 @@ def main() -> None:
     samples = [world[index].sample() for index in range(options.pairs)]
     rows = []
     for model in options.models:
-        network, trained = load_or_build(model, options.iterations)
-        for found in {"tiles": tiles, "precision": precision}[options.what](network, samples, options):
+        estimator, trained = load_or_build(model, bare=True)
+        for found in {"tiles": tiles, "precision": precision}[options.what](estimator.network, samples, options):
             rows.append({"model": model, "trained": trained, "size": [width, height], "world": world.kind, **found})
             print(json.dumps(rows[-1]), flush=True)
     if options.json:

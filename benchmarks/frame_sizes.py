@@ -19,6 +19,7 @@ from matplotlib import pyplot
 from opticflow.errors import OpticflowError
 from opticflow.estimator.speed import load_or_build, measure_speed
 from opticflow.evaluate.environment import environment
+from opticflow.settings import Settings
 
 PLAN = [
     ("640x480", 12),
@@ -37,7 +38,7 @@ SETTINGS = ("model", "width", "height", "iterations", "max_memory")
 
 def plan(options: argparse.Namespace) -> Iterator[dict]:
     """The settings of each measurement, the small sizes first."""
-    own = {model: getattr(load_or_build(model)[0], "iterations", None) for model in options.models}
+    own = {model: load_or_build(model, bare=True)[0].settings.iterations for model in options.models}
     for size, planned in PLAN if options.size is None else [(size, None) for size in options.size]:
         for model in options.models:
             iterations = own[model] and (options.iterations or planned or own[model])
@@ -96,9 +97,15 @@ def main() -> None:
         if any(settings.items() <= row.items() for row in rows):
             continue
         times = rounds(settings["width"], settings["height"])
-        common = {"precision": options.precision, "device": options.device, "rounds": times, "compare": False}
+        how = Settings(
+            precision=options.precision,
+            device=options.device,
+            iterations=settings["iterations"],
+            max_memory=settings["max_memory"],
+        )
+        where = settings["model"], settings["width"], settings["height"]
         try:
-            found = measure_speed(**settings, **common)
+            found = measure_speed(*where, settings=how, bare=True, rounds=times, compare=False)
         except OpticflowError as error:
             failures += 1
             print(error, flush=True)

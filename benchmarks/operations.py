@@ -15,6 +15,7 @@ import torch
 from opticflow.estimator.speed import load_or_build
 from opticflow.models import FlowNetwork
 from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.settings import Settings
 
 
 def shares(network: FlowNetwork, height: int, width: int, rounds: int) -> tuple[float, dict[str, float]]:
@@ -44,7 +45,9 @@ def main() -> None:
     keep_freed_memory()
     width, height = (int(side) for side in options.size.split("x"))
     for model in options.models:
-        seconds, found = shares(load_or_build(model)[0].eval(), height, width, options.rounds)
+        seconds, found = shares(
+            load_or_build(model, Settings(device="cpu"), bare=True)[0].network, height, width, options.rounds
+        )
         if options.json:
             print(json.dumps({"model": model, "size": options.size, "seconds": round(seconds, 4), "shares": found}))
             continue

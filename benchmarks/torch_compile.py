@@ -19,6 +19,7 @@ from opticflow.estimator.speed import load_or_build
 from opticflow.models.plain import plain_twin
 from opticflow.models.raft import RAFT
 from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.settings import Settings
 
 
 def seconds(network: Callable[..., Tensor], frames: tuple[Tensor, Tensor]) -> float:
@@ -41,7 +42,7 @@ def main() -> None:
     noise = torch.rand(2, 1, 3, height, width, generator=torch.Generator().manual_seed(0))
     first, second = noise.to(options.device).unbind()
     for model in options.models:
-        network = load_or_build(model)[0].eval().to(options.device)
+        network = load_or_build(model, Settings(device=options.device), bare=True)[0].network
         twin = plain_twin(network) if isinstance(network, RAFT) else network
         forms = {"as it is": network, "plain": twin, "compiled": torch.compile(twin)}
         if twin is network:

@@ -28,9 +28,11 @@ def script(monkeypatch, tmp_path, capsys):
 
 
 def test_frame_sizes_go_on_where_they_stopped_and_are_drawn(script, monkeypatch):
+    pytest.importorskip("matplotlib")
     made = []
 
-    def measure(model, width, height, *, iterations, max_memory, **others):
+    def measure(model, width, height, *, settings, bare, **others):
+        iterations, max_memory = settings.iterations, settings.max_memory
         made.append((width, height, iterations, others["rounds"]))
         return speed.Speed(
             model=model,
@@ -40,6 +42,7 @@ def test_frame_sizes_go_on_where_they_stopped_and_are_drawn(script, monkeypatch)
             device="cpu",
             threads=1,
             iterations=iterations,
+            uses=(),
             max_memory=max_memory,
             tiles=1 + width // 5000,
             trained=False,

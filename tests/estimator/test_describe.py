@@ -1,13 +1,12 @@
 """What is said of the cost of an estimate, against what is measured."""
 
-import numpy as np
 import pytest
 
-from opticflow.estimator.coarse import coarse_flow, coarse_sizes
 from opticflow.estimator.describe import describe
 from opticflow.estimator.speed import measure_speed
 from opticflow.models import build
 from opticflow.models.refinement import MULTIPLY_ADDS
+from opticflow.settings import Settings
 from opticflow.weights import Checkpoint
 
 
@@ -18,9 +17,7 @@ def test_memory_is_that_of_a_process(model):
         model,
         1280,
         720,
-        precision="fp32",
-        device="cpu",
-        iterations=1 if "RAFT" in model else None,
+        settings=Settings(precision="fp32", device="cpu", iterations=1 if "RAFT" in model else None),
         rounds=0,
         compare=False,
     )
@@ -35,16 +32,3 @@ def test_the_work_is_that_of_an_estimate_as_it_is_made(tmp_path):
     file = str(tmp_path / "x.safetensors")
     alone = [describe(file, size)["multiply_adds"] for size in ("512x256", "256x128", "128x64")]
     assert describe("RAFT-small.worlds", "512x256")["multiply_adds"] == sum(alone) + 512 * 256 * MULTIPLY_ADDS
-
-
-@pytest.mark.parametrize("size", [(1024, 436), (500, 300), (200, 90), (3, 2)])
-def test_the_sizes_of_a_coarse_start_are_those_that_are_estimated(size):
-    seen = []
-
-    def estimate(first, second, start):
-        seen.append((first.shape[1], first.shape[0]))
-        return start
-
-    frame = np.zeros((size[1], size[0], 3), np.uint8)
-    coarse_flow(estimate, frame, frame)
-    assert seen[::-1] == coarse_sizes(*size)

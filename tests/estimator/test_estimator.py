@@ -10,7 +10,7 @@ import opticflow
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.estimator.stream import is_cut
-from opticflow.models import VariationalRefinement, build
+from opticflow.models import FlowNetwork, VariationalRefinement, build
 from opticflow.weights import DEFAULT_MODEL, find_records
 from pictures import moving, texture
 
@@ -97,7 +97,7 @@ def told_where_to_start():
     calls, match = [], network.match
 
     def watch(first, second, *, init_flow=None):
-        calls.append((first["frames"].shape[-2:], float(init_flow[:, 0].median())))
+        calls.append((first["frames"].shape[-2:], 0 if init_flow is None else float(init_flow[:, 0].median())))
         return match(first, second, init_flow=init_flow)
 
     network.match = watch  # type: ignore[method-assign]
@@ -122,6 +122,59 @@ def test_coarse_start_begins_at_the_flow_of_half_the_size():
     assert len(calls) == 1 + 2 + 1, "the second pair starts from the first's flow"
 
 
+class Counting(FlowNetwork):
+    """Its flow is no motion, and it notes the batch and the height of what it encodes."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoded = []
+
+    def encode(self, frames):
+        self.encoded.append((len(frames), frames.shape[2]))
+        return {"frames": frames}
+
+    def match(self, first, second, *, init_flow=None):
+        return 0 * first["frames"][:, :2]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+@pytest.mark.parametrize("backward", [False, True])
+def test_each_frame_of_a_stream_is_encoded_once_at_each_size(batch, backward):
+    """With the networks around it that the default model has; whole batches at each size."""
+    network = Counting()
+    estimator = Estimator(network, coarse_start=True, refine=True)
+    assert len(list(estimator.pairs(moving(256, 256, 5), batch=batch, backward=backward))) == 4
+    for height in (64, 128, 256):
+        calls = [count for count, rows in network.encoded if rows == height]
+        again = 4 // batch - 1 if batch > 1 else 0  # the frame at a border of batches, so that they do not depend on it
+        assert sum(calls) == 5 + again, height
+        assert len(calls) == 2 * (4 // batch) if batch > 1 else len(calls) == 5, height
+
+
+def test_the_default_model_encodes_each_frame_once_at_each_size(monkeypatch):
+    estimator = opticflow.load(device="cpu")
+    encoder, encoded = estimator.network.innermost.feature_encoder, []
+    encoder.register_forward_hook(lambda _, inputs, __: encoded.extend(inputs[0].shape[0] * [inputs[0].shape[2]]))
+    assert len(list(estimator.stream(moving(256, 256, 3)))) == 2
+    assert sorted(encoded) == 3 * [64] + 3 * [128] + 3 * [256]
+
+
+def test_an_estimator_says_what_it_is():
+    text = repr(opticflow.load("RAFT-small", device="cpu", precision="fp32"))
+    assert text == "Estimator(RAFT-small.worlds: 8 iterations, coarse to fine, variational refinement, fp32, cpu)"
+    assert repr(Estimator(build("DIS"), device="cpu")) == "Estimator(DIS: fp32, cpu)"
+    bare = opticflow.load("RAFT-small", refine=False, coarse_start=False, device="cpu", precision="fp32")
+    assert repr(bare) == "Estimator(RAFT-small.worlds: 12 iterations, fp32, cpu)"
+
+
+@pytest.mark.parametrize("call", [opticflow.load, lambda **how: Estimator(build("DIS"), **how)])
+def test_an_option_that_is_misspelt_is_one_line(call):
+    with pytest.raises(InputError, match=r"^there is no option 'iteration'; did you mean iterations"):
+        call(iteration=3)
+    with pytest.raises(InputError, match=r"^there is no precision 'fp3'; known are auto, fp32, bf16, fp16$"):
+        call(precision="fp3")
+
+
 def test_coarse_starts_are_not_refined(monkeypatch):
     frames = moving(96, 128, 2, dx=6, dy=0)
     refined, refine = [], VariationalRefinement._refine
@@ -129,7 +182,7 @@ def test_coarse_starts_are_not_refined(monkeypatch):
         VariationalRefinement, "_refine", lambda self, a, b, flow: refined.append(a.shape) or refine(self, a, b, flow)
     )
     network, calls = told_where_to_start()
-    Estimator(VariationalRefinement(network), coarse_start=True)(*frames)
+    Estimator(network, coarse_start=True, refine=True)(*frames)
     assert [size for size, _ in calls] == [(48, 64), (96, 128)] and refined == [(96, 128)]
 
 
@@ -147,16 +200,16 @@ def test_the_default_comes_with_the_package_and_knows_how_it_is_best_used():
     (record,) = find_records(DEFAULT_MODEL)
     estimator = opticflow.load()
     assert record.state == "shipped"
-    assert {key: estimator.settings[key] for key in record.use} == record.use
-    assert estimator.coarse_start and estimator.settings["refine"]
+    assert {key: getattr(estimator.settings, key) for key in record.use} == record.use
+    assert estimator.settings.coarse_start and estimator.settings.refine
     flow = opticflow.estimate(*frames)
     assert error(flow[8:-8, 16:-16], (9, -4)) < 0.5
     assert opticflow.load(DEFAULT_MODEL, coarse_start=True).settings == estimator.settings
     asked = opticflow.load(DEFAULT_MODEL, coarse_start=False, refine=False).settings
-    assert (asked["coarse_start"], asked["iterations"]) == (False, 12), "what goes with a start goes with it alone"
-    assert not asked["refine"] and opticflow.load(DEFAULT_MODEL, iterations=3).settings["iterations"] == 3
+    assert (asked.coarse_start, asked.iterations) == (False, 12), "what goes with a start goes with it alone"
+    assert not asked.refine and opticflow.load(DEFAULT_MODEL, iterations=3).settings.iterations == 3
     of_file = opticflow.load(record.path).settings
-    assert not of_file["coarse_start"] and not of_file["refine"], "a file is used as it is"
+    assert not of_file.coarse_start and not of_file.refine, "a file is used as it is"
 
 
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])
@@ -213,7 +266,7 @@ def test_a_limit_of_main_memory_is_refused_on_a_gpu(monkeypatch, dis):
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])
 def test_methods_of_opencv_have_one_precision(name):
     assert opticflow.load(name, device="cpu", precision="bf16").precision == "fp32"
-    assert opticflow.load(name, device="cpu", refine=True).settings["precision"] == "fp32"
+    assert opticflow.load(name, device="cpu", refine=True).settings.precision == "fp32"
     assert Estimator(build("RAFT-small"), device="cpu", precision="bf16").precision == "bf16"
 
 

@@ -6,14 +6,14 @@ import torch
 from opticflow.errors import InputError
 from opticflow.estimator.memory import (
     LIBRARIES,
-    REFINEMENT,
     bytes_per_pixel,
     memory_needed,
-    parse_memory,
     pixels_within,
 )
 from opticflow.models import VariationalRefinement, build
 from opticflow.models.network import FlowNetwork
+from opticflow.models.refinement import BYTES
+from opticflow.settings import parse_memory
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,9 @@ def test_raft_is_linear_in_pixels_and_keeps_its_settings():
 
 def test_refinement_comes_after_the_network_and_needs_its_own():
     light, heavy = build("DIS"), build("RAFT")
-    assert bytes_per_pixel(VariationalRefinement(light)) == REFINEMENT > bytes_per_pixel(light)
-    assert bytes_per_pixel(VariationalRefinement(heavy)) == bytes_per_pixel(heavy)
+    assert bytes_per_pixel(VariationalRefinement(light)) == BYTES > bytes_per_pixel(light)
+    greys = LIBRARIES * 2
+    assert bytes_per_pixel(VariationalRefinement(heavy)) == pytest.approx(bytes_per_pixel(heavy) + greys)
 
 
 def test_the_need_and_the_pixels_within_it_are_each_other_s_inverse():

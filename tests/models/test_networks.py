@@ -34,10 +34,8 @@ SIZES = [(1, 1), (7, 5), (64, 64), (127, 129), (133, 205), (375, 1242)]
 @functools.cache
 def network(name: str) -> LearnedNetwork:
     torch.manual_seed(0)
-    made = build(name).eval()
+    made = build(name, **({"iterations": 3} if "RAFT" in name else {})).eval()
     assert isinstance(made, LearnedNetwork)
-    if hasattr(made, "iterations"):
-        made.iterations = 3
     return made
 
 
@@ -122,9 +120,7 @@ def test_state_dicts_go_around(name, tmp_path):
     first, second = frames(1, 64, 64), frames(1, 64, 64).flip(2)
     torch.save(network(name).state_dict(), tmp_path / "state.pth")
     torch.manual_seed(1)
-    other = build(name).eval()
-    if hasattr(other, "iterations"):
-        other.iterations = 3
+    other = build(name, **({"iterations": 3} if "RAFT" in name else {})).eval()
     assert not torch.equal(other(first, second), network(name)(first, second))
     other.load_state_dict(torch.load(tmp_path / "state.pth", weights_only=True))
     torch.testing.assert_close(other(first, second), network(name)(first, second), rtol=0, atol=0)
@@ -233,9 +229,9 @@ def test_the_default_network_is_one_to_call_and_to_learn_from(monkeypatch):
     assert flow.shape == (1, 2, 64, 64) and not flow.requires_grad
     with torch.no_grad():
         # the forms without gradients round otherwise, and OpenCV 4 refines with larger differences
-        assert float((whole(first, second) - flow).abs().mean()) < 0.01
+        assert float((whole(first, second) - flow).abs().mean()) < 0.02
     estimates = whole.predictions(first.requires_grad_(), second)
-    assert len(estimates) == whole.network.iterations and estimates[-1].requires_grad
+    assert len(estimates) == whole.innermost.iterations and estimates[-1].requires_grad
     with pytest.raises(InputError, match="DIS is not learned"):
         VariationalRefinement(build("DIS")).predictions(first, second)
     monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)  # as torch.export has it

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.models import build
 from opticflow.models.raft import RAFT
@@ -31,11 +32,14 @@ def test_the_flow_is_the_last_prediction(name):
         assert torch.equal(predictions[-1], network(name)(*frames()))
 
 
-def test_iterations_may_be_set_at_any_time():
+def test_iterations_are_asked_for():
     raft = network("RAFT-small", 5)
-    raft.iterations = 2
     with torch.no_grad():
-        assert torch.equal(raft(*frames()), network("RAFT-small", 5).predictions(*frames())[1])
+        all_five = raft.predictions(*frames())
+        assert len(all_five) == 5 and len(raft.predictions(*frames(), iterations=2)) == 2
+        assert torch.equal(raft(*frames(), iterations=2), all_five[1])
+    with pytest.raises(InputError, match="iterations is 0; wanted a whole number"):
+        raft(*frames(), iterations=0)
 
 
 @pytest.mark.parametrize("name", ["RAFT", "RAFT-small"])

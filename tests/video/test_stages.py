@@ -61,7 +61,7 @@ def test_coarse_starts_are_counted_and_the_refinement_is_once(tmp_path, monkeypa
     clip = open_clip(write_clip(tmp_path / "clip.mp4", moving(256, 256, 3)))
     sizes, refine = [], VariationalRefinement._refine
     monkeypatch.setattr(VariationalRefinement, "_refine", lambda *a: sizes.append(a[1].shape) or refine(*a))
-    estimator = Estimator(VariationalRefinement(Slow()), coarse_start=True)
+    estimator = Estimator(Slow(), coarse_start=True, refine=True)
     found = measure_stages(clip, estimator, ClipOptions(saves=("flo",)))
     assert set(sizes) == {(256, 256)}
     levels = 3  # a quarter, half and the whole

@@ -16,9 +16,9 @@ class Halving(FlowNetwork):
         super().__init__()
         self.iterations = iterations
 
-    def match(self, first, second, *, init_flow=None):
+    def match(self, first, second, *, init_flow=None, iterations=None):
         flow = 0 * first["frames"][:, :2] if init_flow is None else init_flow.clone()
-        flow[:, 0] += (4 - flow[:, 0]) * (1 - 0.5**self.iterations)
+        flow[:, 0] += (4 - flow[:, 0]) * (1 - 0.5 ** (iterations or self.iterations))
         return flow
 
 
@@ -26,9 +26,9 @@ def test_each_way_has_its_speed_and_its_error():
     frames = moving(64, 96, 4, dx=4, dy=0)
     truth = np.zeros((64, 96, 2), np.float32)
     truth[..., 0] = 4
-    estimator = Estimator(network := Halving())
+    estimator = Estimator(Halving())
     rows = {(r.reuse, r.warm_start, r.iterations): r for r in measure_streams(estimator, frames, [truth] * 3, rounds=1)}
-    assert len(rows) == 6 and network.iterations == 4
+    assert len(rows) == 6 and estimator.settings.iterations == 4
     cold, warm, half = rows[True, False, 4], rows[True, True, 4], rows[True, False, 2]
     assert cold.end_point_error == rows[False, False, 4].end_point_error == pytest.approx(4 / 16)
     assert half.end_point_error == pytest.approx(4 / 4)

@@ -1,13 +1,16 @@
 """opticflow benchmark"""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from opticflow.cli.options import Device, Precision
+from opticflow.cli.options import with_settings
 from opticflow.cli.printing import counted, say, show_json
+from opticflow.settings import Settings
 
 
 class _Subjects(TyperGroup):
@@ -22,24 +25,32 @@ class _Subjects(TyperGroup):
 benchmark = typer.Typer(cls=_Subjects, help="Measure speed and memory on this machine: of models, or of a subject.")
 
 
+Bare = Annotated[
+    bool, typer.Option("--bare", help="The network alone: no coarse start and no refinement but those asked for.")
+]
+
+
 @benchmark.command("networks")
+@with_settings
 def benchmark_networks(
+    *,
     models: Annotated[
         list[str] | None, typer.Argument(help="Names of `opticflow models list`.", metavar="[MODEL...]")
     ] = None,
     size: Annotated[list[str] | None, typer.Option(help="Of the frames, WxH; may be repeated.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="auto, fp32, bf16 or fp16; may be repeated.")] = None,
-    device: Device = "auto",
+    settings: Settings,
+    bare: Bare = False,
     rounds: Annotated[int, typer.Option(help="Timed pairs; the fastest counts.", min=1)] = 3,
-    plain: Annotated[bool, typer.Option(help="Also time RAFT's plain form, in the same process.")] = True,
-    max_memory: Annotated[str | None, typer.Option(help="As for `opticflow estimate`.")] = None,
+    plain: Annotated[bool, typer.Option(help="Also time the plain form of the network, in the same process.")] = True,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
 ) -> None:
-    """Milliseconds, frames per second and peak memory of models, each measured in a process of its own.
+    """Milliseconds, frames per second and peak memory of models as `opticflow estimate` uses them, each measured in a
+    process of its own.
 
     The word `networks` can be left out.
 
-    Example: `opticflow benchmark RAFT RAFT-small --size 1024x436 --size 1920x1080`
+    Example: `opticflow benchmark RAFT RAFT-small --bare --size 1024x436 --size 1920x1080`
     """
     from itertools import product
 
@@ -47,7 +58,7 @@ def benchmark_networks(
     from opticflow.estimator.speed import measure_speed
 
     rows, failures = [], []
-    say(f"{'model':12} {'size':>10} {'format':>6} {'ms':>9} {'frames/s':>9} {'memory':>9} {'plain ms':>9} {'ratio':>6}")
+    say(f"{'model':17} {'size':>10} {'format':>6} {'ms':>9} {'frames/s':>9} {'memory':>9} {'plain ms':>9} {'ratio':>6}")
     for model, where, kind in product(models or ["RAFT", "RAFT-small"], size or ["1024x436"], precision or ["auto"]):
         width, height = _size(where)
         try:
@@ -55,21 +66,21 @@ def benchmark_networks(
                 model,
                 width,
                 height,
-                precision=kind,
-                device=device,
+                settings=replace(settings, precision=kind),  # type: ignore[arg-type]
+                bare=bare,
                 rounds=rounds,
                 compare=plain,
-                max_memory=max_memory,
             )
         except OpticflowError as error:
             failures.append(error)
-            say(f"{model:12} {where:>10} {kind:>6}  {error}")
+            say(f"{model:17} {where:>10} {kind:>6}  {error}")
             continue
         rows.append(row)
+        name = row.model if row.trained else model
         compared = f"{row.plain_milliseconds:9.1f} {row.ratio:6.2f}" if row.plain_milliseconds else f"{'-':>9} {'-':>6}"
         say(
-            f"{model:12} {where:>10} {row.precision:>6} {row.milliseconds:9.1f} {row.frames_per_second:9.2f} "
-            f"{row.memory / 1e6:6.0f} MB {compared}"
+            f"{name:17} {where:>10} {row.precision:>6} {row.milliseconds:9.1f} {row.frames_per_second:9.2f} "
+            f"{row.memory / 1e6:6.0f} MB {compared}{_used_with(row.iterations, row.uses)}"
         )
     if json:
         _write_report(json, rows)
@@ -78,7 +89,9 @@ def benchmark_networks(
 
 
 @benchmark.command("clip")
+@with_settings
 def benchmark_clip(
+    *,
     clip: Annotated[
         Path | None, typer.Argument(help="A video file or a folder of frames.", show_default="the sample clip")
     ] = None,
@@ -88,11 +101,8 @@ def benchmark_clip(
     save: Annotated[str, typer.Option(help="What is written, as for `opticflow estimate`.")] = "flo",
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    iterations: Annotated[
-        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
-    ] = None,
+    settings: Settings,
+    bare: Bare = False,
     rounds: Annotated[int, typer.Option(help="Runs; the fastest counts.", min=1)] = 2,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
 ) -> None:
@@ -103,7 +113,6 @@ def benchmark_clip(
 
     Example: `opticflow benchmark clip clip.mp4 --model RAFT-small --save flo`
     """
-    from opticflow.estimator import Estimator, load
     from opticflow.estimator.speed import load_or_build
     from opticflow.video import ClipOptions, open_clip, parse_saves
     from opticflow.video.demo import sample_clip
@@ -112,9 +121,7 @@ def benchmark_clip(
 
     model = model or DEFAULT_MODEL
     options = ClipOptions(saves=parse_saves(save), end=end, batch=batch)
-    network, trained = load_or_build(model, iterations)
-    where: dict[str, Any] = {"device": device, "precision": precision}
-    estimator = load(model, iterations=iterations, **where) if trained else Estimator(network, **where)
+    estimator, trained = load_or_build(model, settings, bare=bare)
     with sample_clip() as (sample, _):
         found = measure_stages(open_clip(clip or sample), estimator, options, rounds=rounds)
     say(f"{_called(model, trained)}, {counted(found.pairs, 'pair')}: {found.wall:.2f} s by the clock")
@@ -129,20 +136,19 @@ def benchmark_clip(
     say(f"the network does not run for {found.outside:.1%} of the time")
     say(f"the run takes {found.slowdown:.2f} times as long as the network with nothing beside it")
     if json:
-        settings = {"model": model, "trained": trained, "precision": estimator.precision, "saves": list(options.saves)}
-        _write_report(json, [found], clip=(clip or sample).name, batch=batch, **settings)
+        known = {"model": model, "trained": trained, "precision": estimator.precision, "saves": list(options.saves)}
+        _write_report(json, [found], clip=(clip or sample).name, batch=batch, **known)
 
 
 @benchmark.command("stream")
+@with_settings
 def benchmark_stream(
+    *,
     model: Annotated[
         str | None, typer.Argument(help="A name, a checkpoint file or a run's folder.", show_default="RAFT-small")
     ] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    iterations: Annotated[
-        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the network's own")
-    ] = None,
+    settings: Settings,
+    bare: Bare = False,
     rounds: Annotated[int, typer.Option(help="Times that each way is run; the fastest counts.", min=1)] = 2,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
 ) -> None:
@@ -150,15 +156,13 @@ def benchmark_stream(
 
     Example: `opticflow benchmark stream RAFT-small`
     """
-    from opticflow.estimator import Estimator
     from opticflow.estimator.speed import load_or_build
     from opticflow.video import read_video
     from opticflow.video.demo import sample_clip
     from opticflow.video.streams import measure_streams
 
     model = model or "RAFT-small"
-    network, trained = load_or_build(model, iterations)
-    estimator = Estimator(network, device=device, precision=precision)
+    estimator, trained = load_or_build(model, settings, bare=bare)
     with sample_clip() as (sample, truths):
         rows = measure_streams(estimator, list(read_video(sample)), truths, rounds=rounds)
     say(f"{_called(model, trained)}, {counted(len(truths), 'pair')}")
@@ -205,6 +209,12 @@ def benchmark_generate(
 
 def _called(model: str, trained: bool) -> str:
     return model if trained else f"{model} without weights"
+
+
+def _used_with(iterations: int | None, uses: Sequence[str]) -> str:
+    """What is done around a network, as the end of a line."""
+    parts = [*([f"{iterations} iterations"] if iterations else []), *uses]
+    return f"  ({', '.join(parts)})" if parts else ""
 
 
 def _write_report(path: Path, rows: list[Any], **settings: Any) -> None:

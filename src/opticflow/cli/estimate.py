@@ -1,13 +1,15 @@
 """opticflow estimate"""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from opticflow.cli.options import CoarseStart, Device, Precision, Refine
+from opticflow.cli.options import with_settings
 from opticflow.cli.printing import remark, say, show_json
 from opticflow.cli.progress import show_progress
+from opticflow.settings import Settings
 
 Sources = Annotated[
     list[Path],
@@ -18,7 +20,9 @@ Sources = Annotated[
 ]
 
 
+@with_settings
 def estimate(
+    *,
     sources: Sources,
     output: Annotated[
         Path | None,
@@ -37,23 +41,7 @@ def estimate(
         str | None,
         typer.Option(help="What a folder gets: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"),
     ] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    iterations: Annotated[
-        int | None, typer.Option(help="How often RAFT updates its flow.", show_default="the model's own")
-    ] = None,
-    padding: Annotated[
-        str, typer.Option(help="Where frames are padded to the network's stride: center or bottom.")
-    ] = "center",
-    scale: Annotated[
-        float, typer.Option(help="Resize frames before the estimate; the flow keeps the frames' size.")
-    ] = 1.0,
-    refine: Refine = None,
-    max_memory: Annotated[
-        str | None,
-        typer.Option(help="What the process may take on a CPU, as 4GB: larger frames are estimated in tiles."),
-    ] = None,
-    coarse_start: CoarseStart = None,
+    settings: Settings,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
@@ -111,22 +99,12 @@ def estimate(
 
     model = model or DEFAULT_MODEL
     if deterministic:
-        device, precision = _one_way(device, precision, batch)
-    settings: dict[str, Any] = {
-        "model": model,
-        "device": device,
-        "precision": precision,
-        "iterations": iterations,
-        "padding": padding,
-        "scale": scale,
-        "refine": refine,
-        "max_memory": max_memory,
-        "coarse_start": coarse_start,
-    }
-    estimator = opticflow.load(model, **{name: value for name, value in settings.items() if name != "model"})
-    settings |= {name: estimator.settings[name] for name in ("iterations", "coarse_start", "refine")}
-    settings |= {"deterministic": True} if deterministic else {}
-    settings |= {} if white is None else {"white": white}
+        settings = _one_way(settings, batch)
+    settings = opticflow.estimator.resolve(model, settings)
+    estimator = opticflow.load(model, **vars(settings))
+    record = {"model": model, **settings.record(), "iterations": estimator.settings.iterations}
+    record |= {"deterministic": True} if deterministic else {}
+    record |= {} if white is None else {"white": white}
     options = {
         "start": start,
         "end": end,
@@ -144,24 +122,24 @@ def estimate(
         summary = _estimate_pair(estimator, sources, output, options, overwrite, white)
     else:
         summary = _estimate_clip(
-            estimator, sources, output, save, settings, options, resume, overwrite, quiet=quiet or json
+            estimator, sources, output, save, record, options, resume, overwrite, quiet=quiet or json
         )
     if json:
-        show_json({**settings, **summary})
+        show_json({**record, **summary})
     elif not quiet:
         _report({**summary, "backward": backward})
 
 
-def _one_way(device: str, precision: str, batch: int) -> tuple[str, str]:
-    """Device and precision for which sums have one order; this process has one thread from now on."""
+def _one_way(settings: Settings, batch: int) -> Settings:
+    """Settings for which sums have one order; this process has one thread from now on."""
     import torch
 
     from opticflow.errors import InputError
 
-    if device not in ("auto", "cpu") or precision not in ("auto", "fp32") or batch != 1:
+    if settings.device not in ("auto", "cpu") or settings.precision not in ("auto", "fp32") or batch != 1:
         raise InputError("--deterministic is fp32 on the CPU, pair by pair; leave --device, --precision, --batch out")
     torch.set_num_threads(1)
-    return "cpu", "fp32"
+    return replace(settings, device="cpu", precision="fp32")
 
 
 def _estimate_pair(
@@ -189,7 +167,7 @@ def _estimate_clip(
     sources: list[Path],
     output: Path | None,
     save: str | None,
-    settings,
+    record: dict[str, Any],
     options,
     resume,
     overwrite,
@@ -198,14 +176,14 @@ def _estimate_clip(
 ) -> dict[str, Any]:
     from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
 
-    clip = open_clip(sources[0] if len(sources) == 1 else sources, white=settings.get("white"))
+    clip = open_clip(sources[0] if len(sources) == 1 else sources, white=record.get("white"))
     chosen = ClipOptions(saves=parse_saves("video" if save is None else save), **options)
     target = output or Path(f"{clip.name}-flow")
     run = run_clip_to_video if target.suffix.lower() == ".mp4" and not target.is_dir() else run_clip
     try:
         with show_progress("estimating", quiet=quiet) as progress:
             how = {"resume": resume, "overwrite": overwrite, "progress": progress}
-            report = run(clip, estimator, target, chosen, settings=settings, **how)
+            report = run(clip, estimator, target, chosen, settings=record, **how)
     except KeyboardInterrupt:
         remark("interrupted; the same command with --resume goes on")
         raise typer.Exit(130) from None

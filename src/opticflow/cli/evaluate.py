@@ -1,16 +1,19 @@
 """opticflow evaluate"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
+from opticflow.cli.options import with_settings
 from opticflow.cli.printing import SafeConsole, remark
 from opticflow.cli.progress import show_progress
+from opticflow.settings import Settings
 
 
+@with_settings
 def evaluate(
+    *,
     models: Annotated[str, typer.Argument(metavar="MODEL[,MODEL...]", help="Names or checkpoint files.")],
     dataset: Annotated[
         str, typer.Argument(help="chairs, sintel-clean, kitti-2015, pairs ...; a wrong name lists them.")
@@ -22,12 +25,7 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")] = None,
     cases: Annotated[int, typer.Option(min=0, help="Pairs shown on the page, worst first.")] = 20,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    iterations: Iterations = None,
-    padding: Padding = "center",
-    coarse_start: CoarseStart = None,
-    refine: Refine = None,
+    settings: Settings,
 ) -> None:
     """Compare models with true flow, as a benchmark does, and say how it averages.
 
@@ -55,9 +53,7 @@ def evaluate(
         check_target(target)
     data = open_dataset(dataset, root, split)
     data = data[:limit] if limit else data
-    settings: dict[str, Any] = {"device": device, "precision": precision, "iterations": iterations, "padding": padding}
-    settings |= {"coarse_start": coarse_start, "refine": refine}
-    contenders = [Contender.of(name, load(name, **settings)) for name in names]
+    contenders = [Contender.of(name, load(name, **vars(settings))) for name in names]
     with show_progress("evaluating", unit="pairs") as show:
         report = run(
             contenders,

@@ -1,21 +1,57 @@
 """Options that several commands share."""
 
-from typing import Annotated
+import types
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from typing_extensions import Doc
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
-Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
-Iterations = Annotated[int | None, typer.Option(min=1, help="Updates of RAFT; the model's own if not given.")]
-Padding = Annotated[str, typer.Option(help="center, or bottom as RAFT's authors pad KITTI.")]
-CoarseStart = Annotated[
-    bool | None,
-    typer.Option(
-        help="Start from estimates at a quarter and half the size, for far motion.",
-        show_default="as the weights are best used",
-    ),
-]
-Refine = Annotated[
-    bool | None,
-    typer.Option(help='Variational refinement after the estimate ("+v").', show_default="as the weights are best used"),
-]
+from opticflow.settings import Settings
+
+_UNSET = {"max_memory": "no limit"}
+"""What it means that an option without a default is not given, where that is not how the weights are best used."""
+
+
+def with_settings(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """A command whose parameter `settings` is made from options: one for each field of `Settings`, of its name, but for
+    those that the command has parameters of its own for."""
+    parameters = list(signature(verb).parameters.values())
+    place = next(i for i, parameter in enumerate(parameters) if parameter.name == "settings")
+    own = {parameter.name for parameter in parameters}
+    options = [_option(field) for field in fields(Settings) if field.name not in own]
+
+    @wraps(verb)
+    def run(**given: Any) -> Any:
+        settings = Settings(**{option.name: given.pop(option.name) for option in options})
+        return verb(**given, settings=settings)
+
+    parameters[place : place + 1] = options
+    keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run.__signature__ = signature(verb).replace(parameters=keywords)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+    return run
+
+
+def _option(field: Field[Any]) -> Parameter:
+    usual = _UNSET.get(field.name, "as the weights are best used") if field.default is None else True
+    annotation, *notes = get_args(field.type)
+    (text,) = (note.documentation for note in notes if isinstance(note, Doc))
+    option = typer.Option(help=text, show_default=usual, rich_help_panel="The estimate")
+    return Parameter(
+        field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=Annotated[_kind(annotation), option]
+    )
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of an option: of several, the one that any text is; choices are left to `Settings` to check."""
+    if get_origin(annotation) is Literal:
+        return str
+    if get_origin(annotation) in (Union, types.UnionType):
+        kinds = get_args(annotation)
+        kind = str if str in kinds else next(kind for kind in kinds if kind is not types.NoneType)
+        return kind | None if types.NoneType in kinds else kind
+    return annotation

@@ -5,24 +5,22 @@ from typing import Annotated
 
 import typer
 
-from opticflow.cli.options import CoarseStart, Device, Iterations, Padding, Precision, Refine
+from opticflow.cli.options import with_settings
 from opticflow.cli.printing import counted, say
 from opticflow.cli.progress import show_progress
+from opticflow.settings import Settings
 
 
+@with_settings
 def submit(
+    *,
     model: Annotated[str, typer.Argument(help="A name or a checkpoint file.")],
     benchmark: Annotated[str, typer.Argument(help="sintel, kitti-2015 or spring.")],
     root: Annotated[Path, typer.Argument(help="Where the data set lies, with its test split.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the submission goes.")],
     check_only: Annotated[bool, typer.Option("--check", help="Estimate nothing; check what is there.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs, to try it out.")] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    iterations: Iterations = None,
-    padding: Padding = "center",
-    coarse_start: CoarseStart = None,
-    refine: Refine = None,
+    settings: Settings,
 ) -> None:
     """Write the results that a benchmark's server takes, and check their number, size and range.
 
@@ -37,15 +35,7 @@ def submit(
     chosen = find(benchmark)
     total = len(planned(chosen, root))
     if not check_only:
-        estimator = load(
-            model,
-            device=device,
-            precision=precision,  # type: ignore[arg-type]
-            iterations=iterations,
-            padding=padding,  # type: ignore[arg-type]
-            coarse_start=coarse_start,
-            refine=refine,
-        )
+        estimator = load(model, **vars(settings))
         count = min(total, limit or total)
         with show_progress("estimating", unit="pairs") as show:
             for done, _ in enumerate(write_submission(benchmark, root, output, estimator, limit=limit), start=1):

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from opticflow.cli.options import Device
 from opticflow.cli.printing import remark, say
 
 STUDY, FINETUNE = "study-schedule", "finetune"
@@ -65,7 +64,7 @@ def train(
         str | None, typer.Option(help="Only these, with commas between them.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and the samples.")] = 0,
-    device: Device = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     workers: Annotated[
         int, typer.Option(min=0, max=1024, help="Processes that prepare samples; 0 is none of their own.")
@@ -97,8 +96,8 @@ def train(
 
     from opticflow.errors import InputError
     from opticflow.estimator.describe import parse_size
-    from opticflow.estimator.memory import parse_memory
     from opticflow.estimator.precision import choose_device
+    from opticflow.settings import parse_memory
     from opticflow.train import train as run_recipe
     from opticflow.train.devices import require
     from opticflow.train.recipes import find_recipe, finetune

@@ -64,7 +64,9 @@ def _labels(folder: Path, root: Path) -> list[str]:
         if path.is_file():
             labels = read_words(path, "FlyingChairs")
             if wrong := set(labels) - {"1", "2"}:
-                raise DatasetError(f"FlyingChairs: {path} holds {reprlib.repr(min(wrong))}; wanted 1 or 2 for each pair")
+                raise DatasetError(
+                    f"FlyingChairs: {path} holds {reprlib.repr(min(wrong))}; wanted 1 or 2 for each pair"
+                )
             return labels
     raise DatasetError(
         f"FlyingChairs: there is no FlyingChairs_train_val.txt in {folder.parent}; it is a separate download from the "

@@ -1,6 +1,7 @@
 """From a network to flow for any frame: device, precision, size, batches and clips."""
 
-from opticflow.estimator.estimator import Estimator, estimate, load
+from opticflow.estimator.estimator import Estimator
+from opticflow.estimator.loading import estimate, load, resolve
 from opticflow.estimator.stream import PairFlow
 
-__all__ = ["Estimator", "PairFlow", "estimate", "load"]
+__all__ = ["Estimator", "PairFlow", "estimate", "load", "resolve"]

@@ -2,18 +2,18 @@
 
 import hashlib
 import re
-from functools import partial
 from typing import Any
 
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.coarse import coarse_sizes
+from opticflow.estimator.estimator import compose
+from opticflow.estimator.loading import resolve
 from opticflow.estimator.memory import memory_of_process
-from opticflow.models import VariationalRefinement, build
+from opticflow.models import build
 from opticflow.models.cost import measure
-from opticflow.models.refinement import MULTIPLY_ADDS
-from opticflow.weights import Record, as_file, find_records, is_learned, read_checkpoint, usual_settings
+from opticflow.settings import Settings
+from opticflow.weights import Record, as_file, find_records, is_learned, read_checkpoint
 from opticflow.weights.digest import weights_hash
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
@@ -58,21 +58,16 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
         with path.open("rb") as contents:
             report["file_sha256"] = hashlib.file_digest(contents, "sha256").hexdigest()
         report["weights_sha256"] = weights_hash(read_checkpoint(path).build())
-    usual = usual_settings(name_or_file)
-    if usual.get("iterations"):
-        options = {**options, "iterations": usual["iterations"]}
-    if is_learned(network):
-        make = partial(build, network, **options)
-        sizes = [(width, height), *(coarse_sizes(width, height) if usual.get("coarse_start") else [])]
-        costs = [measure(make, rows, columns) for columns, rows in sizes]
-        work = sum(cost.multiply_adds for cost in costs)
-        work += MULTIPLY_ADDS * width * height if usual.get("refine") else 0
-        report |= {"parameters": costs[0].parameters, "multiply_adds": work}
-    else:
-        report |= {"parameters": 0}
-    with torch.device("meta" if is_learned(network) else "cpu"):
-        method = build(network, **options)
-    method = VariationalRefinement(method) if usual.get("refine") else method
+    settings = resolve(name_or_file, Settings())
+    learned = is_learned(network)
+    with torch.device("meta" if learned else "cpu"):
+        method = compose(build(network, **options), settings)
+    iterations = settings.iterations or method.iterations
+    report["used_with"] = ", ".join([*([f"{iterations} iterations"] if iterations else []), *method.uses]) or "nothing"
+    report |= {"parameters": 0}
+    if learned:
+        cost = measure(lambda: compose(build(network, **options), settings), height, width, iterations)
+        report |= {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds}
     return {**report, "bytes": memory_of_process(method, height, width)}
 
 

@@ -1,98 +1,91 @@
 """The Estimator: a network, made usable for any frames."""
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from opticflow import weights
 from opticflow.errors import InputError
-from opticflow.estimator.coarse import coarse_flow
-from opticflow.estimator.fitting import Fitting
-from opticflow.estimator.memory import parse_memory, pixels_within
+from opticflow.estimator.memory import pixels_within
 from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
-from opticflow.models import Encoded, FlowNetwork, VariationalRefinement
-from opticflow.models.raft import check_iterations
-from opticflow.models.refinement import without_refinement
+from opticflow.models import CoarseToFine, Encoded, FlowNetwork, VariationalRefinement
 from opticflow.ops.consistency import occlusion
+from opticflow.ops.fitting import Fitting
 from opticflow.ops.forks import outlive_forks
 from opticflow.ops.projection import project_forward
+from opticflow.settings import Settings, parse_memory, settings_by_name
 from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_array, as_frame, flow_array, flow_tensor
 
 
 class Estimator:
     """Flow between frames of any size, from any method.
 
+    It knows device, number format, size and memory; how a network is used, from coarse to fine or refined, is a
+    network around that network.
+
     Args:
         network: the method, `opticflow.models.build(name)` or one of your own.
-        device: `auto`, `cpu`, `cuda`, `cuda:1` ...
-        precision: number format of the convolutions; `auto` takes bf16 where the device is faster with it.
-        padding: where frames are padded to the network's stride: `center`, half on each side, or `bottom`, all
-            vertical padding below (what RAFT's authors do for KITTI).
-        scale: frames are resized by this factor before the estimate; the flow still comes at the frames' own size.
-        max_memory: what the process may take at its peak, `4GB` or bytes; frames for which that is too little are
-            estimated in tiles. Without it frames are always estimated whole. On a CPU alone: what a GPU's memory holds
-            is not counted.
-        coarse_start: estimate the frames at a quarter and then half their size first (a quarter has at least 64 rows
-            and columns) and start from there, where no other start is given. Motion that is too far for a network is
-            then found; with 8 in place of 12 iterations RAFT takes hardly longer than without. Methods that have no
-            use for a start ignore it.
+        settings: by keyword, the fields of `Settings`, such as `device="cpu"`. What is None there is not done: no
+            coarse start, no refinement, the network's own iterations.
 
     Raises:
-        InputError: a device, precision, padding, scale or amount of memory that cannot be used.
+        InputError: settings that cannot be used, here or with this method.
+
+    Example:
+        >>> estimator = Estimator(build("DIS"), scale=0.5)
+        >>> flow = estimator(first, second)
     """
 
-    def __init__(
-        self,
-        network: FlowNetwork,
-        *,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        padding: str = "center",
-        scale: float = 1.0,
-        max_memory: str | int | None = None,
-        coarse_start: bool = False,
-    ):
-        if padding not in ("center", "bottom"):
-            raise InputError(f"there is no padding {padding!r}; known are center, bottom")
-        if not 0 < scale <= 8:
-            raise InputError(f"the scale is {scale}; wanted a factor above 0 and up to 8")
-        self.device = choose_device(device)
-        chosen = choose_precision(precision, self.device)
-        self.precision: Format = chosen if without_refinement(network).takes_precision else "fp32"
-        self.padding: str = padding
-        self.scale = scale
-        self.coarse_start = coarse_start
-        self._limits: dict[tuple[int, int], int] = {}
-        self.max_memory = None if max_memory is None else parse_memory(max_memory)
-        if max_memory is not None and self.device.type != "cpu":
+    name: str
+    """What runs: the name of the weights, or of the network's class."""
+
+    @settings_by_name(Settings)
+    def __init__(self, network: FlowNetwork, *, settings: Settings) -> None:
+        self.device = choose_device(settings.device)
+        chosen = choose_precision(settings.precision, self.device)
+        self.precision: Format = chosen if network.takes_precision else "fp32"
+        if settings.iterations is not None and network.iterations is None:
+            raise InputError(f"{type(network.innermost).__name__} has no iterations to set; leave them out")
+        if settings.max_memory is not None and self.device.type != "cpu":
             raise InputError(
                 f"max_memory counts main memory, and the network would be on {self.device}; leave it out, or take the "
                 "device cpu"
             )
         outlive_forks()
-        self.network = network.to(self.device).eval()
-        self.coarse_network = without_refinement(self.network)  # details are lost when its flow is enlarged
+        self.name = type(network.innermost).__name__
+        self.network = compose(network, settings).to(self.device).eval()
+        self.settings = replace(
+            settings.resolved({}),
+            device=str(self.device),
+            precision=self.precision,
+            iterations=network.iterations if settings.iterations is None else settings.iterations,
+        )
+        """The settings, with what was chosen in place of `auto` and None."""
+        self._limits: dict[tuple[int, int], int] = {}
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the flow depends on beside the weights and `max_memory`, by the names of the arguments of `load`."""
-        network = without_refinement(self.network)
-        return {
-            "device": str(self.device),
-            "precision": self.precision,
-            "padding": self.padding,
-            "scale": self.scale,
-            "iterations": getattr(network, "iterations", None),
-            "coarse_start": self.coarse_start,
-            "refine": network is not self.network,
-        }
+    def __repr__(self) -> str:
+        settings = self.settings
+        use = [] if settings.iterations is None else [f"{settings.iterations} iterations"]
+        return f"Estimator({self.name}: {', '.join([*use, *self.network.uses, self.precision, str(self.device)])})"
+
+    def with_iterations(self, iterations: int | None) -> "Estimator":
+        """An Estimator of the same network with another number of iterations; None leaves it.
+
+        Raises:
+            InputError: the method has none, or a number that cannot be one of iterations.
+        """
+        other = copy.copy(self)
+        if iterations is not None:
+            if self.network.iterations is None:
+                raise InputError(f"{self.name} has no iterations to set; leave them out")
+            other.settings = replace(self.settings, iterations=iterations)
+        return other
 
     def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
         """The flow from `first` to `second`.
@@ -187,10 +180,8 @@ class Estimator:
                     firsts = (
                         head if len(cuts) == 1 else {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
                     )
-                    forward = self._match(firsts, tail, fitting, start or self._coarse(group[:-1], group[1:]))
-                    backwards = [None] * len(forward)
-                    if backward:
-                        backwards = self._match(tail, firsts, fitting, self._coarse(group[1:], group[:-1]))
+                    forward = self._match(firsts, tail, fitting, start)
+                    backwards = self._match(tail, firsts, fitting, None) if backward else [None] * len(forward)
             kept, previous = (tail if batch == 1 else None), forward[-1]
             for i, flow in enumerate(forward):
                 hidden = None if (back := backwards[i]) is None else _occluded(flow, back)
@@ -205,7 +196,7 @@ class Estimator:
         limit = self._limit(fitting)
         if math.prod(fitting.size) <= limit:
             return [(slice(0, height), slice(0, width))]
-        return list(product(*layout(height, width, int(limit / self.scale**2), self.network.stride)))
+        return list(product(*layout(height, width, int(limit / self.settings.scale**2), self.network.stride)))
 
     def _fitting(self, frames: Sequence[Frame], offset: int = 0) -> Fitting:
         height, width = frames[0].shape[:2]
@@ -225,17 +216,18 @@ class Estimator:
             stride=network.stride,
             min_size=network.min_size,
             mode=network.fitting,
-            padding=self.padding,
-            scale=self.scale,
+            padding=self.settings.padding,
+            scale=self.settings.scale,
         )
 
     def _limit(self, fitting: Fitting) -> float:
         """Pixels of pairs that the network can be given at once."""
-        if self.max_memory is None:
+        if self.settings.max_memory is None:
             return math.inf
         size = fitting.height, fitting.width
         if size not in self._limits:
-            self._limits[size] = pixels_within(self.network, self.max_memory, height=size[0], width=size[1])
+            amount = parse_memory(self.settings.max_memory)
+            self._limits[size] = pixels_within(self.network, amount, height=size[0], width=size[1])
         return self._limits[size]
 
     def _in_tiles(self, first: Frame, second: Frame, start: Picture | None, limit: float) -> FlowArray:
@@ -243,122 +235,41 @@ class Estimator:
             lambda first, second, start: self._whole([first], [second], [start])[0],
             first,
             second,
-            pixels=int(limit / self.scale**2),
+            pixels=int(limit / self.settings.scale**2),
             multiple=self.network.stride,
             start=None if start is None else np.asarray(start, np.float32),
         )
 
     def _whole(
-        self,
-        firsts: Sequence[Frame],
-        seconds: Sequence[Frame],
-        init_flows: Sequence[Picture] | None,
-        network: FlowNetwork | None = None,
+        self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[Picture] | None
     ) -> list[FlowArray]:
-        fitting, network = self._fitting([*firsts, *seconds]), network or self.network
-        starts = self._coarse(firsts, seconds) if init_flows is None else init_flows
+        fitting = self._fitting([*firsts, *seconds])
         with inference(self.precision, self.device):
-            first, second = self._encode(firsts, fitting, network), self._encode(seconds, fitting, network)
-            return self._match(first, second, fitting, starts, network)
+            first, second = self._encode(firsts, fitting), self._encode(seconds, fitting)
+            return self._match(first, second, fitting, init_flows)
 
-    def _coarse(self, firsts: Sequence[Frame], seconds: Sequence[Frame]) -> list[FlowArray] | None:
-        """Where to start, should that be estimated."""
-        if not self.coarse_start:
-            return None
-
-        def small(first: Frame, second: Frame, start: FlowArray) -> FlowArray:
-            return self._whole([first], [second], [start], self.coarse_network)[0]
-
-        return [coarse_flow(small, *pair) for pair in zip(firsts, seconds, strict=True)]
-
-    def _encode(self, frames: Sequence[Frame], fitting: Fitting, network: FlowNetwork | None = None) -> Encoded:
+    def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:
         tensor = torch.from_numpy(np.stack(frames)).to(self.device, non_blocking=True)
-        return (network or self.network).encode(fitting.fit(_to_unit_range(tensor)))
+        return self.network.encode(fitting.fit(_to_unit_range(tensor)))
 
     def _match(
-        self,
-        first: Encoded,
-        second: Encoded,
-        fitting: Fitting,
-        init_flows: Sequence[Picture] | None,
-        network: FlowNetwork | None = None,
+        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[Picture] | None
     ) -> list[FlowArray]:
         start = None
         if init_flows is not None:
             stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
             start = fitting.fit_flow(stacked.float())
-        flow = fitting.restore((network or self.network).match(first, second, init_flow=start).float())
+        flow = fitting.restore(self.network.match_asked(first, second, start, self.settings.iterations).float())
         return [flow_array(one) for one in flow.split(1)]
 
 
-def load(
-    name_or_file: str | Path = weights.DEFAULT_MODEL,
-    *,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    iterations: int | None = None,
-    padding: str = "center",
-    scale: float = 1.0,
-    refine: bool | None = None,
-    max_memory: str | int | None = None,
-    coarse_start: bool | None = None,
-) -> Estimator:
-    """An Estimator from a model's name or a checkpoint file.
-
-    Args:
-        name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
-            (`RAFT-small.worlds`), or a checkpoint in a layout that `opticflow models import` knows.
-        device: see `Estimator`.
-        precision: see `Estimator`.
-        iterations: how often RAFT updates its flow; the default is the network's own, or what goes with a coarse start
-            where the weights are best used with one.
-        padding: see `Estimator`.
-        scale: see `Estimator`.
-        max_memory: see `Estimator`.
-        coarse_start: see `Estimator`; the default is how the weights are best used: True for those that come with the
-            package, False for others.
-        refine: let variational refinement follow (FlowNet's "+v"); the default is how the weights are best used.
-
-    Raises:
-        InputError: an unknown name, with the near ones; iterations for a method that has none.
-        WeightsError: a checkpoint that does not fit.
-    """
-    network = weights.load_network(name_or_file)
-    usual = weights.usual_settings(name_or_file)
-    if coarse_start is None:
-        coarse_start = usual.get("coarse_start", False)
-    if iterations is None and coarse_start == usual.get("coarse_start", False):
-        iterations = usual.get("iterations")
-    set_iterations(network, iterations, name_or_file)
-    if usual.get("refine", False) if refine is None else refine:
+def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
+    """A network, with the networks around it that settings ask for."""
+    if settings.coarse_start:
+        network = CoarseToFine(network)
+    if settings.refine:  # outermost: details of a coarse flow would be lost when it is enlarged
         network = VariationalRefinement(network)
-    return Estimator(
-        network,
-        device=device,
-        precision=precision,
-        padding=padding,
-        scale=scale,
-        max_memory=max_memory,
-        coarse_start=bool(coarse_start),
-    )
-
-
-def set_iterations(network: FlowNetwork, iterations: int | None, name: str | Path) -> None:
-    """Let RAFT update its flow so often; None leaves what it has.
-
-    Raises:
-        InputError: another method, called `name`, or a number that cannot be one of iterations.
-    """
-    if iterations is None:
-        return
-    if not hasattr(network, "iterations"):
-        raise InputError(f"{name} has no iterations to set; leave them out")
-    network.iterations = check_iterations(iterations)  # type: ignore[assignment]
-
-
-def estimate(first: Picture, second: Picture, *, model: str | Path = weights.DEFAULT_MODEL, **options) -> FlowArray:
-    """The flow from `first` to `second`: `load(model, **options)(first, second)`. For many pairs, load once."""
-    return load(model, **options)(first, second)
+    return network
 
 
 def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> list[FlowArray]:

@@ -2,8 +2,6 @@
 
 import copy
 import math
-import re
-import reprlib
 
 import psutil
 import torch
@@ -11,12 +9,9 @@ from torch import nn
 
 from opticflow.errors import InputError
 from opticflow.estimator.tiles import smallest_tile
-from opticflow.models import FlowNetwork, VariationalRefinement
-from opticflow.models.cost import peak_of_tensors, without_volume
+from opticflow.models import FlowNetwork
+from opticflow.models.cost import peak_of_tensors
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-LARGEST = 2.0**60
-"""Bytes: more than any machine has."""
 _PROBE = 512
 LIBRARIES = 1.1
 """The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
@@ -24,41 +19,22 @@ STARTED = 300_000_000
 """Of a process that has imported PyTorch and this package."""
 FIXED = 250_000_000
 """For threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
-REFINEMENT = 200.0
-"""Bytes per pixel that variational refinement takes: 136 measured for OpenCV's, and copies of the flow."""
+WITHOUT_WEIGHTS = 110.0
+"""Bytes per pixel that a method without weights takes, about: some float images."""
 EDGE = 60
 """Bytes per pixel of a pair of frames that go around the network: frames, flow, and the flow that tiles start from."""
 
 
-def parse_memory(amount: str | int) -> int:
-    """Bytes from `4GB`, `1500 MB`, `2GiB`, or a number of bytes.
-
-    Raises:
-        InputError: not an amount of memory.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?)B?", str(amount).strip().upper())
-    size = float(found[1]) * _UNITS.get(found[2], 0) if found else 0.0
-    if not 0 < size < LARGEST:
-        raise InputError(f"{reprlib.repr(amount)} is no amount of memory; wanted one as 4GB, 500MB or 2GiB")
-    return int(size)
-
-
 def bytes_per_pixel(network: FlowNetwork) -> float:
     """What a pair of frames takes in a network beyond its weights, in float32, found without computing anything."""
-    if isinstance(network, VariationalRefinement):
-        return max(REFINEMENT, bytes_per_pixel(network.network))  # one after the other
     if not any(True for _ in network.parameters()):
-        return LIBRARIES * 100  # the classical methods: some float images
+        return max(WITHOUT_WEIGHTS, network.outside_bytes)
     with torch.inference_mode():
         memo = {id(tensor): _empty(tensor) for tensor in [*network.parameters(), *network.buffers()]}
         shadow = copy.deepcopy(network, memo)
-        for module in shadow.modules():
-            if hasattr(module, "iterations"):
-                module.iterations = 1  # type: ignore[assignment]
-        without_volume(shadow)
         frames = torch.empty(1, 3, _PROBE, _PROBE, device="meta")
-        peak = peak_of_tensors(lambda: shadow(frames, frames))
-    return LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2
+        peak = peak_of_tensors(lambda: shadow(frames, frames, iterations=1))
+    return max(LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2, network.outside_bytes)
 
 
 def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int) -> int:

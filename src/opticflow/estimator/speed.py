@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -14,12 +15,14 @@ import torch
 
 from opticflow import weights
 from opticflow.errors import InputError, OpticflowError, WeightsError
-from opticflow.estimator.estimator import Estimator, set_iterations
-from opticflow.models import MODELS, FlowNetwork, build
+from opticflow.estimator.estimator import Estimator
+from opticflow.estimator.loading import resolve
+from opticflow.models import MODELS, build
 from opticflow.models.plain import plain_twin
 from opticflow.models.raft import RAFT, STRIDE
 from opticflow.models.raft_pyramid import RAFTPyramid
 from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Speed:
     device: str
     threads: int
     iterations: int | None
-    max_memory: str | None
+    uses: tuple[str, ...]
+    """What is done around the network: nothing, or coarse to fine and refinement."""
+    max_memory: str | int | None
     tiles: int
     """Parts that the frame is estimated in; 1 if it is estimated whole."""
     trained: bool
@@ -56,12 +61,10 @@ def measure_speed(
     width: int,
     height: int,
     *,
-    precision: str = "auto",
-    device: str = "auto",
-    iterations: int | None = None,
+    settings: Settings = Settings(),
+    bare: bool = False,
     rounds: int = 3,
     compare: bool = True,
-    max_memory: str | None = None,
 ) -> Speed:
     """Measure in a new process.
 
@@ -69,18 +72,16 @@ def measure_speed(
         model: a name, or a checkpoint file.
         width: of the frames.
         height: of the frames.
-        precision: see `Estimator`.
-        device: see `Estimator`.
-        iterations: of RAFT; the network's own if None.
+        settings: how it is used; what is not asked for is as for `opticflow estimate`.
+        bare: what is not asked for is left out in place of that: the network alone, with its own iterations.
         rounds: the least time of so many counts, after a first pair that warms up; with 0 that one counts.
         compare: also time the plain form, where there is one.
-        max_memory: see `Estimator`.
 
     Raises:
         InputError: what the Estimator refuses.
         OpticflowError: the process died, as it does when memory runs out.
     """
-    request = [model, width, height, precision, device, iterations, rounds, compare, max_memory]
+    request = [model, width, height, settings.record(), bare, rounds, compare]
     command = [sys.executable, "-m", "opticflow.estimator.speed", json.dumps(request)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 2:
@@ -88,14 +89,20 @@ def measure_speed(
     if done.returncode:
         cause = (done.stderr.strip().splitlines() or ["killed, probably for want of memory"])[-1]
         raise OpticflowError(f"{model} at {width}x{height} did not finish: {cause}")
-    return Speed(**json.loads(done.stdout.splitlines()[-1]))
+    found = json.loads(done.stdout.splitlines()[-1])
+    return Speed(**{**found, "uses": tuple(found["uses"])})
 
 
-def load_or_build(model: str, iterations: int | None = None) -> tuple[FlowNetwork, bool]:
+def load_or_build(model: str, settings: Settings = Settings(), *, bare: bool = False) -> tuple[Estimator, bool]:
     """What is measured, and whether it has its weights: without, a network takes nearly the same time.
 
+    Args:
+        model: a name, or a checkpoint file.
+        settings: see `measure_speed`.
+        bare: see `measure_speed`.
+
     Raises:
-        See `load`, whose arguments these are. A network whose weights are not here is built without.
+        See `load`. A network whose weights are not here is built without.
     """
     trained = True
     try:
@@ -104,23 +111,15 @@ def load_or_build(model: str, iterations: int | None = None) -> tuple[FlowNetwor
         if model not in MODELS:
             raise
         network, trained = build(model), False
-    set_iterations(network, iterations, model)
-    return network, trained
+    estimator = Estimator(network, **vars(settings if bare else resolve(model, settings)))
+    estimator.name = weights.full_name(model)
+    return estimator, trained
 
 
 def _measure(
-    model: str,
-    width: int,
-    height: int,
-    precision: str,
-    device: str,
-    iterations: int | None,
-    rounds: int,
-    compare: bool,
-    max_memory: str | None,
+    model: str, width: int, height: int, record: dict[str, Any], bare: bool, rounds: int, compare: bool
 ) -> Speed:
-    network, trained = load_or_build(model, iterations)
-    estimator = Estimator(network, device=device, precision=precision, max_memory=max_memory)
+    estimator, trained = load_or_build(model, Settings(**record), bare=bare)
     frames = _frames(height, width)
     fast = _timer(estimator, frames)
     first = fast()
@@ -128,8 +127,10 @@ def _measure(
     plain, plain_memory = None, None
     times: list[float] = []
     plain_times: list[float] = []
+    network = estimator.network.innermost
     if compare and isinstance(network, RAFT | RAFTPyramid) and _fits(height, width, estimator.device):
-        plain = _timer(Estimator(plain_twin(network), device=device, precision="fp32"), frames)
+        settings = replace(estimator.settings, precision="fp32", max_memory=None)
+        plain = _timer(Estimator(plain_twin(network), **vars(settings)), frames)
         plain()
         plain_memory = peak_memory(estimator.device)
     for _ in range(rounds):
@@ -138,14 +139,15 @@ def _measure(
             plain_times.append(plain())
     best, plain_best = min(times, default=first), min(plain_times, default=None)
     return Speed(
-        model=model,
+        model=estimator.name,
         width=width,
         height=height,
         precision=estimator.precision,
         device=str(estimator.device),
         threads=torch.get_num_threads(),
-        iterations=getattr(network, "iterations", None),
-        max_memory=max_memory,
+        iterations=estimator.settings.iterations,
+        uses=estimator.network.uses,
+        max_memory=estimator.settings.max_memory,
         tiles=len(estimator.tiles(height, width)),
         trained=trained,
         milliseconds=round(1e3 * best, 2),

@@ -14,7 +14,6 @@ from opticflow.evaluate.environment import environment
 from opticflow.evaluate.pictures import case_pictures
 from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, ModelResult, Record, Report
 from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure, nearest_truth
-from opticflow.models.refinement import without_refinement
 from opticflow.shapes import FlowArray, Frame, Sample
 from opticflow.weights.digest import weights_hash
 
@@ -32,10 +31,9 @@ class Contender:
     @classmethod
     def of(cls, name: str, estimator: Estimator) -> "Contender":
         """An Estimator with its settings and the hash of its weights."""
-        settings = {key: str(value) for key, value in estimator.settings.items() if value not in (None, False)}
-        network = without_refinement(estimator.network)
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        return cls(name, estimator, settings, weights_hash(network), parameters)
+        settings = {key: str(value) for key, value in estimator.settings.record().items() if value not in (None, False)}
+        parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
+        return cls(name, estimator, settings, weights_hash(estimator.network), parameters)
 
 
 def evaluate(

@@ -7,9 +7,10 @@ from typing import Any
 
 from opticflow.errors import InputError
 from opticflow.models.classical import DIS, Farneback, HornSchunck, LucasKanade
+from opticflow.models.coarse_to_fine import CoarseToFine
 from opticflow.models.flownet import flownet_c, flownet_s
 from opticflow.models.flownet2 import THIN, flownet2_c, flownet2_fused, flownet2_s, flownet2_sd, flownet2_stack
-from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork
+from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork, WrappedNetwork
 from opticflow.models.raft import raft_large, raft_small
 from opticflow.models.raft_pyramid import raft_pyramid
 from opticflow.models.refinement import VariationalRefinement
@@ -60,9 +61,11 @@ def build(name: str, **options: Any) -> FlowNetwork:
 
 __all__ = [
     "MODELS",
+    "CoarseToFine",
     "Encoded",
     "FlowNetwork",
     "LearnedNetwork",
     "VariationalRefinement",
+    "WrappedNetwork",
     "build",
 ]

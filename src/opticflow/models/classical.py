@@ -37,6 +37,8 @@ def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
             "methods and refinement by OpenCV cannot be exported or compiled; for a network alone take "
             "`load(NAME, refine=False).network`"
         )
+    if frames.is_meta:
+        return frames.new_empty((len(frames), *frames.shape[2:]), dtype=torch.uint8)
     colours = frames.detach().mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     greys = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colours])
     return torch.from_numpy(greys).to(frames.device)
@@ -60,7 +62,9 @@ class LucasKanade(FlowNetwork):
         super().__init__()
         self.sigma, self.steps, self.damping = sigma, steps, damping
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         return _coarse_to_fine(grey(first["frames"]), grey(second["frames"]), self._refine, init_flow)
 
     def _refine(self, first: Grey, second: Grey, flow: Flow) -> Flow:
@@ -97,7 +101,9 @@ class HornSchunck(FlowNetwork):
         super().__init__()
         self.alpha, self.warps, self.sweeps = alpha, warps, sweeps
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         return _coarse_to_fine(grey(first["frames"]), grey(second["frames"]), self._refine, init_flow)
 
     def _refine(self, first: Grey, second: Grey, flow: Flow) -> Flow:
@@ -124,7 +130,9 @@ class _OpenCV(FlowNetwork):
         self.must_take(frames)
         return {"grey": grey_bytes(frames)}
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         greys = first["grey"].cpu().numpy(), second["grey"].cpu().numpy()
         starts = [None] * len(greys[0])
         if init_flow is not None:

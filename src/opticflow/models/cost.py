@@ -22,8 +22,8 @@ class Cost:
 
     parameters: int
     multiply_adds: int
-    """Of convolutions and matrix products; sampling, RAFT's products that are computed when they are looked at, and
-    element-wise work are not counted."""
+    """Of convolutions and matrix products, and of the refinement; sampling, RAFT's products that are computed when they
+    are looked at, and element-wise work are not counted."""
     memory: int
     """Bytes: the weights and the most that tensors take at once. What PyTorch and its libraries take besides, for
     themselves and within a convolution, comes on top."""
@@ -58,32 +58,25 @@ class _LargestSum(TorchDispatchMode):
         self.now -= size
 
 
-def measure(build: Callable[[], FlowNetwork], height: int, width: int) -> Cost:
+def measure(build: Callable[[], FlowNetwork], height: int, width: int, iterations: int | None = None) -> Cost:
     """The cost of a network at a size, which is rounded up to what the network takes.
 
     Args:
         build: makes the network; one that runs on tensors without contents, as the learned ones do.
         height: of the frames.
         width: of the frames.
+        iterations: of an iterative network; its own if None.
     """
     with process_left_alone(), torch.device("meta"), torch.inference_mode():
-        network = without_volume(build().to("meta").eval())
+        network = build().to("meta").eval()
         parameters = sum(parameter.numel() for parameter in network.parameters())
         weights = sum(t.nbytes for t in [*network.parameters(), *network.buffers()])
         sides = (-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width))
         frames = torch.empty(1, 3, *sides)
         with FlopCounterMode(display=False) as operations:
-            peak = peak_of_tensors(lambda: network(frames, frames))
-    return Cost(parameters, operations.get_total_flops() // 2, weights + 2 * frames.nbytes + peak)
-
-
-def without_volume(network: FlowNetwork) -> FlowNetwork:
-    """The network, set to compute RAFT's correlations on demand, as a CPU does; without contents it would take the
-    plain form, whose volume of all pairs is never held there."""
-    for module in network.modules():
-        if hasattr(module, "form"):
-            module.form = "on-demand"  # type: ignore[assignment]
-    return network
+            peak = peak_of_tensors(lambda: network(frames, frames, iterations=iterations))
+    work = operations.get_total_flops() // 2 + network.outside_multiply_adds * height * width
+    return Cost(parameters, work, weights + 2 * frames.nbytes + peak)
 
 
 def peak_of_tensors(run: Callable[[], object]) -> int:

@@ -218,10 +218,14 @@ class FlowNet(LearnedNetwork):
         self.normalisation = normalisation
         self.estimator = estimator
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         return self._estimate(first["frames"], second["frames"])[1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates:
         self.must_take(first, second)
         return self._estimate(first, second)[0]
 

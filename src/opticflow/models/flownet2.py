@@ -74,10 +74,14 @@ class FlowNetStack(LearnedNetwork):
         self.normalisation = normalisation
         self.stack = stack
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         return self.stack(*self.normalisation(first["frames"], second["frames"]))[1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates:
         """Flows of the last network: the ones before it are trained first and then held (section 3.2)."""
         self.must_take(first, second)
         return self.stack(*self.normalisation(first, second))[0]
@@ -117,10 +121,14 @@ class FlowNet2(LearnedNetwork):
         self.small_displacement = small_displacement
         self.fusion = fusion
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         return self.predictions(first["frames"], second["frames"])[-1]
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates:
         """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
         self.must_take(first, second)
         first, second = self.normalisation(first, second)

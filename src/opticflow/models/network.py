@@ -37,6 +37,12 @@ class FlowNetwork(nn.Module, ABC):
     """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
     takes_precision: bool = True
     """Whether a lower precision changes the computation; OpenCV's methods have their own."""
+    iterations: int | None = None
+    """How often an iterative network updates its flow where nothing else is asked for; None: it does not iterate."""
+    outside_bytes: float = 0
+    """Bytes per pixel that it takes outside of PyTorch's tensors, which cannot be found by running it without data."""
+    outside_multiply_adds: int = 0
+    """Multiply-adds per pixel outside of PyTorch, likewise."""
 
     def encode(self, frames: Frames) -> Encoded:
         """The work that depends on one frame alone.
@@ -48,23 +54,45 @@ class FlowNetwork(nn.Module, ABC):
         return {"frames": frames}
 
     @abstractmethod
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         """The flow between encoded frames.
 
         Args:
             first: the first frames, encoded.
             second: the second frames, encoded.
             init_flow: where to start, at the frames' size, in pixels; methods that have no use for it ignore it.
+            iterations: how often the flow is updated; None: as often as the network's attribute says. Methods that do
+                not iterate ignore it.
         """
 
-    def forward(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Flow:
-        """The flow from `first` to `second`, at their size, in pixels.
+    def forward(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
+        """The flow from `first` to `second`, at their size, in pixels. The other arguments are those of `match`.
 
         Raises:
             InputError: frames that the method cannot take.
         """
         self.must_take(first, second)
-        return self.match(self.encode(first), self.encode(second), init_flow=init_flow)
+        return self.match_asked(self.encode(first), self.encode(second), init_flow, iterations)
+
+    def match_asked(self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None) -> Flow:
+        """`match`, with the iterations for a method that has some: others need not know of them."""
+        if self.iterations is None:
+            return self.match(first, second, init_flow=init_flow)
+        return self.match(first, second, init_flow=init_flow, iterations=iterations)
+
+    @property
+    def innermost(self) -> "FlowNetwork":
+        """The method itself, without the networks around it."""
+        return self
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """What the networks around it do, the inner ones first, as a user is told."""
+        return ()
 
     def must_take(self, *frames: Tensor) -> None:
         """Refuse what would fail within, or give flow of another size.
@@ -101,12 +129,52 @@ class LearnedNetwork(FlowNetwork):
     size for each iteration; or that with a mixture of Laplacians around it."""
 
     @abstractmethod
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates | Mixtures:
         """Every estimate that a loss can be put on, the coarsest or earliest first.
 
         All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,
-        RAFT one for each iteration at the frames' size.
+        RAFT one for each iteration at the frames' size. The other arguments are those of `match`.
 
         Raises:
             InputError: frames that the network cannot take.
         """
+
+
+class WrappedNetwork(FlowNetwork):
+    """A network around another, which changes how that one is used and keeps its contract.
+
+    Args:
+        network: the other one.
+    """
+
+    def __init__(self, network: FlowNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.stride, self.min_size, self.fitting = network.stride, network.min_size, network.fitting
+        self.takes_precision, self.iterations = network.takes_precision, network.iterations
+        self.outside_bytes, self.outside_multiply_adds = network.outside_bytes, network.outside_multiply_adds
+
+    use: str
+    """What it does, in a word or two."""
+
+    @property
+    def innermost(self) -> FlowNetwork:
+        return self.network.innermost
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        return (*self.network.uses, self.use)
+
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates | Mixtures:
+        """Every estimate of the network within; see `LearnedNetwork`.
+
+        Raises:
+            InputError: it is not learned.
+        """
+        if not isinstance(self.network, LearnedNetwork | WrappedNetwork):
+            raise InputError(f"{type(self.network).__name__} is not learned and has no predictions")
+        return self.network.predictions(first, second, init_flow=init_flow, iterations=iterations)

@@ -3,7 +3,6 @@
 The two variants, `raft_large` and `raft_small`, are columns of numbers over the same parts.
 """
 
-import reprlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -13,7 +12,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.errors import InputError
 from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.ops.convolution import convolve, prepared
@@ -21,6 +19,7 @@ from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.lookup import CorrelationLookup, Form, correlation_lookup
 from opticflow.ops.upsampling import convex_upsample, upsample
+from opticflow.settings import check_iterations
 from opticflow.shapes import Flow, Frames
 
 Features = Float[Tensor, "batch _ _ _"]
@@ -33,20 +32,6 @@ Weights = Mapping[nn.Module, Tensor | None]
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
 """As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
-MOST_ITERATIONS = 10_000
-
-
-def check_iterations(iterations: object) -> int:
-    """A number of iterations, if it can be one.
-
-    Raises:
-        InputError: no whole number from 1 to MOST_ITERATIONS.
-    """
-    if type(iterations) is not int or not 1 <= iterations <= MOST_ITERATIONS:
-        raise InputError(
-            f"iterations is {reprlib.repr(iterations)}; wanted a whole number from 1 on, {MOST_ITERATIONS:,} at most"
-        )
-    return iterations
 
 
 def _channels_last(x: Features) -> Features:
@@ -291,7 +276,7 @@ class RAFT(LearnedNetwork):
             update_block: see UpdateBlock.
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
-            iterations: of the update block; may be set at any time.
+            iterations: of the update block where nothing else is asked for.
             mixture_head: the hidden state to the weights and scales of two Laplacians around the flow, as SEA-RAFT's
                 loss takes them (Wang, Lipson, Deng, ECCV 2024); used in training alone.
         """
@@ -312,13 +297,17 @@ class RAFT(LearnedNetwork):
         normalised = _channels_last(2 * frames - 1)
         return {"frames": normalised, "features": self.feature_encoder(normalised)}
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
+        flow, hidden = deque(self._iterate(first, second, init_flow, iterations), maxlen=1).pop()
         return self.upsampler(flow, hidden)
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates | Mixtures:
         self.must_take(first, second)
-        estimates = self._iterate(self.encode(first), self.encode(second), init_flow)
+        estimates = self._iterate(self.encode(first), self.encode(second), init_flow, iterations)
         if self.mixture_head is None:
             return [self.upsampler(flow, hidden) for flow, hidden in estimates]
         mixtures: Mixtures = []
@@ -334,9 +323,10 @@ class RAFT(LearnedNetwork):
         return self.upsampler(flow, hidden)
 
     def _iterate(
-        self, first: Encoded, second: Encoded, init_flow: Flow | None
+        self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None
     ) -> Iterator[tuple[CoarseFlow, Features]]:
         """The flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
+        count = check_iterations(self.iterations if iterations is None else iterations)
         volume = self.correlation(first["features"], second["features"])
         context = _channels_last(self.context_encoder(first["frames"]))
         hidden, context = context[:, : self.hidden].tanh(), context[:, self.hidden :].relu()
@@ -345,7 +335,7 @@ class RAFT(LearnedNetwork):
         flow = torch.zeros_like(start).expand(len(context), -1, -1, -1)
         if init_flow is not None:
             flow = F.avg_pool2d(init_flow.float(), STRIDE) / STRIDE
-        for _ in range(self.iterations):
+        for _ in range(count):
             flow = flow.detach()  # each iteration learns from its own change alone
             hidden, change = self.update_block(hidden, prepared, volume.lookup(start + flow), flow)
             flow = flow + change.float()

@@ -29,12 +29,12 @@ from opticflow.models.raft import (
     Features,
     ResidualBlock,
     Weights,
-    check_iterations,
     mixture_head,
 )
 from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.upsampling import upsample
+from opticflow.settings import check_iterations
 from opticflow.shapes import Flow, Frames
 
 STRIDES = (32, 16, 8)
@@ -178,7 +178,7 @@ class RAFTPyramid(LearnedNetwork):
             state_upsampler: see StateUpsampler.
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
-            iterations: of the update block at each of the three scales; may be set at any time.
+            iterations: of the update block at each of the three scales where nothing else is asked for.
             mixture_head: as RAFT's.
         """
         super().__init__()
@@ -201,17 +201,21 @@ class RAFTPyramid(LearnedNetwork):
         features = self.feature_encoder(normalised)
         return {"frames": normalised} | {f"features/{s}": f for s, f in zip(STRIDES, features, strict=True)}
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        _, flow, hidden = deque(self._iterate(first, second, init_flow), maxlen=1).pop()
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
+        _, flow, hidden = deque(self._iterate(first, second, init_flow, iterations), maxlen=1).pop()
         return self.upsampler(flow, hidden)
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
+    def predictions(
+        self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Estimates | Mixtures:
         self.must_take(first, second)
-        iterations = self._iterate(self.encode(first), self.encode(second), init_flow)
+        estimates = self._iterate(self.encode(first), self.encode(second), init_flow, iterations)
         if self.mixture_head is None:
-            return [self.full_size(flow, hidden, stride) for stride, flow, hidden in iterations]
+            return [self.full_size(flow, hidden, stride) for stride, flow, hidden in estimates]
         mixtures: Mixtures = []
-        for stride, flow, hidden in iterations:
+        for stride, flow, hidden in estimates:
             # upsamplers are made for flow, whose numbers grow with the size
             weights_and_scales = self.mixture_head(hidden).float() / stride
             full = self.full_size(torch.cat([flow, weights_and_scales], 1), hidden, stride)
@@ -225,9 +229,10 @@ class RAFTPyramid(LearnedNetwork):
         return upsample(stride * flow, stride, mode="bilinear")
 
     def _iterate(
-        self, first: Encoded, second: Encoded, init_flow: Flow | None
+        self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None
     ) -> Iterator[tuple[int, CoarseFlow, Features]]:
         """Stride of the scale, flow at this scale, in its pixels, and the hidden state after each iteration."""
+        count = check_iterations(self.iterations if iterations is None else iterations)
         contexts = self.context_encoder(torch.cat([first["frames"], second["frames"]], 1))
         hidden = flow = None
         for stride, context in zip(STRIDES, contexts, strict=True):
@@ -244,7 +249,7 @@ class RAFTPyramid(LearnedNetwork):
             correlation = self.correlation(first[f"features/{stride}"], second[f"features/{stride}"])
             prepared = self.update_block.prepare(context)  # type: ignore[operator]
             start = pixel_grid(*flow.shape[-2:], like=flow)
-            for _ in range(self.iterations):
+            for _ in range(count):
                 flow = flow.detach()  # each iteration learns from its own change alone
                 hidden, change = self.update_block(hidden, prepared, correlation.lookup(start + flow), flow)
                 flow = flow + change.float()

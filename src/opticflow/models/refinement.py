@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import torch
 
-from opticflow.errors import InputError
 from opticflow.models.classical import grey_bytes
-from opticflow.models.network import Encoded, Estimates, FlowNetwork, LearnedNetwork, Mixtures
+from opticflow.models.network import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames
 
 PASSES = 5
@@ -14,9 +13,11 @@ PASSES = 5
 MULTIPLY_ADDS = PASSES * 5 * 230
 """For each pixel, about: in each pass OpenCV linearises five times (130) and then relaxes both components five times
 (20 each time)."""
+BYTES = 200.0
+"""Per pixel: 136 measured for OpenCV's work, and copies of the flow."""
 
 
-class VariationalRefinement(FlowNetwork):
+class VariationalRefinement(WrappedNetwork):
     """A method, followed by a variational one that starts from its flow: the "+v" of FlowNet (section 3).
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
@@ -28,27 +29,25 @@ class VariationalRefinement(FlowNetwork):
         passes: how often the second frame is warped by the flow so far, and the flow improved.
     """
 
-    def __init__(self, network: FlowNetwork, passes: int = PASSES):
-        super().__init__()
-        self.network, self.passes = network, passes
-        self.stride, self.min_size, self.fitting = network.stride, max(4, network.min_size), network.fitting
+    use = "variational refinement"
 
-    def predictions(self, first: Frames, second: Frames, *, init_flow: Flow | None = None) -> Estimates | Mixtures:
-        """Every estimate of the network, which come before the refinement; see `LearnedNetwork`.
-
-        Raises:
-            InputError: the method is not learned.
-        """
-        if not isinstance(self.network, LearnedNetwork):
-            raise InputError(f"{type(self.network).__name__} is not learned and has no predictions")
-        return self.network.predictions(first, second, init_flow=init_flow)
+    def __init__(self, network: FlowNetwork, passes: int = PASSES) -> None:
+        super().__init__(network)
+        self.passes = passes
+        self.min_size = max(4, network.min_size)
+        self.outside_bytes = max(BYTES, network.outside_bytes)  # one after the other
+        self.outside_multiply_adds += MULTIPLY_ADDS
 
     def encode(self, frames: Frames) -> Encoded:
         self.must_take(frames)
         return {**self.network.encode(frames), "refinement_grey": grey_bytes(frames)}
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
-        flow = self.network.match(first, second, init_flow=init_flow).float()
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
+        flow = self.network.match_asked(first, second, init_flow, iterations).float()
+        if flow.is_meta:
+            return flow
         greys = (encoded["refinement_grey"].cpu().numpy() for encoded in (first, second))
         flows = flow.detach().permute(0, 2, 3, 1).cpu().numpy()
         refined = [torch.from_numpy(self._refine(*one)) for one in zip(*greys, flows, strict=True)]
@@ -59,8 +58,3 @@ class VariationalRefinement(FlowNetwork):
         for _ in range(self.passes):
             flow = method.calc(first, second, flow)
         return flow
-
-
-def without_refinement(network: FlowNetwork) -> FlowNetwork:
-    """The method itself."""
-    return network.network if isinstance(network, VariationalRefinement) else network

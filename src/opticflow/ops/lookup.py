@@ -100,9 +100,9 @@ def correlation_lookup(
 
 
 def _choose(first: Tensor, second: Tensor) -> Form:
-    if first.is_meta or torch.compiler.is_compiling():  # the states of the other forms cannot be traced
+    if torch.compiler.is_compiling():  # the states of the other forms cannot be traced
         return "plain"
-    if first.device.type == "cpu" and numba_is_there():
+    if first.is_meta or (first.device.type == "cpu" and numba_is_there()):  # without contents: as on a CPU
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
     if first.device.type != "cuda":

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.precision import choose_device, choose_precision
+from opticflow.estimator.precision import Format, choose_device, choose_precision
 
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 """Ours -> Fabric's. fp16 is left out: its range is so small that gradients must be scaled."""
 
 
-def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, str]:
+def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
     """A Fabric, in each of the processes that torchrun or `fabric run` has started; and the number format, in our name.
 
     Raises:

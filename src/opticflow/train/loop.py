@@ -16,6 +16,7 @@ import torch
 
 from opticflow.data.batches import Batch, RawBatch, to_device
 from opticflow.errors import InputError
+from opticflow.estimator.precision import Format
 from opticflow.losses import LOSSES
 from opticflow.shapes import Sample
 from opticflow.train import curriculum
@@ -165,7 +166,7 @@ def _by_the_clock(
     run: Run,
     sources: Sources,
     fabric: Any,
-    number_format: str,
+    number_format: Format,
     options: "Options",
     begun: float,
     clock: Callable[[], float],
@@ -224,14 +225,15 @@ class StageRun:
         run: Run,
         sources: Sources,
         fabric: Any,
-        number_format: str,
+        number_format: Format,
         options: Options,
         budget: Budget,
         *,
         piece: int = 0,
     ) -> None:
         self.stage, self.whole, self.fabric, self.options, self.budget = stage, run, fabric, options, budget
-        self.number_format, self.piece = number_format, piece
+        self.number_format: Format = number_format
+        self.piece = piece
         self.place = run.place(stage)
         self.loss = LOSSES[stage.loss]
         self.state = self.place.state()
@@ -244,10 +246,7 @@ class StageRun:
         if piece:
             self.state = replace(self.state, piece=piece, finished=False)
         self.state = replace(self.state, frozen=self.state.frozen or curriculum.fingerprint(self.bare, stage))
-        self.own_iterations = getattr(self.bare, "iterations", None)
         curriculum.training_mode(self.bare, stage)
-        if stage.iterations is not None:
-            self.bare.iterations = stage.iterations  # type: ignore[assignment]
         self.network, self.optimiser = fabric.setup(self.bare, optimiser, move_to_device=False)
         self.network.mark_forward_method("predictions")
         self.leads = fabric.global_rank == 0
@@ -316,7 +315,8 @@ class StageRun:
         self.optimiser.zero_grad(set_to_none=True)
         start = coarse_start(self.bare, stage, first, second, fabric) if starts_coarse(stage, self.step) else None
         with fabric.autocast():  # Fabric itself enters it around a marked method only where it wraps the network
-            predictions = self.network.predictions(first, second, init_flow=start)
+            how = {} if stage.iterations is None else {"iterations": stage.iterations}
+            predictions = self.network.predictions(first, second, init_flow=start, **how)
         loss = self.loss(predictions, batch.flow, batch.valid, **stage.loss_options)
         fabric.backward(loss)
         norm, _ = update(fabric, self.network, self.optimiser, stage.clip)
@@ -336,7 +336,6 @@ class StageRun:
                     self.held_out,
                     device=self.fabric.device,
                     precision=self.number_format,
-                    iterations=self.own_iterations,
                 )
             self.budget.note_measuring(time.monotonic() - begun)
             row["error"] = self.window.error = error

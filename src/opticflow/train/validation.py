@@ -8,6 +8,7 @@ import torch
 from opticflow.estimator import Estimator
 from opticflow.metrics import measure
 from opticflow.models import LearnedNetwork
+from opticflow.settings import Precision
 from opticflow.shapes import Frame, Sample
 from opticflow.visualize import flow_to_image
 
@@ -20,28 +21,23 @@ def validate(
     samples: Sequence[Sample],
     *,
     device: torch.device,
-    precision: str,
-    iterations: int | None = None,
+    precision: Precision,
 ) -> tuple[float, Mapping[str, Frame]]:
     """The mean over samples of the mean end-point error, and pictures of the first samples.
 
-    The network is used as it is for inference, whole frames padded or resized to its stride, and then left in the mode
-    it was in.
+    The network is used as it is for inference, whole frames padded or resized to its stride, with its own iterations,
+    and then left in the mode it was in.
 
     Args:
         samples: with truth.
         device: of the network.
         precision: as for an Estimator.
-        iterations: of RAFT, where they are others than in training.
 
     Returns:
         Pixels; title -> frame, estimate and truth, one below the other, both flows on one scale.
     """
     modes = {module: module.training for module in network.modules()}
-    in_training = getattr(network, "iterations", None)
     try:
-        if iterations is not None:
-            network.iterations = iterations  # type: ignore[assignment]
         estimator = Estimator(network, device=device, precision=precision)
         errors, pictures = [], {}
         for index, sample in enumerate(samples):
@@ -55,8 +51,6 @@ def validate(
     finally:
         for module, mode in modes.items():
             module.training = mode
-        if in_training is not None:
-            network.iterations = in_training
 
 
 def _picture(sample: Sample, flow: np.ndarray) -> Frame:

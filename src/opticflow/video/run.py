@@ -76,12 +76,14 @@ class ClipOptions:
     """Go on after frames that cannot be decoded; the pairs that they belong to are left out."""
 
     def __post_init__(self):
-        if self.start < 0 or (self.end is not None and self.end <= self.start):
-            raise InputError(f"start is {self.start} and end is {self.end}; wanted 0 <= start < end")
         for name, most in (("step", LARGEST), ("batch", LARGEST_BATCH), ("start", LARGEST), ("end", LARGEST)):
             least, given = int(name in ("step", "batch")), getattr(self, name)
-            if given is not None and not (isinstance(given, int) and least <= given <= most):
+            if name == "end" and given is None:
+                continue
+            if not (isinstance(given, int) and least <= given <= most):
                 raise InputError(f"{name} is {given}; wanted {least} to {most}")
+        if self.end is not None and self.end <= self.start:
+            raise InputError(f"start is {self.start} and end is {self.end}; wanted 0 <= start < end")
         if not {*self.saves} <= {*SAVES}:
             raise InputError(f"cannot save {', '.join(map(str, self.saves))}; known are {', '.join(SAVES)}")
         if self.pairs not in ("overlapping", "separate"):

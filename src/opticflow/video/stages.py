@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from opticflow.estimator import Estimator
-from opticflow.models import Encoded, FlowNetwork
+from opticflow.models import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames
 from opticflow.video.clip import Clip
 from opticflow.video.run import ClipOptions, run_clip
@@ -45,29 +45,30 @@ class Stages:
     """`wall` as a multiple of `network_alone`: what the whole run costs above the network."""
 
 
-class Stopwatch(FlowNetwork):
-    """A method that counts the seconds it takes, by itself or together with another."""
+class Stopwatch(WrappedNetwork):
+    """A method that counts the seconds it takes."""
 
-    def __init__(self, network: FlowNetwork, *, beside: "Stopwatch | None" = None):
-        super().__init__()
-        self._counts = [beside or self]  # a list, so that the other does not become a part of this one
-        self.network = network
-        self.stride, self.min_size, self.fitting = network.stride, network.min_size, network.fitting
+    use = "timed"
+
+    def __init__(self, network: FlowNetwork) -> None:
+        super().__init__(network)
         self.seconds = 0.0
 
     def encode(self, frames: Frames) -> Encoded:
         return self._timed(lambda: self.network.encode(frames), frames.device)
 
-    def match(self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None) -> Flow:
+    def match(
+        self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
+    ) -> Flow:
         device = next(iter(first.values())).device
-        return self._timed(lambda: self.network.match(first, second, init_flow=init_flow), device)
+        return self._timed(lambda: self.network.match_asked(first, second, init_flow, iterations), device)
 
     def _timed(self, run: Callable[[], T], device: torch.device) -> T:
         begun = time.perf_counter()
         result = run()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        self._counts[0].seconds += time.perf_counter() - begun
+        self.seconds += time.perf_counter() - begun
         return result
 
 
@@ -85,9 +86,8 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
     Raises:
         See `run_clip`.
     """
-    network, coarse_network = estimator.network, estimator.coarse_network
+    network = estimator.network
     estimator.network = watch = Stopwatch(network)
-    estimator.coarse_network = Stopwatch(coarse_network, beside=watch)
     try:
         _run_alone(clip, estimator, options, pairs=options.batch)
         watch.seconds = 0.0
@@ -95,7 +95,7 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
         alone = watch.seconds
         return min((_run(clip, estimator, watch, options, alone) for _ in range(rounds)), key=lambda found: found.wall)
     finally:
-        estimator.network, estimator.coarse_network = network, coarse_network
+        estimator.network = network
 
 
 def _run_alone(clip: Clip, estimator: Estimator, options: ClipOptions, pairs: int | None = None) -> None:

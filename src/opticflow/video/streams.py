@@ -40,25 +40,19 @@ def measure_streams(
         truths: the true flow from each frame to the next.
         rounds: the least time of so many counts; the ways take turns in each. A first pair warms up.
     """
-    network, full = estimator.network, getattr(estimator.network, "iterations", None)
+    full = estimator.settings.iterations
     ways = [(reuse, warm, full) for reuse, warm in product((False, True), repeat=2)]
     if full is not None and full > 1:
         ways += [(True, warm, full // 2) for warm in (False, True)]
     times, errors = [float("inf")] * len(ways), [0.0] * len(ways)
     list(estimator.stream(frames[:2]))
-    try:
-        for _ in range(rounds):
-            for i, (reuse, warm, iterations) in enumerate(ways):
-                if iterations is not None:
-                    network.iterations = iterations  # type: ignore[assignment]
-                begun = time.perf_counter()
-                flows = list(estimator.stream(frames, reuse=reuse, warm_start=warm))
-                times[i] = min(times[i], (time.perf_counter() - begun) / len(flows))
-                pairs = zip(flows, truths, strict=True)
-                errors[i] = float(np.mean([end_point_error(flow, truth).mean() for flow, truth in pairs]))
-    finally:
-        if full is not None:
-            network.iterations = full  # type: ignore[assignment]
+    for _ in range(rounds):
+        for i, (reuse, warm, iterations) in enumerate(ways):
+            begun = time.perf_counter()
+            flows = list(estimator.with_iterations(iterations).stream(frames, reuse=reuse, warm_start=warm))
+            times[i] = min(times[i], (time.perf_counter() - begun) / len(flows))
+            pairs = zip(flows, truths, strict=True)
+            errors[i] = float(np.mean([end_point_error(flow, truth).mean() for flow, truth in pairs]))
     return [
         StreamSpeed(*way, round(seconds, 5), round(error, 5), round(times[0] / seconds, 3))
         for way, seconds, error in zip(ways, times, errors, strict=True)

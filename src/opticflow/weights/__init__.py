@@ -51,11 +51,24 @@ def usual_settings(name_or_file: str | Path) -> dict[str, Any]:
     """How estimates are made with weights that are called by name where nothing else is asked for: `use` of their
     record, {} for all else. Arguments and errors are those of `load_network`, but that weights may be missing.
     """
-    if as_file(name_or_file) is not None:
-        return {}
-    network, _, tag = str(name_or_file).partition(".")
-    record = _present(find_records(f"{network}.{tag}" if tag else network)) if is_learned(network) else None
+    record = _record_here(name_or_file)
     return dict(record.use) if record else {}
+
+
+def full_name(name_or_file: str | Path) -> str:
+    """The name with the tag of the weights that are meant here: `RAFT-small.worlds` for `RAFT-small`. Of a file, the
+    file. Arguments and errors are those of `usual_settings`.
+    """
+    record = _record_here(name_or_file)
+    return record.name if record else str(name_or_file)
+
+
+def _record_here(name_or_file: str | Path) -> Record | None:
+    """The record of the weights that a name means, if they are here and known by name."""
+    if as_file(name_or_file) is not None:
+        return None
+    network, _, tag = str(name_or_file).partition(".")
+    return _present(find_records(f"{network}.{tag}" if tag else network)) if is_learned(network) else None
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
@@ -185,6 +198,7 @@ __all__ = [
     "download",
     "download_named",
     "find_records",
+    "full_name",
     "import_checkpoint",
     "is_learned",
     "load_checkpoint",

@@ -5,7 +5,7 @@ import hashlib
 import torch
 from torch import nn
 
-from opticflow.models.refinement import VariationalRefinement
+from opticflow.models import FlowNetwork
 
 
 def weights_hash(network: nn.Module) -> str | None:
@@ -28,8 +28,8 @@ def weights_hash(network: nn.Module) -> str | None:
 
 def _bare(network: nn.Module) -> nn.Module:
     """The network without what is around it."""
-    if isinstance(network, VariationalRefinement):
-        return _bare(network.network)
+    if isinstance(network, FlowNetwork) and network.innermost is not network:
+        return _bare(network.innermost)
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return _bare(network.module)
     within = getattr(network, "_orig_mod", None)  # of torch.compile

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opticflow.estimator.fitting import Fitting
+from opticflow.ops.fitting import Fitting
 from opticflow.ops.resizing import resize_flow
 
 SIDES = st.integers(1, 70)

@@ -1,0 +1,83 @@
+"""From a model's name or a checkpoint file to an Estimator, used as its weights are best used."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ParamSpec, Protocol
+
+from typing_extensions import Doc
+
+from opticflow import weights
+from opticflow.estimator.estimator import Estimator
+from opticflow.settings import Settings, settings_by_name
+from opticflow.shapes import FlowArray, Picture
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSettings(Settings):
+    """Which method is used, and how."""
+
+    model: Annotated[
+        str | Path, Doc("A name of `opticflow models list`, a checkpoint file or the folder of a training run.")
+    ] = weights.DEFAULT_MODEL
+
+
+class _Load(Protocol[P]):
+    """`load` as editors and type checkers see it: the fields of the settings by their names."""
+
+    def __call__(self, name_or_file: str | Path = ..., /, *positional: P.args, **settings: P.kwargs) -> Estimator: ...
+
+
+def _typed(settings: Callable[P, Settings]) -> Callable[[Callable[..., Estimator]], _Load[P]]:
+    return settings_by_name(settings)  # type: ignore[return-value]
+
+
+@_typed(Settings)
+def load(name_or_file: str | Path = weights.DEFAULT_MODEL, *, settings: Settings) -> Estimator:
+    """An Estimator from a model's name or a checkpoint file.
+
+    Args:
+        name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
+            (`RAFT-small.worlds`), a checkpoint in a layout that `opticflow models import` knows, or the folder of a
+            training run.
+        settings: by keyword, the fields of `Settings`, such as `device="cpu"` or `iterations=12`. What is not given
+            follows from how the weights are best used: those that come with the package may have a coarse start and
+            refinement, others have neither. `repr` of the Estimator says what it came to.
+
+    Raises:
+        InputError: an unknown name or option, with the near ones; a value that cannot be used.
+        WeightsError: a checkpoint that does not fit, or weights that are not here.
+
+    Example:
+        >>> opticflow.load("RAFT-small", device="cpu", precision="fp32")
+        Estimator(RAFT-small.worlds: 8 iterations, coarse to fine, variational refinement, fp32, cpu)
+    """
+    estimator = Estimator(weights.load_network(name_or_file), **vars(resolve(name_or_file, settings)))
+    estimator.name = weights.full_name(name_or_file)
+    return estimator
+
+
+@settings_by_name(MethodSettings)
+def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> FlowArray:
+    """The flow from one frame to another, `load(model)(first, second)`. For many pairs, load once.
+
+    Args:
+        first: see `Estimator.__call__`.
+        second: see `Estimator.__call__`.
+        settings: by keyword, `model`, a name or a file as `load` takes it, and the fields of `Settings`.
+
+    Raises:
+        See `load` and `Estimator.__call__`.
+
+    Example:
+        >>> flow = opticflow.estimate(first, second, model="DIS")
+    """
+    options = dict(vars(settings))
+    return load(options.pop("model"), **options)(first, second)
+
+
+def resolve(name_or_file: str | Path, settings: Settings) -> Settings:
+    """The settings, with what is not asked for as the weights are best used. Errors are those of `load`."""
+    return settings.resolved(weights.usual_settings(name_or_file))
