@@ -18,9 +18,9 @@ import torch
 import opticflow
 from opticflow.metrics import measure
 from opticflow.models import MODELS
-from opticflow.models.raft import AllPairs, ConvexUpsampler, ConvGRU, FlowHead, MotionEncoder, UpdateBlock
-from opticflow.models.raft_pyramid import FirstFlow, PyramidEncoder, RAFTPyramid, StateUpsampler
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.models.raft import ConvexUpsampler, ConvGRU, CorrelationBlock, MotionEncoder, UpdateBlock, head
+from opticflow.models.raft_pyramid import PyramidEncoder, RAFTPyramid, StateUpsampler, first_flow
+from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.scenes.worlds import CHAIRS_SIZE, make_world
 from opticflow.train import Part, Recipe, Stage, train
 from opticflow.train.sources import HELD_OUT, Folders, RecipeSources
@@ -32,16 +32,16 @@ PAIRS = 10
 def raft_pyramid_gru(*, iterations: int = 4) -> RAFTPyramid:
     """RAFT-pyramid with RAFT-small's update block in place of the chain of convolutions."""
     hidden, context, widths = 96, 64, (64, 64, 96)
-    correlation = AllPairs(levels=1, radius=4)
+    correlation = CorrelationBlock(levels=1, radius=4)
     return RAFTPyramid(
         feature_encoder=PyramidEncoder(inputs=3, widths=widths, outputs=96),
         context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
         correlation=correlation,
-        first_flow=FirstFlow(hidden, 128),
+        first_flow=first_flow(hidden, 128),
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=82),
             gru=[ConvGRU(hidden, context + 82, (3, 3))],
-            flow_head=FlowHead(hidden, 128),
+            flow_head=head(hidden, 128, 2),
         ),
         state_upsampler=StateUpsampler(hidden),
         upsampler=ConvexUpsampler(hidden, 128),

@@ -14,7 +14,7 @@ import torch
 
 from opticflow.estimator.speed import load_or_build
 from opticflow.models import FlowNetwork
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.settings import Settings
 
 

@@ -1,10 +1,10 @@
-"""What `torch.compile` makes of a network, beside the network as it is and its plain twin.
+"""What `torch.compile` makes of a network, beside the network as it is and in its plain form.
 
 python benchmarks/torch_compile.py RAFT-small FlowNetS [--size 1024x448] [--rounds 3]
 
 Rounds alternate and the least time of each counts; compiling, which happens at the first pair of a size, is reported by
-itself. Under the compiler RAFT takes its plain form (compiled loops of ours cannot be traced), so that it is the plain
-twin which is compiled. On a CPU a C++ compiler is needed.
+itself. Under the compiler convolutions, norms and correlations have their plain forms, as compiled loops of ours cannot
+be traced. On a CPU a C++ compiler is needed.
 """
 
 import argparse
@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from opticflow.estimator.speed import load_or_build
-from opticflow.models.plain import plain_twin
-from opticflow.models.raft import RAFT
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.kernels.dispatch import reference_kernels
+from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.settings import Settings
 
 
@@ -28,6 +27,16 @@ def seconds(network: Callable[..., Tensor], frames: tuple[Tensor, Tensor]) -> fl
     with torch.inference_mode():
         network(*frames)[0, 0, 0, 0].item()  # so that a GPU has finished
     return time.perf_counter() - begun
+
+
+def in_plain_form(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The network, as a reference implementation computes it."""
+
+    def run(first: Tensor, second: Tensor) -> Tensor:
+        with reference_kernels():
+            return network(first, second)
+
+    return run
 
 
 def main() -> None:
@@ -43,10 +52,7 @@ def main() -> None:
     first, second = noise.to(options.device).unbind()
     for model in options.models:
         network = load_or_build(model, Settings(device=options.device), bare=True)[0].network
-        twin = plain_twin(network) if isinstance(network, RAFT) else network
-        forms = {"as it is": network, "plain": twin, "compiled": torch.compile(twin)}
-        if twin is network:
-            del forms["plain"]
+        forms = {"as it is": network, "plain": in_plain_form(network), "compiled": torch.compile(network)}
         begins = {name: seconds(form, (first, second)) for name, form in forms.items()}
         rounds = [{name: seconds(form, (first, second)) for name, form in forms.items()} for _ in range(options.rounds)]
         best = {name: round(1e3 * min(times[name] for times in rounds), 1) for name in forms}

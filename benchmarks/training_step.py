@@ -21,9 +21,9 @@ import torch
 from opticflow.data.batches import Batch
 from opticflow.estimator.speed import peak_memory
 from opticflow.losses import LOSSES, WANTED
-from opticflow.models import LearnedNetwork, build
+from opticflow.models import LearnedNetwork, accelerate, build
 from opticflow.models.raft import RAFT
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.train.devices import launch, tuned_convolutions
 from opticflow.train.gradients import update
 from opticflow.train.recipe import Part, Stage
@@ -118,6 +118,7 @@ def make(options: argparse.Namespace, crop: tuple[int, int] | None, batch: int, 
     if isinstance(network, RAFT):
         network.correlation.form = options.form  # pyright: ignore[reportAttributeAccessIssue]
     side = -(-network.min_size // network.stride) * network.stride
+    accelerate(network)
     return Step(network, fabric, crop or (side, side), batch)
 
 

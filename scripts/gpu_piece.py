@@ -23,9 +23,9 @@ PYTEST = ["-m", "pytest", "-q", "-o", "addopts=", "--import-mode=importlib", "-p
 GPU_TESTS = ["tests/train/test_gpu.py", "tests/ops/test_lookup.py", "tests/ops/test_lookup_triton.py"]
 KERNELS = """
 import json, torch
-from opticflow.ops.kernels import triton_is_there
+from opticflow.kernels.dispatch import has_triton
 card = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-print(json.dumps({"torch": torch.__version__, "card": card, "triton": torch.cuda.is_available() and triton_is_there()}))
+print(json.dumps({"torch": torch.__version__, "card": card, "triton": torch.cuda.is_available() and has_triton()}))
 """
 WORLDS = """
 from opticflow.scenes.worlds import make_world

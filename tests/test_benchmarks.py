@@ -99,8 +99,7 @@ def test_compiled_networks_stand_beside_the_others(script, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
     raft, flownet = map(json.loads, script("torch_compile.py RAFT-small FlowNetS --size 64x64 --rounds 1"))
     assert set(raft["milliseconds"]) == {"as it is", "plain", "compiled"}
-    assert set(flownet["milliseconds"]) == {"as it is", "compiled"}
-    assert compiled[0].correlation.form == "plain"
+    assert set(flownet["milliseconds"]) == {"as it is", "plain", "compiled"} and len(compiled) == 2
 
 
 @pytest.mark.parametrize("model", ["RAFT-small --iterations 2 --form gather", "FlowNet2-s"])

@@ -6,7 +6,18 @@ import pytest
 def test_models_are_measured_and_written(opticflow_command, tmp_path):
     file = tmp_path / "speed.json"
     code, printed, _ = opticflow_command(
-        "benchmark", "RAFT-small", "DIS", "--size", "64x48", "--rounds", 1, "--bare", "--precision", "fp32", "--json", file
+        "benchmark",
+        "RAFT-small",
+        "DIS",
+        "--size",
+        "64x48",
+        "--rounds",
+        1,
+        "--bare",
+        "--precision",
+        "fp32",
+        "--json",
+        file,
     )
     assert code == 0 and "RAFT-small" in printed and "DIS" in printed
     report = json.loads(file.read_text())

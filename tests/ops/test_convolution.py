@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opticflow.ops import convolution, winograd_numba
-from opticflow.ops.convolution import convolve, prepared
-from opticflow.ops.winograd import winograd_convolution, winograd_kernel, winograd_line_convolution
+from opticflow.kernels import winograd_numba
+from opticflow.kernels.winograd import winograd_convolution, winograd_line_convolution
+from opticflow.kernels.winograd_points import winograd_kernel
+from opticflow.ops import convolution
+from opticflow.ops.convolution import convolve, transform_weight
 
 SIDES = st.integers(1, 13)
 CHANNELS = st.integers(1, 70)
@@ -96,11 +98,11 @@ def test_lines_are_for_where_no_gradient_flows(down):
     padding = (2, 0) if down else (0, 2)
     wanted = F.conv2d(x, weight, bias, padding=padding)
     with torch.no_grad():
-        kernel = prepared(weight, x)
+        kernel = transform_weight(weight, x)
         assert len(kernel) == 8
         for weights in (weight, kernel):
             torch.testing.assert_close(convolve(x, weights, bias, padding=padding), wanted, rtol=0, atol=5e-5)
-    assert prepared(weight, x) is weight
+    assert transform_weight(weight, x) is weight
     found = convolve(x, weight, bias, padding=padding)
     torch.testing.assert_close(*(torch.autograd.grad(y.square().sum(), weight)[0] for y in (found, wanted)))
 
@@ -127,7 +129,7 @@ def test_what_comes_after_a_convolution(channels, kernel, rectified, learns, mon
     weight = weight[:, :, : kernel[0], : kernel[1]]
     padding = kernel[0] // 2, kernel[1] // 2
     tensors = [tensor.requires_grad_(learns) for tensor in (x, weight, bias, torch.randn(2, channels[1], 15, 18))]
-    answer = convolve(*tensors[:3], padding=padding, added=tensors[3], rectified=rectified)
+    answer = convolve(*tensors[:3], padding=padding, residual=tensors[3], relu=rectified)
     wanted = F.conv2d(x, weight, bias, padding=padding) + tensors[3]
     wanted = wanted.relu() if rectified else wanted
     torch.testing.assert_close(answer, wanted, rtol=0, atol=5e-5)
@@ -141,13 +143,13 @@ def test_what_comes_after_a_convolution(channels, kernel, rectified, learns, mon
 def test_what_is_not_a_number_stays_so():
     x, weight, bias = case(1, 80, 80, 12, 12)
     x[0, 0, 4, 4] = torch.nan
-    answer = convolve(x, weight, bias, padding=(1, 1), rectified=True)
+    answer = convolve(x, weight, bias, padding=(1, 1), relu=True)
     assert answer[0, :, 3:6, 3:6].isnan().all()
 
 
 def test_prepared_weights_serve_as_weights():
     x, weight, bias = case(1, 80, 80, 12, 12)
-    kernel = prepared(weight, x)
+    kernel = transform_weight(weight, x)
     assert kernel.shape == (36, 80, 80)
     torch.testing.assert_close(convolve(x, kernel, bias), F.conv2d(x, weight, bias, padding=1), rtol=0, atol=5e-5)
 
@@ -155,7 +157,7 @@ def test_prepared_weights_serve_as_weights():
 @pytest.mark.parametrize("channels", [(4, 96), (96, 4)])
 def test_few_channels_are_not_worth_the_transforms(channels):
     x, weight, _ = case(1, *channels, 8, 8)
-    assert prepared(weight, x) is weight
+    assert transform_weight(weight, x) is weight
 
 
 def test_autocast_and_other_formats_are_left_to_pytorch(monkeypatch):

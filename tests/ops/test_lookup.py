@@ -22,7 +22,7 @@ def form(request, monkeypatch):
     if by in ("numba", "triton"):
         pytest.importorskip(by)
     if by:
-        kernels = importlib.import_module(f"opticflow.ops.lookup_{by}")
+        kernels = importlib.import_module(f"opticflow.kernels.lookup_{by}")
         monkeypatch.setattr(lookup, "_kernels", lambda _: kernels)
     return {"gather": GatheredCorrelation, "on-demand": OnDemandCorrelation}[name]
 
@@ -154,7 +154,7 @@ def test_the_form_is_chosen(monkeypatch):
     pair = features(1, 8, 8, 8)
     assert isinstance(correlation_lookup(*pair, form="plain"), CorrelationVolume)
     assert isinstance(correlation_lookup(*pair), OnDemandCorrelation)
-    monkeypatch.setattr(lookup, "numba_is_there", lambda: False)
+    monkeypatch.setattr(lookup, "has_numba", lambda: False)
     assert isinstance(correlation_lookup(*pair), GatheredCorrelation)
     large = [tensor.new_zeros(1, 1, 160, 160) for tensor in pair]
     assert isinstance(correlation_lookup(*large), OnDemandCorrelation)

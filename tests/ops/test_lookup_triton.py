@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from opticflow.ops import kernels, lookup
+from opticflow.kernels import dispatch
+from opticflow.ops import lookup
 from opticflow.ops.correlation import CorrelationVolume
 from opticflow.ops.lookup import GatheredCorrelation, OnDemandCorrelation
 
@@ -18,7 +19,7 @@ FORMS = [GatheredCorrelation, OnDemandCorrelation]
 
 @pytest.fixture(autouse=True)
 def by_triton(monkeypatch):
-    from opticflow.ops import lookup_triton
+    from opticflow.kernels import lookup_triton
 
     monkeypatch.setattr(lookup, "_kernels", lambda _: lookup_triton)
 
@@ -62,7 +63,7 @@ COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 import triton
-from opticflow.ops import lookup_triton
+from opticflow.kernels import lookup_triton
 constants = {"RADIUS": 4, "PLACES": 128, "CHANNELS": 32}
 numbers = {"scale": "fp32", "corners": "*i32"}
 numbers |= dict.fromkeys(["positions", "height", "width", "channels", "found_stride", "gradient_stride"], "i32")
@@ -82,4 +83,4 @@ def test_the_kernels_compile_for_a_gpu_that_need_not_be_there(tmp_path):
 
 
 def test_without_a_gpu_triton_is_not_there():
-    assert torch.cuda.is_available() or not kernels.triton_is_there()
+    assert torch.cuda.is_available() or not dispatch.has_triton()

@@ -28,7 +28,7 @@ from opticflow.cli.train import train
 from opticflow.cli.version import version
 from opticflow.cli.view import view
 from opticflow.errors import OpticflowError
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.runtime.malloc import keep_freed_memory
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # Click's, wherever this version of Typer keeps it
 

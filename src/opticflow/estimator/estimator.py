@@ -14,11 +14,11 @@ from opticflow.estimator.memory import pixels_within
 from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
-from opticflow.models import CoarseToFine, Encoded, FlowNetwork, VariationalRefinement
+from opticflow.models import CoarseToFine, Encoded, FlowNetwork, VariationalRefinement, accelerate
 from opticflow.ops.consistency import occlusion
 from opticflow.ops.fitting import Fitting
-from opticflow.ops.forks import outlive_forks
 from opticflow.ops.projection import project_forward
+from opticflow.runtime.forks import outlive_forks
 from opticflow.settings import Settings, parse_memory, settings_by_name
 from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_array, as_frame, flow_array, flow_tensor
 
@@ -59,7 +59,7 @@ class Estimator:
             )
         outlive_forks()
         self.name = type(network.innermost).__name__
-        self.network = compose(network, settings).to(self.device).eval()
+        self.network = compose(accelerate(network), settings).to(self.device).eval()
         self.settings = replace(
             settings.resolved({}),
             device=str(self.device),

@@ -12,7 +12,8 @@ from opticflow.estimator.tiles import smallest_tile
 from opticflow.models import FlowNetwork
 from opticflow.models.cost import peak_of_tensors
 
-_PROBE = 512
+PROBE = 512
+"""Rows and columns of frames without contents, on which a network is tried."""
 LIBRARIES = 1.1
 """The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
 STARTED = 300_000_000
@@ -25,16 +26,24 @@ EDGE = 60
 """Bytes per pixel of a pair of frames that go around the network: frames, flow, and the flow that tiles start from."""
 
 
-def bytes_per_pixel(network: FlowNetwork) -> float:
-    """What a pair of frames takes in a network beyond its weights, in float32, found without computing anything."""
+def bytes_per_pixel(network: FlowNetwork, height: int = PROBE, width: int = PROBE) -> float:
+    """What a pair of frames takes in a network beyond its weights, in float32, found without computing anything.
+
+    Args:
+        network: what will run.
+        height: of the frames that are tried, rounded up to what the network takes; it matters little where memory is
+            linear in the pixels.
+        width: likewise.
+    """
     if not any(True for _ in network.parameters()):
         return max(WITHOUT_WEIGHTS, network.outside_bytes)
     with torch.inference_mode():
         memo = {id(tensor): _empty(tensor) for tensor in [*network.parameters(), *network.buffers()]}
         shadow = copy.deepcopy(network, memo)
-        frames = torch.empty(1, 3, _PROBE, _PROBE, device="meta")
+        sides = [-(-max(side, network.min_size) // network.stride) * network.stride for side in (height, width)]
+        frames = torch.empty(1, 3, *sides, device="meta")
         peak = peak_of_tensors(lambda: shadow(frames, frames, iterations=1))
-    return max(LIBRARIES * (peak + 2 * frames.nbytes) / _PROBE**2, network.outside_bytes)
+    return max(LIBRARIES * (peak + 2 * frames.nbytes) / math.prod(sides), network.outside_bytes)
 
 
 def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int) -> int:

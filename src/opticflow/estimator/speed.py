@@ -1,5 +1,6 @@
 """How fast a model is and how much memory it takes, each measurement in a process of its own."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -17,11 +18,10 @@ from opticflow import weights
 from opticflow.errors import InputError, OpticflowError, WeightsError
 from opticflow.estimator.estimator import Estimator
 from opticflow.estimator.loading import resolve
-from opticflow.models import MODELS, build
-from opticflow.models.plain import plain_twin
-from opticflow.models.raft import RAFT, STRIDE
-from opticflow.models.raft_pyramid import RAFTPyramid
-from opticflow.ops.kept_memory import keep_freed_memory
+from opticflow.estimator.memory import LIBRARIES, bytes_per_pixel
+from opticflow.kernels.dispatch import reference_kernels
+from opticflow.models import MODELS, FlowNetwork, LearnedNetwork, build
+from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.settings import Settings
 
 
@@ -50,7 +50,7 @@ class Speed:
     memory: int
     """Peak of the process, or of the tensors on a GPU, in bytes."""
     plain_milliseconds: float | None
-    """RAFT: the plain form in fp32, its rounds between those of the fast form; none where its volume does not fit."""
+    """The plain form in fp32, its rounds between those of the fast form; none where it does not fit into memory."""
     plain_memory: int | None
     ratio: float | None
     """How many times faster than the plain form."""
@@ -128,9 +128,9 @@ def _measure(
     times: list[float] = []
     plain_times: list[float] = []
     network = estimator.network.innermost
-    if compare and isinstance(network, RAFT | RAFTPyramid) and _fits(height, width, estimator.device):
-        settings = replace(estimator.settings, precision="fp32", max_memory=None)
-        plain = _timer(Estimator(plain_twin(network), **vars(settings)), frames)
+    if compare and _reference_fits(network, height, width, estimator.device):
+        settings = replace(estimator.settings, precision="fp32", max_memory=None, coarse_start=False, refine=False)
+        plain = _timer(Estimator(estimator.network, **vars(settings)), frames, reference=True)
         plain()
         plain_memory = peak_memory(estimator.device)
     for _ in range(rounds):
@@ -168,11 +168,14 @@ def _frames(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(frame[4:, 6:]), np.ascontiguousarray(frame[:-4, :-6])
 
 
-def _timer(estimator: Estimator, frames: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
+def _timer(
+    estimator: Estimator, frames: tuple[np.ndarray, np.ndarray], *, reference: bool = False
+) -> Callable[[], float]:
     def run() -> float:
-        begun = time.perf_counter()
-        estimator(*frames)  # its answer lies in main memory, so that a GPU has finished
-        return time.perf_counter() - begun
+        with reference_kernels() if reference else contextlib.nullcontext():
+            begun = time.perf_counter()
+            estimator(*frames)  # its answer lies in main memory, so that a GPU has finished
+            return time.perf_counter() - begun
 
     return run
 
@@ -191,11 +194,16 @@ def peak_memory(device: torch.device) -> int:
     return getattr(process, "peak_wset", process.rss)  # Windows knows the peak; elsewhere what is held after the pair
 
 
-def _fits(height: int, width: int, device: torch.device) -> bool:
-    """Whether the plain form's volume does, with what is needed to make it."""
-    volume = 4 * (height * width / STRIDE**2) ** 2
-    available = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return 3 * volume < available
+def _reference_fits(network: FlowNetwork, height: int, width: int, device: torch.device) -> bool:
+    """Whether the tensors of the plain form fit into memory; the classical methods have no other form."""
+    if not isinstance(network, LearnedNetwork):
+        return False
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = psutil.virtual_memory().available
+    with reference_kernels():
+        return LIBRARIES * bytes_per_pixel(network, height, width) * height * width < free
 
 
 if __name__ == "__main__":

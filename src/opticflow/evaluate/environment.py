@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import opticflow
-from opticflow.ops.kernels import triton_is_there
+from opticflow.kernels.dispatch import has_triton
 
 
 def environment() -> dict[str, str]:
@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
     }
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
-        found["kernels"] = "by Triton" if triton_is_there() else "by PyTorch, as Triton does not work here"
+        found["kernels"] = "by Triton" if has_triton() else "by PyTorch, as Triton does not work here"
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from opticflow.errors import InputError
 from opticflow.models.classical import DIS, Farneback, HornSchunck, LucasKanade
 from opticflow.models.coarse_to_fine import CoarseToFine
+from opticflow.models.fast import accelerate
 from opticflow.models.flownet import flownet_c, flownet_s
 from opticflow.models.flownet2 import THIN, flownet2_c, flownet2_fused, flownet2_s, flownet2_sd, flownet2_stack
 from opticflow.models.network import Encoded, FlowNetwork, LearnedNetwork, WrappedNetwork
@@ -67,5 +68,6 @@ __all__ = [
     "LearnedNetwork",
     "VariationalRefinement",
     "WrappedNetwork",
+    "accelerate",
     "build",
 ]

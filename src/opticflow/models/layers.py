@@ -1,51 +1,77 @@
-"""The layers that the networks share."""
+"""The layers that the networks share. Each is computed by whichever algorithm is fastest where it runs."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.ops.convolution import convolve, prepared
+from opticflow.kernels.dispatch import reference_is_asked
+from opticflow.kernels.epilogue import relu as relu
+from opticflow.ops.convolution import convolve, transform_weight
 from opticflow.ops.instance_norm import instance_norm
 
 Features = Float[Tensor, "batch _ _ _"]
 
 
 class Convolution(nn.Conv2d):
-    """`nn.Conv2d`, by whichever way is fastest."""
+    """`nn.Conv2d` without groups and dilation, and a ReLU behind it if asked for.
 
-    form: Literal["auto", "plain"] = "auto"
+    Where no gradient flows, the weight is kept in the form of the algorithm that computes it, until it changes. A
+    change through `weight.data`, which PyTorch does not count, is not noticed.
 
-    def forward(
+    Args:
+        inputs: channels.
+        outputs: channels.
+        kernel: height and width, or one number for both.
+        stride: likewise.
+        padding: likewise, zeros on each side.
+        bias: whether there is one.
+        relu: whether negative values become zero.
+    """
+
+    def __init__(
         self,
-        input: Features,
-        weight: Tensor | None = None,
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
         *,
-        added: Features | None = None,
-        rectified: bool = False,
-    ) -> Features:
-        """
-        Args:
-            input: features.
-            weight: what `prepare` has returned, should it have been called.
-            added: to the answer; of its shape.
-            rectified: negative values then become zero.
-        """
-        if self.form == "plain":
-            answer = super().forward(input)
-            answer = answer if added is None else answer + added
-            return F.relu(answer) if rectified else answer
-        weight = self.weight if weight is None else weight
-        stride, padding = (self.stride[0], self.stride[1]), (int(self.padding[0]), int(self.padding[1]))
-        return convolve(input, weight, self.bias, stride, padding, added=added, rectified=rectified)
+        bias: bool = True,
+        relu: bool = False,
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
+        self.relu = relu
+        self._kept: tuple[tuple[Any, ...], Tensor] | None = None
 
-    def prepare(self, like: Features) -> Tensor | None:
-        """The weights in a form for several calls with features like these; None where that would save nothing."""
-        if self.form == "plain" or self.stride != (1, 1):
-            return None
-        weight = prepared(self.weight, like)
-        return None if weight is self.weight else weight
+    def forward(self, input: Features, residual: Features | None = None) -> Features:
+        """Features of the input's size divided by the stride; `residual` is added to them before the ReLU."""
+        if reference_is_asked():
+            answer = super().forward(input)
+            answer = answer if residual is None else answer + residual
+            return F.relu(answer) if self.relu else answer
+        stride, padding = (self.stride[0], self.stride[1]), (int(self.padding[0]), int(self.padding[1]))
+        return convolve(input, self._weight_for(input), self.bias, stride, padding, residual=residual, relu=self.relu)
+
+    def _weight_for(self, input: Features) -> Tensor:
+        if torch.is_grad_enabled() or self.stride != (1, 1) or torch.compiler.is_compiling():
+            return self.weight
+        weight = self.weight
+        if weight.is_inference():  # does not tell when it changes
+            return weight
+        state = weight._version, weight.data_ptr(), weight.dtype, input.dtype, torch.is_autocast_enabled("cpu")
+        kept = self._kept
+        if kept is None or kept[0] != state:
+            transformed = transform_weight(weight, input)
+            if transformed is weight:
+                return weight
+            self._kept = kept = state, transformed
+        return kept[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}
 
 
 class InstanceNorm(nn.Module):

@@ -1,21 +1,24 @@
 """RAFT: Recurrent All-Pairs Field Transforms. Teed and Deng, ECCV 2020, https://arxiv.org/abs/2003.12039
 
-The two variants, `raft_large` and `raft_small`, are columns of numbers over the same parts.
+Features of both frames at 1/8 of their size are compared with each other, all pairs of pixels (section 3.2). A gated
+recurrent unit then updates the flow again and again (section 3.3): it looks up the correlations around the pixels where
+the present flow leads, and gives a change of the flow. The flow at 1/8 is upsampled to the size of the frames.
+
+The two variants, `raft_large` and `raft_small`, are columns of numbers over the same blocks.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
+from opticflow.models.layers import Convolution, InstanceNorm, draw_weights, relu
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
-from opticflow.ops.convolution import convolve, prepared
-from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.lookup import CorrelationLookup, Form, correlation_lookup
 from opticflow.ops.upsampling import convex_upsample, upsample
@@ -24,19 +27,14 @@ from opticflow.shapes import Flow, Frames
 
 Features = Float[Tensor, "batch _ _ _"]
 CoarseFlow = Float[Tensor, "batch 2 _ _"]
-"""At 1/8, in pixels of 1/8."""
+"""Flow at 1/8 of the frames' size, in pixels of 1/8."""
 Norm = Callable[[int], nn.Module]
-Weights = Mapping[nn.Module, Tensor | None]
-"""Of convolutions, where another form than their own is faster."""
+UpdateStep = Callable[[Features, Features, CoarseFlow], tuple[Features, CoarseFlow]]
+"""Hidden state, correlation features and flow to the next hidden state and a change of the flow."""
 
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
 """As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
-
-
-def _channels_last(x: Features) -> Features:
-    """The layout of the whole network on the way from frames to flow: up to 12 % faster than the other on a CPU."""
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
@@ -44,8 +42,23 @@ def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int
     return nn.Sequential(OrderedDict(conv=convolution, norm=norm(outputs)))
 
 
+def head(inputs: int, inner: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    """A 3 x 3 convolution with ReLU and one without. The names are those of published weights, where a ReLU is 1."""
+    first = Convolution(inputs, inner, 3, padding=1, relu=True)
+    return nn.Sequential(OrderedDict({"0": first, "2": Convolution(inner, outputs, kernel, padding=kernel // 2)}))
+
+
 class ResidualBlock(nn.Module):
-    """Convolutions with a shortcut around them; `kernels` (3, 3) is the plain block, (1, 3, 1) the bottleneck."""
+    """Convolutions with a shortcut around them (He et al., CVPR 2016): B x `inputs` x H x W to
+    B x `outputs` x H / `stride` x W / `stride`.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        kernels: (3, 3) is the plain block, (1, 3, 1) the bottleneck with a quarter of the channels within.
+        norm: the normalisation behind each convolution.
+        stride: of the first 3 x 3 convolution and of the shortcut.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernels: Sequence[int], norm: Norm, stride: int) -> None:
         super().__init__()
@@ -61,13 +74,20 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Features) -> Features:
         y = x
         for layer in self.residual:
-            y = rectified(layer(y))
-        shortcut = self.shortcut(x)
-        return rectified(shortcut + y if torch.is_grad_enabled() else y.add_(shortcut))
+            y = relu(layer(y))
+        return relu(self.shortcut(x) + y)
 
 
 class Encoder(nn.Module):
-    """Features at one eighth of the resolution."""
+    """The feature encoder and the context encoder (section 3.1): frames B x 3 x H x W in [-1, 1] to features
+    B x `outputs` x H/8 x W/8.
+
+    Args:
+        widths: channels at 1/2, 1/4 and 1/8 of the size.
+        outputs: channels.
+        kernels: of the residual blocks, two at each size.
+        norm: instance norm for features, batch norm or none for the context.
+    """
 
     def __init__(self, *, widths: Sequence[int], outputs: int, kernels: Sequence[int], norm: Norm) -> None:
         super().__init__()
@@ -86,154 +106,18 @@ class Encoder(nn.Module):
                 draw_weights(module, "fan_out")
 
     def forward(self, frames: Frames) -> Features:
-        return self.projection(self.stages(rectified(self.stem(frames))))
+        x = relu(self.stem(frames))  # B x widths[0] x H/2 x W/2
+        x = self.stages(x)  # B x widths[2] x H/8 x W/8
+        return self.projection(x)
 
 
-class MotionEncoder(nn.Module):
-    """What the correlation around the present target and the present flow say together."""
+class CorrelationBlock(nn.Module):
+    """Correlations between all pairs of pixels of two frames (section 3.2). Without weights.
 
-    def __init__(self, *, correlation: Sequence[int], flow: Sequence[int], outputs: int) -> None:
-        """`correlation` are the channels before and after its layers (first 1 x 1, then 3 x 3), `flow` those after."""
-        super().__init__()
-        self.correlation = nn.ModuleList(
-            Convolution(inputs, width, kernel, padding=kernel // 2)
-            for inputs, width, kernel in zip(correlation, correlation[1:], (1, 3), strict=False)
-        )
-        self.flow = nn.ModuleList(
-            Convolution(inputs, width, kernel, padding=kernel // 2)
-            for inputs, width, kernel in zip((2, *flow), flow, (7, 3), strict=False)
-        )
-        self.joint = Convolution(correlation[-1] + flow[-1], outputs - 2, 3, padding=1)
-
-    def forward(self, flow: CoarseFlow, correlation: Features, weights: Weights) -> Features:
-        along = flow = _channels_last(flow)
-        for layer in self.correlation:
-            correlation = layer(correlation, weights[layer], rectified=True)
-        for layer in self.flow:
-            along = layer(along, weights[layer], rectified=True)
-        joint = self.joint(torch.cat([correlation, along], 1), weights[self.joint], rectified=True)
-        return torch.cat([joint, flow.to(joint.dtype)], 1)
-
-
-class FlowHead(nn.Sequential):
-    """From the state to a change of the flow."""
-
-    def __init__(self, hidden: int, inner: int) -> None:
-        super().__init__(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 2, 3, padding=1))
-
-    def forward(self, hidden: Features, weights: Weights) -> CoarseFlow:  # pyright: ignore[reportIncompatibleMethodOverride]
-        first, _, second = self
-        return second(first(hidden, weights[first], rectified=True), weights[second])
-
-
-class PreparedGRU(NamedTuple):
-    """What a GRU's convolutions share between the iterations."""
-
-    gates: Features
-    """The context's share in both gates, the update gate's channels first."""
-    candidate: Features
-    """The context's share in the candidate."""
-    gate_weights: Tensor
-    """For the hidden state and the motion, both gates at once."""
-    candidate_weights: Tensor
-
-
-class ConvGRU(nn.Module):
-    """A gated recurrent unit whose products are convolutions, of the hidden state, the context and the motion.
-
-    The context stays, so its share in each convolution is computed once, by `prepare`.
+    Args:
+        levels: of the pyramid: the second frame's pixels, averages of 2 x 2 of them, of 4 x 4 ...
+        radius: of the window that a lookup reads in each level.
     """
-
-    def __init__(self, hidden: int, inputs: int, kernel: tuple[int, int]) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.padding = (kernel[0] // 2, kernel[1] // 2)
-        self.update_gate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
-        self.reset_gate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
-        self.candidate = Convolution(hidden + inputs, hidden, kernel, padding=self.padding)
-
-    def prepare(self, context: Features) -> PreparedGRU:
-        layers = self.update_gate, self.reset_gate, self.candidate
-        of_context = slice(self.hidden, self.hidden + context.shape[1])
-        weight = torch.cat([layer.weight[:, of_context] for layer in layers])
-        bias = torch.cat([layer.bias for layer in layers if layer.bias is not None])
-        share = convolve(context, weight, bias, padding=self.padding)
-        rest = [torch.cat([layer.weight[:, : self.hidden], layer.weight[:, of_context.stop :]], 1) for layer in layers]
-        gates, candidate = share.split([2 * self.hidden, self.hidden], 1)
-        return PreparedGRU(
-            _channels_last(gates),
-            _channels_last(candidate),
-            prepared(torch.cat(rest[:2]).to(share.dtype), context),
-            prepared(rest[2].to(share.dtype), context),
-        )
-
-    def forward(self, hidden: Features, motion: Features, shared: PreparedGRU) -> Features:
-        joined = torch.cat([hidden, motion], 1)
-        gates = convolve(joined, shared.gate_weights, padding=self.padding, added=shared.gates).sigmoid_()
-        update, reset = gates.chunk(2, 1)
-        if torch.is_grad_enabled():
-            joined = torch.cat([reset * hidden, motion], 1)
-        else:
-            torch.mul(reset, hidden, out=joined[:, : self.hidden])
-        candidate = convolve(joined, shared.candidate_weights, padding=self.padding, added=shared.candidate).tanh_()
-        return torch.lerp(hidden, candidate, update)
-
-
-class Prepared(NamedTuple):
-    """What the iterations share."""
-
-    gru: list[PreparedGRU]
-    weights: Weights
-    """Of all other convolutions."""
-
-
-class UpdateBlock(nn.Module):
-    """One step of the iteration: from the state and what was looked up to the next state and a change of the flow."""
-
-    def __init__(self, *, motion_encoder: MotionEncoder, gru: Sequence[ConvGRU], flow_head: FlowHead) -> None:
-        super().__init__()
-        self.motion_encoder = motion_encoder
-        self.gru = nn.ModuleList(gru)
-        self.flow_head = flow_head
-
-    def prepare(self, context: Features) -> Prepared:
-        """What each GRU wants of the context, and weights in the form that is fastest."""
-        others = (layer for part in (self.motion_encoder, self.flow_head) for layer in part.modules())
-        weights = {layer: layer.prepare(context) for layer in others if isinstance(layer, Convolution)}
-        return Prepared([gru.prepare(context) for gru in self.gru], weights)  # type: ignore[operator]
-
-    def forward(
-        self, hidden: Features, prepared: Prepared, looked_up: Features, flow: CoarseFlow
-    ) -> tuple[Features, CoarseFlow]:
-        motion = self.motion_encoder(flow, looked_up, prepared.weights)
-        for gru, share in zip(self.gru, prepared.gru, strict=True):
-            hidden = gru(hidden, motion, share)
-        return hidden, self.flow_head(hidden, prepared.weights)
-
-
-class ConvexUpsampler(nn.Module):
-    """Flow at full size, by weights that are read from the hidden state."""
-
-    def __init__(self, hidden: int, inner: int) -> None:
-        super().__init__()
-        self.mask = nn.Sequential(
-            Convolution(hidden, inner, 3, padding=1), nn.ReLU(), Convolution(inner, 9 * STRIDE**2, 1)
-        )
-
-    def forward(self, flow: Features, hidden: Features) -> Features:
-        # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
-        return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
-
-
-class BilinearUpsampler(nn.Module):
-    """Flow at full size, without weights."""
-
-    def forward(self, flow: Features, hidden: Features) -> Features:
-        return upsample(STRIDE * flow, STRIDE, mode="bilinear-corners")
-
-
-class AllPairs(nn.Module):
-    """Compares the features of two frames. Without weights; a module, so that it can be swapped and watched."""
 
     def __init__(self, *, levels: int, radius: int) -> None:
         super().__init__()
@@ -242,15 +126,136 @@ class AllPairs(nn.Module):
 
     @property
     def outputs(self) -> int:
-        """Values that one lookup gives for each pixel."""
+        """Correlations that one lookup gives for each pixel."""
         return self.levels * (2 * self.radius + 1) ** 2
 
     def forward(self, first: Features, second: Features) -> CorrelationLookup:
+        """Features of the frames, B x C x H/8 x W/8, to an object whose `lookup(coordinates)` gives correlations,
+        B x `outputs` x H/8 x W/8."""
         return correlation_lookup(first, second, levels=self.levels, radius=self.radius, form=self.form)
 
 
+class MotionEncoder(nn.Module):
+    """Features of the motion so far: correlation features B x `correlation[0]` x h x w and flow B x 2 x h x w to
+    B x `outputs` x h x w, of which the last two channels are the flow itself.
+
+    Args:
+        correlation: channels of the correlation features, and those after each of their convolutions (1 x 1, 3 x 3).
+        flow: channels after each convolution of the flow (7 x 7, 3 x 3).
+        outputs: channels.
+    """
+
+    def __init__(self, *, correlation: Sequence[int], flow: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        self.correlation = nn.ModuleList(
+            Convolution(inputs, width, kernel, padding=kernel // 2, relu=True)
+            for inputs, width, kernel in zip(correlation, correlation[1:], (1, 3), strict=False)
+        )
+        self.flow = nn.ModuleList(
+            Convolution(inputs, width, kernel, padding=kernel // 2, relu=True)
+            for inputs, width, kernel in zip((2, *flow), flow, (7, 3), strict=False)
+        )
+        self.joint = Convolution(correlation[-1] + flow[-1], outputs - 2, 3, padding=1, relu=True)
+
+    def forward(self, correlation_features: Features, flow: CoarseFlow) -> Features:
+        x, y = correlation_features, flow
+        for layer in self.correlation:
+            x = layer(x)
+        for layer in self.flow:
+            y = layer(y)
+        joint = self.joint(torch.cat([x, y], 1))
+        return torch.cat([joint, flow.to(joint.dtype)], 1)
+
+
+class ConvGRU(nn.Module):
+    """A gated recurrent unit with convolutions (section 3.3, equations 3 to 6): the hidden state
+    h: B x `hidden` x h x w and the input x: B x `inputs` x h x w to the next hidden state.
+
+    Args:
+        hidden: channels of the hidden state.
+        inputs: channels of the input.
+        kernel: height and width of the three convolutions.
+    """
+
+    def __init__(self, hidden: int, inputs: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        padding = kernel[0] // 2, kernel[1] // 2
+        self.update_gate = Convolution(hidden + inputs, hidden, kernel, padding=padding)
+        self.reset_gate = Convolution(hidden + inputs, hidden, kernel, padding=padding)
+        self.candidate = Convolution(hidden + inputs, hidden, kernel, padding=padding)
+
+    def forward(self, h: Features, x: Features) -> Features:
+        hx = torch.cat([h, x], 1)
+        z = torch.sigmoid(self.update_gate(hx))
+        r = torch.sigmoid(self.reset_gate(hx))
+        q = torch.tanh(self.candidate(torch.cat([r * h, x], 1)))
+        return (1 - z) * h + z * q
+
+
+class UpdateBlock(nn.Module):
+    """One iteration (section 3.3): from the context, the hidden state, the correlation features and the flow to the
+    next hidden state and a change of the flow.
+
+    Args:
+        motion_encoder: correlation features and flow to features of the motion.
+        gru: one unit, or several that follow each other.
+        flow_head: the hidden state to a change of the flow.
+    """
+
+    def __init__(self, *, motion_encoder: MotionEncoder, gru: Sequence[ConvGRU], flow_head: nn.Module) -> None:
+        super().__init__()
+        self.motion_encoder = motion_encoder
+        self.gru = nn.ModuleList(gru)
+        self.flow_head = flow_head
+
+    def for_context(self, context: Features) -> UpdateStep:
+        """The iteration as a function of what changes between iterations; the context does not."""
+        return partial(self, context)
+
+    def forward(
+        self, context: Features, hidden: Features, correlation_features: Features, flow: CoarseFlow
+    ) -> tuple[Features, CoarseFlow]:
+        motion = self.motion_encoder(correlation_features, flow)
+        x = torch.cat([context, motion], 1)
+        for gru in self.gru:
+            hidden = gru(hidden, x)
+        return hidden, self.flow_head(hidden)
+
+
+class ConvexUpsampler(nn.Module):
+    """Flow at full size as convex combinations of its 3 x 3 neighbours at 1/8, with weights that are read from the
+    hidden state (section 3.3, "Upsampling")."""
+
+    def __init__(self, hidden: int, inner: int) -> None:
+        super().__init__()
+        self.mask = head(hidden, inner, 9 * STRIDE**2, kernel=1)
+
+    def forward(self, flow: Features, hidden: Features) -> Features:
+        # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
+        return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
+
+
+class BilinearUpsampler(nn.Module):
+    """Flow at full size by bilinear interpolation, without weights: RAFT-small's."""
+
+    def forward(self, flow: Features, hidden: Features) -> Features:
+        return upsample(STRIDE * flow, STRIDE, mode="bilinear-corners")
+
+
 class RAFT(LearnedNetwork):
-    """Recurrent all-pairs field transforms."""
+    """Recurrent all-pairs field transforms: frames B x 3 x H x W in [0, 1] to flow B x 2 x H x W in pixels.
+
+    Args:
+        feature_encoder: frames to the features at 1/8 that are compared between the frames.
+        context_encoder: the first frame to the first hidden state (`hidden` channels) and the context (the rest).
+        correlation: the features of two frames to a CorrelationLookup.
+        update_block: see UpdateBlock.
+        upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
+        hidden: channels of the hidden state.
+        iterations: of the update block where nothing else is asked for.
+        mixture_head: the hidden state to the weights and scales of two Laplacians around the flow, as SEA-RAFT's loss
+            takes them (Wang, Lipson, Deng, ECCV 2024); used in training alone.
+    """
 
     stride: int = STRIDE
     min_size: int = 2 * STRIDE  # features of one pixel cannot be normalised by themselves
@@ -268,18 +273,6 @@ class RAFT(LearnedNetwork):
         iterations: int = DEFAULT_ITERATIONS,
         mixture_head: nn.Module | None = None,
     ) -> None:
-        """
-        Args:
-            feature_encoder: frames to features at 1/8 that are compared between the frames.
-            context_encoder: frames to what the iteration starts from (`hidden` channels) and keeps seeing (the rest).
-            correlation: the features of two frames to a CorrelationLookup.
-            update_block: see UpdateBlock.
-            upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
-            hidden: channels of the hidden state.
-            iterations: of the update block where nothing else is asked for.
-            mixture_head: the hidden state to the weights and scales of two Laplacians around the flow, as SEA-RAFT's
-                loss takes them (Wang, Lipson, Deng, ECCV 2024); used in training alone.
-        """
         super().__init__()
         self.feature_encoder = feature_encoder
         self.context_encoder = context_encoder
@@ -292,9 +285,9 @@ class RAFT(LearnedNetwork):
         self.estimates = "iterations" if mixture_head is None else "mixtures"
 
     def encode(self, frames: Frames) -> Encoded:
-        """Features of the frames, and the frames as the context encoder wants them: only a first frame needs it."""
+        """Features of the frames, and the frames as the context encoder takes them: only a first frame needs it."""
         self.must_take(frames)
-        normalised = _channels_last(2 * frames - 1)
+        normalised = 2 * frames - 1
         return {"frames": normalised, "features": self.feature_encoder(normalised)}
 
     def match(
@@ -326,27 +319,24 @@ class RAFT(LearnedNetwork):
         self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None
     ) -> Iterator[tuple[CoarseFlow, Features]]:
         """The flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
-        count = check_iterations(self.iterations if iterations is None else iterations)
         volume = self.correlation(first["features"], second["features"])
-        context = _channels_last(self.context_encoder(first["frames"]))
+        context = self.context_encoder(first["frames"])  # B x (hidden + context) x H/8 x W/8
         hidden, context = context[:, : self.hidden].tanh(), context[:, self.hidden :].relu()
-        prepared = self.update_block.prepare(context)
-        start = pixel_grid(*context.shape[-2:], like=first["frames"].float())
+        update = self.update_block.for_context(context)
+        start = pixel_grid(*context.shape[-2:], like=first["frames"].float())  # 1 x 2 x H/8 x W/8
         flow = torch.zeros_like(start).expand(len(context), -1, -1, -1)
         if init_flow is not None:
             flow = F.avg_pool2d(init_flow.float(), STRIDE) / STRIDE
-        for _ in range(count):
+        for _ in range(check_iterations(self.iterations if iterations is None else iterations)):
             flow = flow.detach()  # each iteration learns from its own change alone
-            hidden, change = self.update_block(hidden, prepared, volume.lookup(start + flow), flow)
-            flow = flow + change.float()
+            hidden, delta_flow = update(hidden, volume.lookup(start + flow), flow)
+            flow = flow + delta_flow.float()
             yield flow, hidden
 
 
 def mixture_head(hidden: int) -> nn.Module:
     """As SEA-RAFT's head of the flow, which gives both there: two weights and two scales."""
-    return nn.Sequential(
-        Convolution(hidden, 2 * hidden, 3, padding=1), nn.ReLU(), Convolution(2 * hidden, 4, 3, padding=1)
-    )
+    return head(hidden, 2 * hidden, 4)
 
 
 def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -> RAFT:
@@ -357,7 +347,7 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
         mixture: whether training also sees a mixture of Laplacians around each flow.
     """
     hidden, context, motion = 128, 128, 128
-    correlation = AllPairs(levels=4, radius=4)
+    correlation = CorrelationBlock(levels=4, radius=4)
     widths, kernels = (64, 96, 128), (3, 3)
     return RAFT(
         feature_encoder=Encoder(widths=widths, outputs=256, kernels=kernels, norm=InstanceNorm),
@@ -366,7 +356,7 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 256, 192), flow=(128, 64), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, kernel) for kernel in ((1, 5), (5, 1))],
-            flow_head=FlowHead(hidden, 256),
+            flow_head=head(hidden, 256, 2),
         ),
         upsampler=ConvexUpsampler(hidden, 256),
         hidden=hidden,
@@ -378,7 +368,7 @@ def raft_large(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
 def raft_small(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -> RAFT:
     """RAFT-small, 1.0 million parameters. The arguments are those of `raft_large`."""
     hidden, context, motion = 96, 64, 82
-    correlation = AllPairs(levels=4, radius=3)
+    correlation = CorrelationBlock(levels=4, radius=3)
     widths, kernels = (32, 64, 96), (1, 3, 1)
     return RAFT(
         feature_encoder=Encoder(widths=widths, outputs=128, kernels=kernels, norm=InstanceNorm),
@@ -387,7 +377,7 @@ def raft_small(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False) -
         update_block=UpdateBlock(
             motion_encoder=MotionEncoder(correlation=(correlation.outputs, 96), flow=(64, 32), outputs=motion),
             gru=[ConvGRU(hidden, context + motion, (3, 3))],
-            flow_head=FlowHead(hidden, 128),
+            flow_head=head(hidden, 128, 2),
         ),
         upsampler=BilinearUpsampler(),
         hidden=hidden,

@@ -13,25 +13,26 @@ A network of this project, put together from published parts:
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opticflow.models.layers import Convolution, InstanceNorm, draw_weights
+from opticflow.models.layers import Convolution, InstanceNorm, draw_weights, relu
 from opticflow.models.network import Encoded, Estimates, LearnedNetwork, Mixtures
 from opticflow.models.raft import (
-    AllPairs,
     CoarseFlow,
     ConvexUpsampler,
+    CorrelationBlock,
     Features,
     ResidualBlock,
-    Weights,
+    UpdateStep,
+    head,
     mixture_head,
 )
-from opticflow.ops.finishing import rectified
 from opticflow.ops.grid import pixel_grid
 from opticflow.ops.upsampling import upsample
 from opticflow.settings import check_iterations
@@ -70,35 +71,33 @@ class PyramidEncoder(nn.Module):
                 draw_weights(module, "fan_out")
 
     def forward(self, frames: Features) -> list[Features]:
-        eighth = self.to_eighth(self.to_quarter(rectified(self.stem(frames))))
+        eighth = self.to_eighth(self.to_quarter(relu(self.stem(frames))))
         sixteenth = self.halve(eighth)
         return [self.projection(scale) for scale in (self.halve(sixteenth), sixteenth, eighth)]
-
-
-class PreparedUpdate(NamedTuple):
-    """What the iterations at one scale share."""
-
-    context: Features
-    """The context's share in the first convolution."""
-    weights: Weights
-    """Convolution weights in their fastest form."""
 
 
 class PlainUpdateBlock(nn.Module):
     """One iteration: a chain of 3 x 3 convolutions, from the correlation around the present target, the hidden state,
     the context and the present flow, to the next hidden state and a change of the flow.
 
-    The context does not change between iterations, so it has a convolution of its own, computed once by `prepare`. The
-    sum of the two equals one convolution of everything.
+    The context does not change between iterations, so it has a convolution of its own, computed once by `for_context`.
+    The sum of the two equals one convolution of everything.
+
+    Args:
+        correlation: channels of the correlation features.
+        hidden: channels of the hidden state.
+        context: channels of the context.
+        widths: channels between the convolutions.
     """
 
     def __init__(self, *, correlation: int, hidden: int, context: int, widths: Sequence[int]) -> None:
-        """`widths` are the channels between the convolutions."""
         super().__init__()
         self.hidden = hidden
         self.of_context = Convolution(context, widths[0], 3, padding=1, bias=False)
-        self.first = Convolution(correlation + hidden + 2, widths[0], 3, padding=1)
-        self.chain = nn.ModuleList(Convolution(before, after, 3, padding=1) for before, after in pairwise(widths))
+        self.first = Convolution(correlation + hidden + 2, widths[0], 3, padding=1, relu=True)
+        self.chain = nn.ModuleList(
+            Convolution(before, after, 3, padding=1, relu=True) for before, after in pairwise(widths)
+        )
         self.last = Convolution(widths[-1], hidden + 2, 3, padding=1)
         for layer in (self.of_context, self.first, *self.chain):
             # eight layers without a norm: PyTorch's own start would make the answer a thousandth of what goes in
@@ -106,30 +105,28 @@ class PlainUpdateBlock(nn.Module):
         with torch.no_grad():  # an untrained iteration hardly moves anything; at 1/32 a pixel is 32 of the frames
             self.last.weight[hidden:] *= FIRST_MOTION
 
-    def prepare(self, context: Features) -> PreparedUpdate:
-        layers = [layer for layer in (self.first, *self.chain, self.last) if isinstance(layer, Convolution)]
-        return PreparedUpdate(self.of_context(context), {layer: layer.prepare(context) for layer in layers})
+    def for_context(self, context: Features) -> UpdateStep:
+        """The iteration as a function of what changes between iterations; the context does not."""
+        return partial(self, self.of_context(context))
 
     def forward(
-        self, hidden: Features, prepared: PreparedUpdate, looked_up: Features, flow: CoarseFlow
+        self, context_share: Features, hidden: Features, correlation_features: Features, flow: CoarseFlow
     ) -> tuple[Features, CoarseFlow]:
-        context, weights = prepared
-        x = torch.cat([looked_up.to(hidden.dtype), hidden, flow.to(hidden.dtype)], 1)  # B x (81 + 64 + 2) x h x w
-        x = self.first(x, weights[self.first], added=context, rectified=True)
+        # B x (81 + 64 + 2) x h x w
+        x = torch.cat([correlation_features.to(hidden.dtype), hidden, flow.to(hidden.dtype)], 1)
+        x = self.first(x, residual=context_share)
         for layer in self.chain:
-            x = layer(x, weights[layer], rectified=True)
-        hidden, change = self.last(x, weights[self.last]).split([self.hidden, 2], 1)
-        return hidden.clamp(-LARGEST_STATE, LARGEST_STATE), change
+            x = layer(x)
+        hidden, delta_flow = self.last(x).split([self.hidden, 2], 1)
+        return hidden.clamp(-LARGEST_STATE, LARGEST_STATE), delta_flow
 
 
-class FirstFlow(nn.Sequential):
+def first_flow(hidden: int, inner: int) -> nn.Module:
     """The flow that the iterations start from, out of the hidden state at 1/32, in pixels of 1/32."""
-
-    def __init__(self, hidden: int, inner: int) -> None:
-        last = Convolution(inner, 2, 3, padding=1)
-        super().__init__(Convolution(hidden, inner, 3, padding=1), nn.ReLU(), last)
-        with torch.no_grad():
-            last.weight *= FIRST_MOTION
+    made = head(hidden, inner, 2)
+    with torch.no_grad():
+        made[-1].weight *= FIRST_MOTION  # type: ignore[operator]
+    return made
 
 
 class StateUpsampler(nn.Module):
@@ -197,7 +194,7 @@ class RAFTPyramid(LearnedNetwork):
     def encode(self, frames: Frames) -> Encoded:
         """Frames in [-1, 1], and their features at each scale."""
         self.must_take(frames)
-        normalised = (2 * frames - 1).contiguous(memory_format=torch.channels_last)
+        normalised = 2 * frames - 1
         features = self.feature_encoder(normalised)
         return {"frames": normalised} | {f"features/{s}": f for s, f in zip(STRIDES, features, strict=True)}
 
@@ -247,12 +244,12 @@ class RAFTPyramid(LearnedNetwork):
                 flow = self.first_flow(hidden).float()
                 yield stride, flow, hidden
             correlation = self.correlation(first[f"features/{stride}"], second[f"features/{stride}"])
-            prepared = self.update_block.prepare(context)  # type: ignore[operator]
+            update = self.update_block.for_context(context)  # type: ignore[operator]
             start = pixel_grid(*flow.shape[-2:], like=flow)
             for _ in range(count):
                 flow = flow.detach()  # each iteration learns from its own change alone
-                hidden, change = self.update_block(hidden, prepared, correlation.lookup(start + flow), flow)
-                flow = flow + change.float()
+                hidden, delta_flow = update(hidden, correlation.lookup(start + flow), flow)
+                flow = flow + delta_flow.float()
                 yield stride, flow, hidden
 
 
@@ -265,12 +262,12 @@ def raft_pyramid(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False)
     """
     hidden, context, features = 64, 64, 96
     widths = (64, 64, 96)
-    correlation = AllPairs(levels=1, radius=4)
+    correlation = CorrelationBlock(levels=1, radius=4)
     return RAFTPyramid(
         feature_encoder=PyramidEncoder(inputs=3, widths=widths, outputs=features),
         context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
         correlation=correlation,
-        first_flow=FirstFlow(hidden, 128),
+        first_flow=first_flow(hidden, 128),
         update_block=PlainUpdateBlock(
             correlation=correlation.outputs, hidden=hidden, context=context, widths=(128, 96, 96, 96, 96, 96, 96)
         ),

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from opticflow.kernels.dispatch import channels_last, full_precision, supports_numba
 from opticflow.ops.grid import sample
-from opticflow.ops.kernels import channels_last, compiled_for, full_precision
 
 Features = Float[Tensor, "batch channels height width"]
 
@@ -33,7 +33,7 @@ def correlation(
     kind = torch.promote_types(first.dtype, torch.float32)
     with full_precision(first):
         first, second = first.to(kind), second.to(kind)
-        if compiled_for(first):
+        if supports_numba(first):
             return _Correlation.apply(first, second, reach, step)  # type: ignore[no-any-return]
         return correlation_of_rows(first, second, reach=reach, step=step)
 
@@ -56,7 +56,7 @@ class _Correlation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, reach: int, step: int) -> Tensor:
-        from opticflow.ops import correlation_numba as run
+        from opticflow.kernels import correlation_numba as run
 
         scaled, other = channels_last(first) / first.shape[1], channels_last(second)
         answer = scaled.new_zeros(*scaled.shape[:3], (2 * reach // step + 1) ** 2)
@@ -68,7 +68,7 @@ class _Correlation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        from opticflow.ops import correlation_numba as run
+        from opticflow.kernels import correlation_numba as run
 
         scaled, other = ctx.saved_tensors
         gradient = channels_last(gradients[0])

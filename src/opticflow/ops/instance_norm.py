@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from opticflow.ops.kernels import channels_last, compiled_for
+from opticflow.kernels.dispatch import channels_last, reference_is_asked, supports_numba
 
 Features = Float[Tensor, "batch channels _ _"]
 EPSILON = 1e-5
@@ -17,8 +17,10 @@ EPSILON = 1e-5
 
 def instance_norm(x: Features) -> Features:
     """Each channel of each image with mean 0 and variance 1: what `nn.InstanceNorm2d` computes without its options."""
+    if reference_is_asked():
+        return F.instance_norm(x, eps=EPSILON)
     learns = torch.is_grad_enabled() and x.requires_grad
-    if learns and compiled_for(x):  # forward and backward, three times as fast
+    if learns and supports_numba(x):  # forward and backward, three times as fast
         return _InstanceNorm.apply(x)  # type: ignore[no-any-return]
     if learns and x.device.type == "cpu" and x.dtype == torch.bfloat16 and not torch.compiler.is_compiling():
         # PyTorch's gradient in bf16 takes a third of a training step; rounding twice is cheaper
@@ -36,7 +38,7 @@ class _InstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        from opticflow.ops import instance_norm_numba as run
+        from opticflow.kernels import instance_norm_numba as run
 
         images = channels_last(x)
         batch, height, width, channels = images.shape
@@ -54,7 +56,7 @@ class _InstanceNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        from opticflow.ops import instance_norm_numba as run
+        from opticflow.kernels import instance_norm_numba as run
 
         images, mean, factor = ctx.saved_tensors
         gradient = channels_last(gradients[0])

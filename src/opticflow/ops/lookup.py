@@ -19,9 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from opticflow.ops import lookup_torch
+from opticflow.kernels import lookup_torch
+from opticflow.kernels.dispatch import channels_last, has_numba, reference_is_asked, supports_triton
 from opticflow.ops.correlation import CorrelationVolume, Features
-from opticflow.ops.kernels import channels_last, numba_is_there, triton_for
 
 Form = Literal["auto", "plain", "gather", "on-demand"]
 LookedUp = Float[Tensor, "batch features height width"]
@@ -100,9 +100,9 @@ def correlation_lookup(
 
 
 def _choose(first: Tensor, second: Tensor) -> Form:
-    if torch.compiler.is_compiling():  # the states of the other forms cannot be traced
+    if reference_is_asked() or torch.compiler.is_compiling():  # the states of the other forms cannot be traced
         return "plain"
-    if first.is_meta or (first.device.type == "cpu" and numba_is_there()):  # without contents: as on a CPU
+    if first.is_meta or (first.device.type == "cpu" and has_numba()):  # without contents: as on a CPU
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
     if first.device.type != "cuda":
@@ -201,7 +201,8 @@ class _OnDemand(_State):
 
 
 class _Watch(torch.autograd.Function):
-    """From features to a number that every lookup takes, so that its own backward pass comes after all of theirs."""
+    """Graph anchor: a scalar that every lookup depends on, so that autograd runs this backward pass last, when the
+    gradients of all lookups are known."""
 
     @staticmethod
     def forward(ctx: Any, state: _State, *features: Tensor) -> Tensor:
@@ -232,12 +233,12 @@ class _Lookup(torch.autograd.Function):
 
 
 def _kernels(tensor: Tensor) -> ModuleType:
-    if triton_for(tensor):
-        from opticflow.ops import lookup_triton
+    if supports_triton(tensor):
+        from opticflow.kernels import lookup_triton
 
         return lookup_triton
-    if tensor.device.type != "cpu" or not numba_is_there():
+    if tensor.device.type != "cpu" or not has_numba():
         return lookup_torch
-    from opticflow.ops import lookup_numba
+    from opticflow.kernels import lookup_numba
 
     return lookup_numba

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.ops.kernels import full_precision
+from opticflow.kernels.dispatch import full_precision
 
 
 def upsample(

@@ -18,6 +18,7 @@ from opticflow.data.batches import Batch, RawBatch, to_device
 from opticflow.errors import InputError
 from opticflow.estimator.precision import Format
 from opticflow.losses import LOSSES
+from opticflow.models import accelerate
 from opticflow.shapes import Sample
 from opticflow.train import curriculum
 from opticflow.train.averaging import WeightAverage
@@ -239,7 +240,7 @@ class StageRun:
         self.state = self.place.state()
         self.goes_on = bool(piece) and self.state.warm
         self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
-        self.bare.to(memory_format=torch.channels_last)  # pyright: ignore
+        accelerate(self.bare).to(memory_format=torch.channels_last)  # pyright: ignore
         optimiser = make_optimiser(stage, self.bare)
         self.average = WeightAverage(self.bare, stage.average) if stage.average else None
         self.place.restore(self.bare, optimiser, self.average)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.ops.compiled import compiled, in_threads
+from opticflow.kernels.numba_runtime import compiled, in_threads
 
 # a number of the width of the data, or less: a Python one would make everything double
 _0 = np.float32(0)

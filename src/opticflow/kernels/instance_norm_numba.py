@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.ops.compiled import compiled, in_threads
+from opticflow.kernels.numba_runtime import compiled, in_threads
 
 Images = Float[Tensor, "batch height width channels"]
 OfImage = Float[Tensor, "batch channels"]

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.ops.compiled import compiled, in_threads
-from opticflow.ops.kernels import channels_last
-from opticflow.ops.winograd import TILE
+from opticflow.kernels.dispatch import channels_last
+from opticflow.kernels.numba_runtime import compiled, in_threads
+from opticflow.kernels.winograd_points import TILE
 
 PATCH = TILE + 2
 _of_thread = threading.local()
@@ -183,16 +183,16 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
 
 
 @compiled
-def write_value(frames, n, y, x, c, value, bias, added, floor):
+def write_value(frames, n, y, x, c, value, bias, residual, floor):
     """Write a value of the answer, with what comes after the convolution: its pixel is still in the cache."""
     value += bias[c]
-    if added is not None:
-        value += added[n, y, x, c]
+    if residual is not None:
+        value += residual[n, y, x, c]
     frames[n, y, x, c] = floor if value < floor else value
 
 
 @compiled
-def _transform_output(products, frames, bias, added, floor, rows, columns, start, begin, end):
+def _transform_output(products, frames, bias, residual, floor, rows, columns, start, begin, end):
     height, width, channels = frames.shape[1:]
     between = np.empty((TILE, PATCH, _BLOCK), frames.dtype)
     for t in range(begin, end):
@@ -211,13 +211,13 @@ def _transform_output(products, frames, bias, added, floor, rows, columns, start
                 for i in range(size):
                     c = low + i
                     found = _from_points(*_six(between, k, i))
-                    write_value(frames, n, y, left, c, found[0], bias, added, floor)
+                    write_value(frames, n, y, left, c, found[0], bias, residual, floor)
                     if inside > 1:
-                        write_value(frames, n, y, left + 1, c, found[1], bias, added, floor)
+                        write_value(frames, n, y, left + 1, c, found[1], bias, residual, floor)
                     if inside > 2:
-                        write_value(frames, n, y, left + 2, c, found[2], bias, added, floor)
+                        write_value(frames, n, y, left + 2, c, found[2], bias, residual, floor)
                     if inside > 3:
-                        write_value(frames, n, y, left + 3, c, found[3], bias, added, floor)
+                        write_value(frames, n, y, left + 3, c, found[3], bias, residual, floor)
 
 
 @compiled
@@ -304,14 +304,14 @@ Finish = tuple[np.ndarray, np.ndarray | None, np.floating]
 def finishing(
     answer: Float[Tensor, "batch height width outputs"],
     bias: Float[Tensor, " outputs"] | None,
-    added: Float[Tensor, "batch outputs height width"] | None,
-    rectified: bool,
+    residual: Float[Tensor, "batch outputs height width"] | None,
+    relu: bool,
 ) -> Finish:
     """For the compiled loops."""
     array = answer.numpy()
-    floor = array.dtype.type(0 if rectified else -np.inf)
+    floor = array.dtype.type(0 if relu else -np.inf)
     of_channels = np.zeros(array.shape[-1], array.dtype) if bias is None else bias.numpy()
-    return of_channels, None if added is None else channels_last(added).numpy(), floor
+    return of_channels, None if residual is None else channels_last(residual).numpy(), floor
 
 
 def convolve(

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from opticflow.ops.compiled import compiled, in_threads
-from opticflow.ops.lookup_torch import gather as gather  # where all products are at hand there is little to compile
+from opticflow.kernels.lookup_torch import gather as gather  # where all products are at hand there is little to compile
+from opticflow.kernels.numba_runtime import compiled, in_threads
 
 
 @compiled

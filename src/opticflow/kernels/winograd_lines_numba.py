@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from opticflow.ops.compiled import compiled
-from opticflow.ops.winograd import TILE
-from opticflow.ops.winograd_numba import Finish, by_chunks, write_value
+from opticflow.kernels.numba_runtime import compiled
+from opticflow.kernels.winograd_numba import Finish, by_chunks, write_value
+from opticflow.kernels.winograd_points import TILE
 
 PATCH = TILE + 4
 _BLOCK = 64
@@ -102,7 +102,7 @@ def _transform_input(frames, values, rows, columns, down, shift, begin, end):
 
 
 @compiled
-def _transform_output(products, frames, bias, added, floor, rows, columns, down, start, count):
+def _transform_output(products, frames, bias, residual, floor, rows, columns, down, start, count):
     height, width, channels = frames.shape[1:]
     along = 1 - down
     for t in range(count):
@@ -119,13 +119,13 @@ def _transform_output(products, frames, bias, added, floor, rows, columns, down,
                 products[6, t, c],
                 products[7, t, c],
             )
-            write_value(frames, n, y, x, c, found[0], bias, added, floor)
+            write_value(frames, n, y, x, c, found[0], bias, residual, floor)
             if inside > 1:
-                write_value(frames, n, y + down, x + along, c, found[1], bias, added, floor)
+                write_value(frames, n, y + down, x + along, c, found[1], bias, residual, floor)
             if inside > 2:
-                write_value(frames, n, y + 2 * down, x + 2 * along, c, found[2], bias, added, floor)
+                write_value(frames, n, y + 2 * down, x + 2 * along, c, found[2], bias, residual, floor)
             if inside > 3:
-                write_value(frames, n, y + 3 * down, x + 3 * along, c, found[3], bias, added, floor)
+                write_value(frames, n, y + 3 * down, x + 3 * along, c, found[3], bias, residual, floor)
 
 
 def convolve(

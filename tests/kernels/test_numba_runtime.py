@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from opticflow.ops.compiled import compiled, in_threads
+from opticflow.kernels.numba_runtime import compiled, in_threads
 
 
 def test_every_item_is_worked_on_once_by_threads_of_their_own(set_threads):

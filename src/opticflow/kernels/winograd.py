@@ -15,44 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from opticflow.ops.finishing import finished
+from opticflow.kernels.epilogue import epilogue
+from opticflow.kernels.winograd_points import TILE, Kernel
 
 Features = Float[Tensor, "batch _ height width"]
-Kernel = Float[Tensor, "points inputs outputs"]
-"""36 of a 3 x 3 kernel, 8 of one of five in a line."""
-
-TILE = 4
-"""Pixels of the answer along an axis that are computed together."""
-_TO_POINTS = (
-    (1 / 4, 0, 0),
-    (-1 / 6, -1 / 6, -1 / 6),
-    (-1 / 6, 1 / 6, -1 / 6),
-    (1 / 24, 1 / 12, 1 / 6),
-    (1 / 24, -1 / 12, 1 / 6),
-    (0, 0, 1),
-)
-_LINE_TO_POINTS = (
-    (1, 0, 0, 0, 0),
-    *(
-        tuple(scale / 90 * point**power for power in range(5))
-        for scale, point in ((-20, 1), (-20, -1), (1, 2), (1, -2), (64, 1 / 2), (64, -1 / 2))
-    ),
-    (0, 0, 0, 0, 1),
-)
-
-
-def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
-    """The weights at the points; made once, it serves any number of convolutions.
-
-    Args:
-        weight: of 3 x 3, 1 x 5 or 5 x 1.
-    """
-    outputs, inputs = weight.shape[:2]
-    square = weight.shape[2:] == (3, 3)
-    points = torch.tensor(_TO_POINTS if square else _LINE_TO_POINTS, dtype=weight.dtype)
-    if square:
-        points = torch.kron(points, points)
-    return (points @ weight.permute(2, 3, 1, 0).reshape(points.shape[1], -1)).view(-1, inputs, outputs)
 
 
 def winograd_convolution(
@@ -60,8 +26,8 @@ def winograd_convolution(
     kernel: Kernel,
     bias: Float[Tensor, " outputs"] | None = None,
     *,
-    added: Features | None = None,
-    rectified: bool = False,
+    residual: Features | None = None,
+    relu: bool = False,
 ) -> Features:
     """The convolution with 3 x 3 weights of stride 1 with zeros around the frame, on a CPU, in float32 or float64.
 
@@ -71,18 +37,18 @@ def winograd_convolution(
         x: fastest with the strides of channels-last, as the answer has.
         kernel: of `winograd_kernel`.
         bias: of the answer's channels.
-        added: to the answer; of its shape.
-        rectified: negative values then become zero.
+        residual: to the answer; of its shape.
+        relu: negative values then become zero.
     """
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias, added)):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias, residual)):
         answer: Tensor = _Winograd.apply(x, kernel)  # type: ignore[assignment]
         if bias is not None:
             answer = answer.add_(bias.view(-1, 1, 1))
-        return finished(answer, added, rectified)
-    from opticflow.ops import winograd_numba as run
+        return epilogue(answer, residual, relu)
+    from opticflow.kernels import winograd_numba as run
 
     answer, frames, to_fill = _images(x, kernel)
-    finish = run.finishing(to_fill, bias, added, rectified)
+    finish = run.finishing(to_fill, bias, residual, relu)
     run.convolve(frames, kernel, to_fill, _grid(*x.shape[2:]), finish)
     return answer
 
@@ -93,8 +59,8 @@ def winograd_line_convolution(
     bias: Float[Tensor, " outputs"] | None = None,
     *,
     down: bool,
-    added: Features | None = None,
-    rectified: bool = False,
+    residual: Features | None = None,
+    relu: bool = False,
 ) -> Features:
     """The same with five weights in a line; no gradient flows through it.
 
@@ -103,14 +69,14 @@ def winograd_line_convolution(
         kernel: see `winograd_convolution`.
         bias: see `winograd_convolution`.
         down: whether they stand upright (5 x 1).
-        added: see `winograd_convolution`.
-        rectified: see `winograd_convolution`.
+        residual: see `winograd_convolution`.
+        relu: see `winograd_convolution`.
     """
-    from opticflow.ops import winograd_lines_numba as run
-    from opticflow.ops.winograd_numba import finishing
+    from opticflow.kernels import winograd_lines_numba as run
+    from opticflow.kernels.winograd_numba import finishing
 
     answer, frames, to_fill = _images(x, kernel)
-    finish = finishing(to_fill, bias, added, rectified)
+    finish = finishing(to_fill, bias, residual, relu)
     run.convolve(frames, kernel, to_fill, finish, down=down)
     return answer
 
@@ -125,7 +91,7 @@ def _images(x: Features, kernel: Kernel) -> tuple[Features, Tensor, Tensor]:
 class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
-        from opticflow.ops import winograd_numba as run
+        from opticflow.kernels import winograd_numba as run
 
         batch, channels, height, width = x.shape
         grid = _grid(height, width)
@@ -140,7 +106,7 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        from opticflow.ops import winograd_numba as run
+        from opticflow.kernels import winograd_numba as run
 
         values, kernel = ctx.saved_tensors
         height, width = ctx.size

@@ -1,15 +1,38 @@
-"""Where loops compiled by Numba or Triton can take the place of PyTorch's operations, and how they want images."""
+"""Which kernel computes an operation: a loop compiled by Numba, one of Triton's, or PyTorch's own; and how they want
+images."""
 
 import subprocess
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+_reference = threading.local()
 
-def compiled_for(tensor: Tensor) -> bool:
+
+@contextmanager
+def reference_kernels() -> Iterator[None]:
+    """In this block, this thread computes everything in the plain form that reference implementations have: PyTorch's
+    own convolutions and norms, and RAFT's correlation from the volume of all pairs, each value sampled by itself. What
+    is fast is compared with it, in tests and by `opticflow benchmark`."""
+    before = reference_is_asked()
+    _reference.asked = True
+    try:
+        yield
+    finally:
+        _reference.asked = before
+
+
+def reference_is_asked() -> bool:
+    """Whether this thread is in a block of `reference_kernels`."""
+    return getattr(_reference, "asked", False)
+
+
+def supports_numba(tensor: Tensor) -> bool:
     """Whether a tensor is one for compiled loops: on a CPU, in a format that both know, and not being traced."""
     return (
         tensor.device.type == "cpu"
@@ -18,28 +41,29 @@ def compiled_for(tensor: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         and type(tensor) in (Tensor, torch.nn.Parameter)
-        and numba_is_there()
+        and not reference_is_asked()
+        and has_numba()
     )
 
 
 @cache
-def numba_is_there() -> bool:
+def has_numba() -> bool:
     """Whether loops can be compiled on this machine."""
     try:
-        from opticflow.ops import compiled  # noqa: F401
+        from opticflow.kernels import numba_runtime  # noqa: F401
     except ImportError:
         return False
     return True
 
 
-def triton_for(tensor: Tensor) -> bool:
+def supports_triton(tensor: Tensor) -> bool:
     """Whether a tensor is one for Triton's kernels."""
     on_gpu = tensor.device.type == "cuda"
-    return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and triton_is_there()
+    return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and has_triton()
 
 
 @cache
-def triton_is_there() -> bool:
+def has_triton() -> bool:
     """Whether Triton works: its driver is compiled at the first use, by the C compiler of the machine."""
     try:
         from triton.runtime import driver  # pyright: ignore[reportMissingImports]

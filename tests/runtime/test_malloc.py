@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from opticflow.ops.kept_memory import KEPT, keep_freed_memory
+from opticflow.runtime.malloc import KEPT, keep_freed_memory
 print({keep} and keep_freed_memory())
 def faults(size):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

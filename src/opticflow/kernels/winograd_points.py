@@ -1,0 +1,41 @@
+"""The points of Winograd's algorithm, and weights at these points; see `winograd`."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Kernel = Float[Tensor, "points inputs outputs"]
+"""36 of a 3 x 3 kernel, 8 of one of five in a line."""
+
+TILE = 4
+"""Pixels of the answer along an axis that are computed together."""
+_TO_POINTS = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
+_LINE_TO_POINTS = (
+    (1, 0, 0, 0, 0),
+    *(
+        tuple(scale / 90 * point**power for power in range(5))
+        for scale, point in ((-20, 1), (-20, -1), (1, 2), (1, -2), (64, 1 / 2), (64, -1 / 2))
+    ),
+    (0, 0, 0, 0, 1),
+)
+
+
+def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
+    """The weights at the points; made once, it serves any number of convolutions.
+
+    Args:
+        weight: of 3 x 3, 1 x 5 or 5 x 1.
+    """
+    outputs, inputs = weight.shape[:2]
+    square = weight.shape[2:] == (3, 3)
+    points = torch.tensor(_TO_POINTS if square else _LINE_TO_POINTS, dtype=weight.dtype)
+    if square:
+        points = torch.kron(points, points)
+    return (points @ weight.permute(2, 3, 1, 0).reshape(points.shape[1], -1)).view(-1, inputs, outputs)
