@@ -88,7 +88,7 @@ def test_the_shares_of_operations_are_of_the_whole(script):
     (line,) = script("operations.py FlowNetS --size 64x64 --rounds 1 --json")
     row = json.loads(line)
     assert row["seconds"] > 0 and 0.99 < sum(row["shares"].values()) < 1.2
-    products = ("aten::mm", "aten::mkldnn_convolution", "aten::_slow_conv2d_forward")
+    products = ("aten::mm", "aten::bmm", "aten::mkldnn_convolution", "aten::_slow_conv2d_forward")
     assert sum(row["shares"].get(name, 0) for name in products) > 0.2
     printed = script("operations.py FlowNetS --size 64x64 --rounds 1 --most 3")
     assert printed[0].startswith("FlowNetS, 64x64: ") and len(printed) == 4

@@ -13,12 +13,14 @@ from opticflow.ops.convolution import convolve, transform_weight
 from opticflow.ops.instance_norm import instance_norm
 
 Features = Float[Tensor, "batch _ _ _"]
+LARGEST_KEPT = 2**21
+"""Numbers of a transformed weight that is kept: 8 MB, enough for RAFT. FlowNet2 would keep a gigabyte."""
 
 
 class Convolution(nn.Conv2d):
     """`nn.Conv2d` without groups and dilation, and a ReLU behind it if asked for.
 
-    Where no gradient flows, the weight is kept in the form of the algorithm that computes it, until it changes. A
+    Where no gradient flows, a small weight is kept in the form of the algorithm that computes it, until it changes. A
     change through `weight.data`, which PyTorch does not count, is not noticed.
 
     Args:
@@ -65,8 +67,8 @@ class Convolution(nn.Conv2d):
         kept = self._kept
         if kept is None or kept[0] != state:
             transformed = transform_weight(weight, input)
-            if transformed is weight:
-                return weight
+            if transformed is weight or transformed.numel() > LARGEST_KEPT:
+                return transformed
             self._kept = kept = state, transformed
         return kept[1]
 
