@@ -9,7 +9,7 @@ import opticflow
 
 
 def test_the_names_are_few_sorted_and_there():
-    assert opticflow.__all__ == sorted(opticflow.__all__) and len(opticflow.__all__) <= 15
+    assert opticflow.__all__ == sorted(opticflow.__all__) and len(opticflow.__all__) <= 30
     assert all(getattr(opticflow, name) is not None for name in opticflow.__all__)
     assert set(opticflow.__all__) <= set(dir(opticflow))
 
@@ -47,4 +47,20 @@ assert not hasattr(opticflow, "nothing")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     missing = {path.stem for path in Path(opticflow.__file__).parent.glob("[a-z]*") if path.name != "cli"}
-    assert missing - set(dir(opticflow)) <= {"assets", "errors", "py"}
+    assert missing - set(dir(opticflow)) <= {"assets", "kernels", "py", "runtime"}
+
+
+def test_every_error_is_there():
+    """A new one is exported, too."""
+    from opticflow import errors
+
+    known = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert known <= set(opticflow.__all__)
+
+
+def test_models_are_listed_as_load_takes_them():
+    names = opticflow.list_models()
+    assert {"RAFT-small", "RAFT-small.worlds", "DIS"} <= set(names) and "RAFT" not in names
+    assert {name.partition(".")[0] for name in names} <= set(opticflow.models.MODELS)
+    for name in names:
+        opticflow.load(name, device="cpu")

@@ -3,10 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from opticflow.errors import OpticflowError
-
 if TYPE_CHECKING:
     from opticflow import data as data
+    from opticflow import errors as errors
     from opticflow import estimator as estimator
     from opticflow import evaluate as evaluate
     from opticflow import io as io
@@ -15,43 +14,93 @@ if TYPE_CHECKING:
     from opticflow import models as models
     from opticflow import ops as ops
     from opticflow import scenes as scenes
+    from opticflow import settings as settings
     from opticflow import shapes as shapes
     from opticflow import train as train
     from opticflow import video as video
     from opticflow import visualize as visualize
     from opticflow import weights as weights
-    from opticflow.estimator import Estimator, estimate, load
-    from opticflow.io import read_flow, write_flow
+    from opticflow.data import FlowDataset, open_dataset
+    from opticflow.errors import (
+        DatasetError,
+        FormatError,
+        InputError,
+        OpticflowError,
+        TrainingError,
+        VideoError,
+        WeightsError,
+    )
+    from opticflow.estimator import Estimator, PairFlow, estimate, load
+    from opticflow.io import read_flow, read_flow_with_mask, read_image, write_flow, write_image
+    from opticflow.ops.door import occlusion, warp
+    from opticflow.settings import Settings
+    from opticflow.shapes import Sample
     from opticflow.video import read_video
     from opticflow.visualize import flow_to_image
+    from opticflow.weights import list_models
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Estimator",
-    "OpticflowError",
-    "estimate",
-    "flow_to_image",
-    "load",
-    "read_flow",
-    "read_video",
-    "write_flow",
-]
-
-_ROOMS = {
+_PLACES = {
+    "DatasetError": "errors",
     "Estimator": "estimator",
+    "FlowDataset": "data",
+    "FormatError": "errors",
+    "InputError": "errors",
+    "OpticflowError": "errors",
+    "PairFlow": "estimator",
+    "Sample": "shapes",
+    "Settings": "settings",
+    "TrainingError": "errors",
+    "VideoError": "errors",
+    "WeightsError": "errors",
     "estimate": "estimator",
     "flow_to_image": "visualize",
+    "list_models": "weights",
     "load": "estimator",
+    "occlusion": "ops.door",
+    "open_dataset": "data",
     "read_flow": "io",
+    "read_flow_with_mask": "io",
+    "read_image": "io",
     "read_video": "video",
+    "warp": "ops.door",
     "write_flow": "io",
+    "write_image": "io",
 }
-
+"""The names of the package itself, and the modules that they come from."""
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    "DatasetError",
+    "Estimator",
+    "FlowDataset",
+    "FormatError",
+    "InputError",
+    "OpticflowError",
+    "PairFlow",
+    "Sample",
+    "Settings",
+    "TrainingError",
+    "VideoError",
+    "WeightsError",
+    "estimate",
+    "flow_to_image",
+    "list_models",
+    "load",
+    "occlusion",
+    "open_dataset",
+    "read_flow",
+    "read_flow_with_mask",
+    "read_image",
+    "read_video",
+    "warp",
+    "write_flow",
+    "write_image",
+]
 
 _MODULES = (
     "data",
     "estimator",
+    "errors",
     "evaluate",
     "io",
     "losses",
@@ -59,6 +108,7 @@ _MODULES = (
     "models",
     "ops",
     "scenes",
+    "settings",
     "shapes",
     "train",
     "video",
@@ -71,9 +121,9 @@ def __getattr__(name: str):
     # Imported at first use, so that `opticflow --help` does not wait for PyTorch.
     if name in _MODULES:
         return import_module(f"opticflow.{name}")
-    if name not in _ROOMS:
+    if name not in _PLACES:
         raise AttributeError(f"module 'opticflow' has no attribute {name!r}")
-    value = getattr(import_module(f"opticflow.{_ROOMS[name]}"), name)
+    value = getattr(import_module(f"opticflow.{_PLACES[name]}"), name)
     globals()[name] = value
     return value
 

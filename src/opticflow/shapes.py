@@ -21,7 +21,8 @@ from opticflow.errors import InputError
 
 # At the edge: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
-Picture = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]  # what `as_frame` takes
+Array = Shaped[np.ndarray, "..."]
+Picture = Array | Shaped[Tensor, "..."]  # what `as_frame` takes
 FlowArray = Float32[np.ndarray, "height width 2"]
 MaskArray = Bool[np.ndarray, "height width"]
 MaskLike = Shaped[np.ndarray, "mask_height mask_width"] | Sequence[Sequence[bool]]  # what `as_flow` takes
@@ -113,6 +114,40 @@ def as_frame(image: Picture, what: str = "frame") -> Frame:
     if image.shape[2] == 1:
         image = image.repeat(3, axis=2)
     return np.ascontiguousarray(image)
+
+
+def holds_channels_first(image: Any) -> bool:
+    """Whether it is a tensor as PyTorch has pictures: C x H x W or B x C x H x W with 1, 3 or 4 channels."""
+    return isinstance(image, Tensor) and image.ndim in (3, 4) and image.shape[-3] in (1, 3, 4)
+
+
+def as_frames(images: Tensor, what: str = "frames") -> Frames:
+    """Bring images as PyTorch has them to float RGB in [0, 1].
+
+    Args:
+        images: C x H x W or B x C x H x W with 1 (grey), 3 (RGB) or 4 (RGBA, alpha is dropped) channels; uint8, or
+            floating point in [0, 1]; on any device.
+        what: how messages call them.
+
+    Returns:
+        B x 3 x H x W on the same device; B is 1 for a single image. Its values are not rounded.
+
+    Raises:
+        InputError: another shape or type, an empty tensor, NaN, or floating-point values outside [0, 1].
+    """
+    if not holds_channels_first(images) or 0 in images.shape:
+        raise InputError(f"{what} has the shape {tuple(images.shape)}; wanted C x H x W or B x C x H x W, C 1, 3 or 4")
+    images = images.detach()[None] if images.ndim == 3 else images.detach()
+    if images.dtype == torch.uint8:
+        frames = images.float() / 255
+    elif images.is_floating_point():
+        frames = images.float()
+        low, high = (float(value) for value in torch.aminmax(frames))
+        if not (low >= 0 and high <= 1):  # NaN is neither
+            raise InputError(f"{what} has floating-point values in [{low:.4g}, {high:.4g}]; wanted [0, 1], or uint8")
+    else:
+        raise InputError(f"{what} has the type {images.dtype}; wanted uint8 or floating point in [0, 1]")
+    return frames.expand(-1, 3, -1, -1) if frames.shape[1] == 1 else frames[:, :3]
 
 
 def as_flow(

@@ -300,8 +300,7 @@ def test_tensors_that_require_gradients_are_frames():
     estimator = opticflow.load("DIS", device="cpu")
     flow = estimator(frame, frame, init_flow=torch.zeros(40, 50, 2, requires_grad=True))
     assert flow.shape == (40, 50, 2)
-    with pytest.raises(InputError, match="its channels come first"):
-        estimator(frame.permute(2, 0, 1), frame.permute(2, 0, 1))
+    assert estimator(frame.permute(2, 0, 1), frame.permute(2, 0, 1)).shape == (2, 40, 50)
 
 
 @pytest.mark.parametrize("device", ["vulkan", "hpu", "xla", "nonsense"])
@@ -318,3 +317,70 @@ def test_a_stream_is_its_pairs_to_the_bit(precision):
     singly = [estimator(*pair) for pair in pairwise(frames)]
     for reuse in (True, False):
         np.testing.assert_array_equal(singly, list(estimator.stream(frames, reuse=reuse)))
+
+
+# --- tensors
+
+
+@pytest.mark.parametrize("name", ["DIS", "RAFT-small"])
+def test_tensors_give_what_arrays_give(name):
+    frames = moving(61, 83, 3)
+    estimator = opticflow.load(name, device="cpu", precision="fp32")
+    wanted = [estimator(*frames[:2]), estimator(*frames[1:])]
+    whole = [torch.from_numpy(frame).permute(2, 0, 1) for frame in frames]
+    floats = [frame.double() / 255 for frame in whole]
+    for first, second in (whole[:2], floats[:2]):
+        flow = estimator(first, second)
+        assert flow.shape == (2, 61, 83) and flow.dtype == torch.float32
+        np.testing.assert_allclose(flow.permute(1, 2, 0).numpy(), wanted[0], atol=1e-3)
+    together = estimator(torch.stack(whole[:2]), torch.stack(whole[1:]))
+    assert together.shape == (2, 2, 61, 83)
+    np.testing.assert_allclose(together.permute(0, 2, 3, 1).numpy(), wanted, atol=5e-3)
+    streamed = list(estimator.stream(whole))
+    assert all(isinstance(flow, torch.Tensor) for flow in streamed)
+    np.testing.assert_allclose(streamed[1].permute(1, 2, 0).numpy(), wanted[1], atol=5e-3)
+
+
+def test_what_tensors_give_may_be_part_of_a_graph(frames):
+    first, second = (torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255 for frame in frames[:2])
+    flow = Estimator(build("RAFT-small", iterations=1), device="cpu", precision="fp32")(first, second)
+    scale = torch.ones((), requires_grad=True)
+    (scale * flow).square().mean().backward()
+    assert scale.grad is not None and scale.grad > 0
+
+
+def test_tensors_are_estimated_in_tiles_where_memory_is_short(monkeypatch):
+    frames = moving(300, 400, 2, dx=4, dy=2)
+    first, second = (torch.from_numpy(frame).permute(2, 0, 1) for frame in frames)
+    monkeypatch.setattr("opticflow.estimator.estimator.pixels_within", lambda *_, **__: 256 * 256)
+    estimator = opticflow.load("DIS", max_memory="1GB")
+    assert len(estimator.tiles(300, 400)) > 1
+    np.testing.assert_array_equal(estimator(first, second).permute(1, 2, 0).numpy(), estimator(*frames))
+
+
+def test_tensors_start_where_they_are_told():
+    frames = moving(192, 256, 2, dx=60, dy=0)
+    first, second = (torch.from_numpy(frame).permute(2, 0, 1) for frame in frames)
+    start = torch.zeros(2, 192, 256)
+    start[0] = 60
+    estimator = opticflow.load("DIS")
+    told = estimator(first, second, init_flow=start).permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(told, estimator(*frames, init_flow=start.permute(1, 2, 0).numpy()))
+    with pytest.raises(InputError, match=r"wanted a tensor \(2, 192, 256\)"):
+        estimator(first, second, init_flow=start[:, :-1])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (torch.zeros(3, 48, 64), torch.zeros(3, 48, 65), "wanted the second one alike"),
+        (torch.zeros(3, 48, 64), np.zeros((48, 64, 3), np.uint8), "wanted the second one alike"),
+        (torch.full((3, 48, 64), 2.0), torch.zeros(3, 48, 64), r"values in \[2, 2\]; wanted \[0, 1\]"),
+        (torch.full((3, 48, 64), float("nan")), torch.zeros(3, 48, 64), r"wanted \[0, 1\]"),
+        (torch.zeros(3, 48, 64, dtype=torch.int32), torch.zeros(3, 48, 64, dtype=torch.int32), "the type torch.int32"),
+        (torch.zeros(0, 3, 48, 64), torch.zeros(0, 3, 48, 64), "has the shape"),
+    ],
+)
+def test_tensors_that_are_no_frames_are_one_line(first, second, reason):
+    with pytest.raises(InputError, match=reason):
+        opticflow.load("DIS")(first, second)

@@ -5,9 +5,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
+from typing import Any, overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from opticflow.errors import InputError
 from opticflow.estimator.memory import pixels_within
@@ -20,7 +22,21 @@ from opticflow.ops.fitting import Fitting
 from opticflow.ops.projection import project_forward
 from opticflow.runtime.forks import outlive_forks
 from opticflow.settings import Settings, parse_memory, settings_by_name
-from opticflow.shapes import FlowArray, Frame, Frames, MaskArray, Picture, as_array, as_frame, flow_array, flow_tensor
+from opticflow.shapes import (
+    Array,
+    Flow,
+    FlowArray,
+    Frame,
+    Frames,
+    MaskArray,
+    Picture,
+    as_array,
+    as_frame,
+    as_frames,
+    flow_array,
+    flow_tensor,
+    holds_channels_first,
+)
 
 
 class Estimator:
@@ -87,20 +103,31 @@ class Estimator:
             other.settings = replace(self.settings, iterations=iterations)
         return other
 
-    def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray:
-        """The flow from `first` to `second`.
+    @overload
+    def __call__(self, first: Tensor, second: Tensor, *, init_flow: Tensor | None = None) -> Tensor: ...
+    @overload
+    def __call__(self, first: Array, second: Array, *, init_flow: Array | None = None) -> FlowArray: ...
+
+    def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray | Tensor:
+        """The flow from `first` to `second`, float32, in pixels of the frames: u to the right, v down.
 
         Args:
-            first: H x W x 3 uint8 RGB, or what `shapes.as_frame` converts: grey, RGBA, 16 bit, [0, 1] floats.
-            second: a frame of the same size.
-            init_flow: H x W x 2, where to start; for methods that can.
+            first: an array H x W x 3 uint8 RGB, or what `shapes.as_frame` converts: grey, RGBA, 16 bit, floating point
+                in [0, 1]. Or a tensor C x H x W or B x C x H x W, uint8 or floating point in [0, 1], on any device.
+            second: a frame, or frames, of the same kind and size.
+            init_flow: where to start, in the form of the answer; for methods that can.
 
         Returns:
-            H x W x 2 float32, pixels of the frames.
+            H x W x 2 for arrays. For tensors 2 x H x W or B x 2 x H x W, on the device of `first`.
 
         Raises:
             InputError: frames of different sizes, or that are no frames.
+
+        Example:
+            >>> flow = estimator(frame1, frame2)
         """
+        if isinstance(first, Tensor) and holds_channels_first(first):
+            return self._call_with_tensors(first, second, init_flow)
         start = None if init_flow is None else [init_flow]
         return self.batch([first], [second], init_flows=start)[0]
 
@@ -128,11 +155,40 @@ class Estimator:
             return [self._whole([a], [b], None if start is None else [start])[0] for a, b, start in pairs]
         return [self._in_tiles(a, b, start, limit) for a, b, start in pairs]
 
+    @overload
+    def stream(
+        self, frames: Iterable[Tensor], *, batch: int = 1, warm_start: bool = False, reuse: bool = True
+    ) -> Iterator[Tensor]: ...
+    @overload
+    def stream(
+        self, frames: Iterable[Array], *, batch: int = 1, warm_start: bool = False, reuse: bool = True
+    ) -> Iterator[FlowArray]: ...
+
     def stream(
         self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False, reuse: bool = True
-    ) -> Iterator[FlowArray]:
-        """The flow from each frame to the next, in constant memory. See `pairs`."""
-        return (pair.forward for pair in self.pairs(frames, batch=batch, warm_start=warm_start, reuse=reuse))
+    ) -> Iterator[FlowArray] | Iterator[Tensor]:
+        """The flow from each frame to the next, in constant memory: the arguments are those of `pairs`.
+
+        Frames may also be tensors C x H x W, which are rounded to uint8; their flows are tensors on their device.
+
+        Example:
+            >>> for flow in estimator.stream(opticflow.read_video("clip.mp4")):
+            ...     print(flow.mean())
+        """
+        devices: list[torch.device] = []
+
+        def arrays() -> Iterator[Picture]:
+            for frame in frames:
+                if isinstance(frame, Tensor) and holds_channels_first(frame) and frame.ndim == 3:
+                    devices[:] = [frame.device]
+                    frame = frame.movedim(0, -1)
+                yield frame
+
+        def flows() -> Iterator[Any]:
+            for pair in self.pairs(arrays(), batch=batch, warm_start=warm_start, reuse=reuse):
+                yield flow_tensor(pair.forward)[0].to(devices[0]) if devices else pair.forward
+
+        return flows()
 
     def pairs(
         self,
@@ -189,6 +245,29 @@ class Estimator:
             index += len(forward)
         if index == 0:
             raise InputError("there are fewer than two frames; flow needs two")
+
+    def _call_with_tensors(self, first: Tensor, second: Picture, init_flow: Picture | None) -> Tensor:
+        if not isinstance(second, Tensor) or second.shape != first.shape:
+            raise InputError(
+                f"the first frame is a tensor {tuple(first.shape)}; wanted the second one alike, not "
+                f"{tuple(getattr(second, 'shape', ()))}"
+            )
+        firsts, seconds = as_frames(first, "the first frame"), as_frames(second, "the second frame")
+        count, height, width = len(firsts), *firsts.shape[2:]
+        fitting = self._fitting_of(height, width)
+        start = None if init_flow is None else _as_start(init_flow, (*first.shape[:-3], 2, height, width))
+        if count * math.prod(fitting.size) > self._limit(fitting):  # as arrays, one pair or tile at a time
+            pictures = [[as_frame(frame.movedim(0, -1)) for frame in frames] for frames in (firsts, seconds)]
+            starts = None if start is None else [flow_array(one) for one in start.split(1)]
+            flow = torch.cat([flow_tensor(flow) for flow in self.batch(*pictures, init_flows=starts)])
+        else:
+            with inference(self.precision, self.device):
+                one = self.network.encode(fitting.fit(firsts.to(self.device)))
+                other = self.network.encode(fitting.fit(seconds.to(self.device)))
+                start = None if start is None else fitting.fit_flow(start.to(self.device))
+                flow = fitting.restore(self.network.match_asked(one, other, start, self.settings.iterations).float())
+        flow = flow.to(first.device).clone()  # outside of inference mode: what follows may have gradients
+        return flow[0] if first.ndim == 3 else flow
 
     def tiles(self, height: int, width: int) -> list[tuple[slice, slice]]:
         """The rows and columns that pairs of this size are estimated in; the whole frame where memory suffices."""
@@ -270,6 +349,15 @@ def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
     if settings.refine:  # outermost: details of a coarse flow would be lost when it is enlarged
         network = VariationalRefinement(network)
     return network
+
+
+def _as_start(flow: Picture, wanted: tuple[int, ...]) -> Flow:
+    """An initial flow B x 2 x H x W, or a line that says what is wrong with it."""
+    if not isinstance(flow, Tensor) or tuple(flow.shape) != wanted or not flow.is_floating_point():
+        raise InputError(f"an initial flow has the shape {tuple(np.shape(flow))}; wanted a tensor {wanted}")  # type: ignore[arg-type]
+    if not torch.isfinite(flow).all():
+        raise InputError("an initial flow has unknown or infinite values; wanted numbers, 0 where nothing is known")
+    return flow.detach().float().reshape(-1, *wanted[-3:])
 
 
 def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> list[FlowArray]:

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ParamSpec, Protocol
+from typing import Annotated, Any, ParamSpec, Protocol, overload
 
+from torch import Tensor
 from typing_extensions import Doc
 
 from opticflow import weights
 from opticflow.estimator.estimator import Estimator
 from opticflow.settings import Settings, settings_by_name
-from opticflow.shapes import FlowArray, Picture
+from opticflow.shapes import Array, FlowArray, Picture
 
 P = ParamSpec("P")
 
@@ -28,6 +29,19 @@ class _Load(Protocol[P]):
     """`load` as editors and type checkers see it: the fields of the settings by their names."""
 
     def __call__(self, name_or_file: str | Path = ..., /, *positional: P.args, **settings: P.kwargs) -> Estimator: ...
+
+
+class _Estimate(Protocol[P]):
+    """`estimate`, likewise."""
+
+    @overload
+    def __call__(self, first: Tensor, second: Tensor, /, *positional: P.args, **settings: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, first: Array, second: Array, /, *positional: P.args, **settings: P.kwargs) -> FlowArray: ...
+
+
+def _typed_estimate(settings: Callable[P, MethodSettings]) -> Callable[[Callable[..., Any]], _Estimate[P]]:
+    return settings_by_name(settings)  # type: ignore[return-value]
 
 
 def _typed(settings: Callable[P, Settings]) -> Callable[[Callable[..., Estimator]], _Load[P]]:
@@ -59,8 +73,8 @@ def load(name_or_file: str | Path = weights.DEFAULT_MODEL, *, settings: Settings
     return estimator
 
 
-@settings_by_name(MethodSettings)
-def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> FlowArray:
+@_typed_estimate(MethodSettings)
+def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> FlowArray | Tensor:
     """The flow from one frame to another, `load(model)(first, second)`. For many pairs, load once.
 
     Args:
@@ -75,7 +89,7 @@ def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> Fl
         >>> flow = opticflow.estimate(first, second, model="DIS")
     """
     options = dict(vars(settings))
-    return load(options.pop("model"), **options)(first, second)
+    return load(options.pop("model"), **options)(first, second)  # type: ignore[arg-type]
 
 
 def resolve(name_or_file: str | Path, settings: Settings) -> Settings:

@@ -141,6 +141,23 @@ def _check_free(output: Path, checkpoint: Checkpoint, file: Path) -> None:
         )
 
 
+def list_models() -> list[str]:
+    """The names that `load` takes here: methods without weights, networks whose weights are here, and each weight set
+    that is here, by its whole name.
+
+    Example:
+        >>> opticflow.list_models()
+        ['RAFT-small', 'RAFT-small.worlds', 'RAFT-pyramid', ..., 'DIS']
+    """
+    names: list[str] = []
+    for name in MODELS:
+        sets = [record.name for record in records() if record.network == name and record.present]
+        sets += [file.stem for file in imported_files(name) if file.stem not in sets]
+        if sets or not is_learned(name):
+            names += [name, *sets]
+    return names
+
+
 def find_records(name: str) -> list[Record]:
     """The weight sets that a name means: the one of NETWORK.TAG, or all of NETWORK.
 
@@ -201,6 +218,7 @@ __all__ = [
     "full_name",
     "import_checkpoint",
     "is_learned",
+    "list_models",
     "load_checkpoint",
     "load_network",
     "read_checkpoint",
