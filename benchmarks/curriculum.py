@@ -24,7 +24,7 @@ from opticflow.train.checkpoint import Run
 from opticflow.train.curriculum import begin
 from opticflow.train.recipe import Stage
 from opticflow.train.recipes import find_recipe
-from opticflow.train.sources import Folders, RecipeSources
+from opticflow.train.sources import Locations, RecipeSources
 from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
 
@@ -63,7 +63,7 @@ def main() -> None:
         rate=options.rate,
         validation_samples=options.validation,
     )
-    sources = RecipeSources(recipe, Folders.parse(options.data), seed=options.seed, pool=options.output / "pool")
+    sources = RecipeSources(recipe, Locations.parse(options.data), seed=options.seed, pool=options.output / "pool")
 
     def report(progress: Progress) -> None:
         if progress.step % 100 == 0 or progress.step == progress.steps:

@@ -23,7 +23,7 @@ from opticflow.models.raft_pyramid import PyramidEncoder, RAFTPyramid, StateUpsa
 from opticflow.runtime.malloc import keep_freed_memory
 from opticflow.scenes.worlds import CHAIRS_SIZE, make_world
 from opticflow.train import Part, Recipe, Stage, train
-from opticflow.train.sources import HELD_OUT, Folders, RecipeSources
+from opticflow.train.sources import HELD_OUT, Locations, RecipeSources
 
 PAIRS = 10
 """Held-out pairs of each world."""
@@ -54,7 +54,7 @@ MODELS["RAFT-pyramid-GRU"] = raft_pyramid_gru
 
 
 @dataclass(frozen=True)
-class Contender:
+class EvaluatedModel:
     """A network and how it is trained."""
 
     model: str
@@ -66,10 +66,10 @@ class Contender:
 
 
 CONTENDERS = {
-    "RAFT-small": Contender("RAFT-small", 6),
-    "RAFT-pyramid": Contender("RAFT-pyramid", 2),
-    "RAFT-pyramid-GRU": Contender("RAFT-pyramid-GRU", 2),
-    "RAFT-pyramid-mixture": Contender(
+    "RAFT-small": EvaluatedModel("RAFT-small", 6),
+    "RAFT-pyramid": EvaluatedModel("RAFT-pyramid", 2),
+    "RAFT-pyramid-GRU": EvaluatedModel("RAFT-pyramid-GRU", 2),
+    "RAFT-pyramid-mixture": EvaluatedModel(
         "RAFT-pyramid", 2, "mixture-of-laplacians", {"gamma": 0.85, "reduction": "pixels"}, {"mixture": True}
     ),
 }
@@ -120,7 +120,7 @@ def main() -> None:
     for name in options.networks:
         folder = options.output / name
         chosen = recipe(name, tuple(options.crop))
-        sources = RecipeSources(chosen, Folders())
+        sources = RecipeSources(chosen, Locations())
         run = train(
             chosen, folder, sources, minutes=options.minutes, precision="fp32", device="cpu", clock=time.process_time
         )

@@ -20,7 +20,7 @@ import torch
 
 from opticflow.data.batches import Batch
 from opticflow.estimator.speed import peak_memory
-from opticflow.losses import LOSSES, WANTED
+from opticflow.losses import LOSS_INPUTS, LOSSES
 from opticflow.models import LearnedNetwork, accelerate, build
 from opticflow.models.raft import RAFT
 from opticflow.runtime.malloc import keep_freed_memory
@@ -39,7 +39,7 @@ class Step:
 
     def __init__(self, network: LearnedNetwork, fabric: Any, crop: tuple[int, int], batch: int) -> None:
         self.fabric, self.device = fabric, fabric.device
-        self.loss = next(name for name, wanted in WANTED.items() if wanted == network.estimates)
+        self.loss = next(name for name, wanted in LOSS_INPUTS.items() if wanted == network.estimates)
         bare = network.to(self.device).to(memory_format=torch.channels_last).train()  # pyright: ignore
         stage = Stage("only", "", (Part("random"),), 1, batch, crop, 1e-4, self.loss, source="", weight_decay=1e-5)
         self.network, self.optimiser = fabric.setup(bare, make_optimiser(stage, bare), move_to_device=False)

@@ -12,11 +12,11 @@ from opticflow.losses import (
     FLOWNET2_PYTORCH_WEIGHTS,
     LOSSES,
     SMALL_UNIT,
+    downsample_truth,
     masked_mean,
     mixture_of_laplacians,
     mixture_of_laplacians_loss,
     multiscale_loss,
-    reduced,
     sequence_loss,
 )
 
@@ -111,7 +111,7 @@ def test_reduced_truth_is_known_where_half_of_the_area_is():
     flow = torch.arange(8.0).reshape(1, 1, 1, 8).expand(1, 2, 2, 8).clone()
     valid = torch.tensor([[1, 1, 1, 1], [0, 0, 0, 0]], dtype=torch.bool).repeat_interleave(2, 1)[None].clone()
     valid[0, 0, 0] = False
-    small, known = reduced(torch.where(valid[:, None], flow, 0), valid, (1, 4))
+    small, known = downsample_truth(torch.where(valid[:, None], flow, 0), valid, (1, 4))
     assert known.tolist() == [[[False, True, True, True]]]
     assert small[0, 0, 0, 1:].tolist() == [2.5, 4.5, 6.5]
 

@@ -50,7 +50,7 @@ def end_point_error(prediction: Flow, truth: Flow) -> Float[Tensor, "batch heigh
     return (prediction - truth).square().sum(1).clamp(min=1e-12).sqrt()
 
 
-def robust(error: Map, exponent: float, epsilon: float) -> Map:
+def charbonnier(error: Map, exponent: float, epsilon: float) -> Map:
     """(error + epsilon)^exponent. Below one it makes small errors count more, as FlowNet2-CSS-ft-sd needs."""
     return error if exponent == 1 and epsilon == 0 else (error + epsilon) ** exponent
 
@@ -91,7 +91,7 @@ def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> 
             return total / len(error)
 
 
-def known(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
+def zero_unknown(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
     """Flow that is zero, and so finite, where it is unknown, which is also where it is NaN or infinite.
 
     Needed before any map: a NaN that a mask hides from the loss still comes back through the gradient.
@@ -100,7 +100,7 @@ def known(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
     return torch.where(valid[:, None], flow, torch.zeros_like(flow)), valid
 
 
-def reduced(flow: Flow, valid: Mask, size: tuple[int, int]) -> tuple[Prediction, Bool[Tensor, "batch _ _"]]:
+def downsample_truth(flow: Flow, valid: Mask, size: tuple[int, int]) -> tuple[Prediction, Bool[Tensor, "batch _ _"]]:
     """The truth at the size (height, width) of a prediction, in unchanged units: the mean of what is known in the area
     of each new pixel, unknown where that is less than half of it.
 
@@ -156,11 +156,11 @@ def multiscale_loss(
         raise InputError(
             f"the network gives {len(predictions)} flows and there are {len(weights)} weights; give as many"
         )
-    flow, valid = known(flow, valid)
+    flow, valid = zero_unknown(flow, valid)
     loss = flow.new_zeros(())
     for weight, prediction in zip(weights, predictions, strict=True):
-        truth, counted = reduced(flow, valid, (prediction.shape[-2], prediction.shape[-1]))
-        error = robust(end_point_error(prediction.float(), truth) / unit, exponent, epsilon)
+        truth, counted = downsample_truth(flow, valid, (prediction.shape[-2], prediction.shape[-1]))
+        error = charbonnier(end_point_error(prediction.float(), truth) / unit, exponent, epsilon)
         loss = loss + weight * masked_mean(error, counted, reduction)
     return loss
 
@@ -223,7 +223,7 @@ def mixture_of_laplacians_loss(
 
 
 def _within(flow: Flow, valid: Mask, max_flow: float) -> tuple[Flow, Mask]:
-    flow, valid = known(flow, valid)
+    flow, valid = zero_unknown(flow, valid)
     return flow, valid & (flow.square().sum(1) < max_flow**2)
 
 
@@ -238,5 +238,5 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "mixture-of-laplacians": mixture_of_laplacians_loss,
 }
 """Name -> function of (predictions, flow, valid) and its own numbers."""
-WANTED = {"multiscale": "scales", "sequence": "iterations", "mixture-of-laplacians": "mixtures"}
+LOSS_INPUTS = {"multiscale": "scales", "sequence": "iterations", "mixture-of-laplacians": "mixtures"}
 """What predictions each loss is for: `LearnedNetwork.estimates`."""

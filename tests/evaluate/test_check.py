@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import InputError
-from opticflow.evaluate.check import Shot, check
+from opticflow.evaluate.check import FlowPair, check
 from pictures import moving
 
 HEIGHT, WIDTH = 60, 80
@@ -20,7 +20,7 @@ def frames():
 
 
 def test_true_flow_leaves_no_error(frames):
-    found = check([Shot(frames[0], frames[1], constant(3, 2), constant(-3, -2))])
+    found = check([FlowPair(frames[0], frames[1], constant(3, 2), constant(-3, -2))])
     assert found.photometric == pytest.approx(0, abs=1e-3)
     assert found.photometric_without_motion > 5
     assert found.compared == pytest.approx((HEIGHT - 2) * (WIDTH - 3) / (HEIGHT * WIDTH))
@@ -33,7 +33,7 @@ def test_true_flow_leaves_no_error(frames):
 
 
 def test_still_flow_has_the_error_of_the_frames(frames):
-    found = check([Shot(frames[0], frames[1], constant(0, 0))])
+    found = check([FlowPair(frames[0], frames[1], constant(0, 0))])
     expected = np.abs(frames[0].astype(float) - frames[1]).mean()
     assert found.photometric == pytest.approx(expected, rel=1e-5)
     assert found.photometric == pytest.approx(found.photometric_without_motion)
@@ -41,16 +41,16 @@ def test_still_flow_has_the_error_of_the_frames(frames):
 
 
 def test_forward_backward_error_is_what_remains(frames):
-    found = check([Shot(frames[0], frames[1], constant(3, 2), constant(-3, -1.5))])
+    found = check([FlowPair(frames[0], frames[1], constant(3, 2), constant(-3, -1.5))])
     assert found.forward_backward == pytest.approx(0.5, abs=1e-5)
-    found = check([Shot(frames[0], frames[1], constant(3, 2), constant(30, 0))])
+    found = check([FlowPair(frames[0], frames[1], constant(3, 2), constant(30, 0))])
     assert found.occluded == 1.0
     assert np.isnan(found.photometric)
 
 
 def test_steadiness_is_the_change_of_flow(frames):
     flows = [constant(3, 2), constant(3, 2), constant(4, 2)]
-    found = check([Shot(a, b, f) for a, b, f in zip(frames, frames[1:], flows, strict=False)])
+    found = check([FlowPair(a, b, f) for a, b, f in zip(frames, frames[1:], flows, strict=False)])
     assert found.pairs == 3
     assert found.steadiness == pytest.approx(0.5, rel=0.02)  # 0 and 1 px, over nearly as many pixels
 
@@ -58,7 +58,7 @@ def test_steadiness_is_the_change_of_flow(frames):
 def test_unknown_flow_is_left_out(frames):
     flow = constant(3, 2)
     flow[:30] = np.nan
-    found = check([Shot(frames[0], frames[1], flow)])
+    found = check([FlowPair(frames[0], frames[1], flow)])
     assert found.known == 0.5
     assert found.photometric == pytest.approx(0, abs=1e-3)
 
@@ -67,8 +67,8 @@ def test_unknown_flow_is_left_out(frames):
     ("shots", "message"),
     [
         (lambda f: [], "there is no pair"),
-        (lambda f: [Shot(f[0], f[1][1:], constant(0, 0))], "the frames are 80x60 and 80x59; wanted one size"),
-        (lambda f: [Shot(f[0], f[1], constant(np.nan, 0))], "known nowhere"),
+        (lambda f: [FlowPair(f[0], f[1][1:], constant(0, 0))], "the frames are 80x60 and 80x59; wanted one size"),
+        (lambda f: [FlowPair(f[0], f[1], constant(np.nan, 0))], "known nowhere"),
     ],
 )
 def test_bad_input_is_named(shots, message, frames):
@@ -83,13 +83,13 @@ def test_another_size_is_a_fault_and_nothing_is_sure(frames):
         (turned, "the flow is 60x80, the frames are 80x60: height and width are exchanged"),
         (small, "the flow is 40x30, the frames are 80x60; wanted one size"),
     ):
-        found = check([Shot(frames[0], frames[1], flow)])
+        found = check([FlowPair(frames[0], frames[1], flow)])
         assert found.fault.startswith(words) and words in found.lines()[-1]
         assert not found.verdict.sure
 
 
 def test_zero_flow_and_unrelated_frames_are_put_into_words(frames):
-    assert "verdict: zero flow: it says" in check([Shot(frames[0], frames[1], constant(0, 0))]).lines()[-1]
-    assert not check([Shot(frames[0], frames[0], constant(0, 0))]).fault
+    assert "verdict: zero flow: it says" in check([FlowPair(frames[0], frames[1], constant(0, 0))]).lines()[-1]
+    assert not check([FlowPair(frames[0], frames[0], constant(0, 0))]).fault
     noise = np.random.default_rng(0).integers(0, 255, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
-    assert "does not explain the frames" in check([Shot(noise[0], noise[1], constant(3, 2))]).lines()[-1]
+    assert "does not explain the frames" in check([FlowPair(noise[0], noise[1], constant(3, 2))]).lines()[-1]

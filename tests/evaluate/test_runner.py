@@ -12,7 +12,7 @@ import opticflow
 from opticflow.data import open_dataset
 from opticflow.errors import DatasetError
 from opticflow.estimator.describe import describe
-from opticflow.evaluate import Contender, evaluate, page
+from opticflow.evaluate import EvaluatedModel, evaluate, page
 from opticflow.evaluate.environment import environment
 from opticflow.evaluate.report import HISTOGRAM_EDGES
 from opticflow.metrics import PROTOCOLS
@@ -26,6 +26,10 @@ HEIGHT, WIDTH = 24, 32
 def constant(u: float, v: float = 0.0):
     """A method that always finds the same motion."""
     return lambda first, second: np.full((*first.shape[:2], 2), (u, v), dtype=np.float32)
+
+
+def finds(name, u) -> EvaluatedModel:
+    return EvaluatedModel(name, constant(u))
 
 
 def pairs_with(truths: dict[str, np.ndarray]) -> dict:
@@ -49,7 +53,7 @@ def three(write_files):
 
 
 def test_figures_of_a_method_that_finds_no_motion(three):
-    report = evaluate([Contender("still", constant(0))], three, PROTOCOLS["per-image"])
+    report = evaluate([finds("still", 0)], three, PROTOCOLS["per-image"])
     (model,) = report.models
     assert [record.values()[0] for record in model.records] == pytest.approx([0, 1, 5])
     assert model.totals.mean("EPE", average="images") == pytest.approx(2.0)
@@ -81,9 +85,7 @@ def test_a_broken_pair_is_named_and_left_out_for_all(write_files):
         return flow * np.float32(np.nan) if fails_on_the_last.calls == 2 else flow
 
     fails_on_the_last.calls = 0
-    report = evaluate(
-        [Contender("good", constant(1)), Contender("bad", fails_on_the_last)], data, PROTOCOLS["per-image"]
-    )
+    report = evaluate([finds("good", 1), EvaluatedModel("bad", fails_on_the_last)], data, PROTOCOLS["per-image"])
     assert [broken.name for broken in report.broken] == ["b", "c", "d"]
     assert "the truth is 32x23, the frame 32x24" in report.broken[0].problem
     assert "no valid pixel" in report.broken[1].problem
@@ -95,7 +97,7 @@ def test_a_broken_pair_is_named_and_left_out_for_all(write_files):
 def test_nothing_left_is_an_error(write_files):
     data = open_dataset("pairs", write_files(pairs_with({"a": truth(1)[1:]})))
     with pytest.raises(DatasetError, match=r"no pair of pairs .* can be evaluated; the first: a: the truth is 32x23"):
-        evaluate([Contender("still", constant(0))], data, PROTOCOLS["KITTI"])
+        evaluate([finds("still", 0)], data, PROTOCOLS["KITTI"])
 
 
 def test_an_interruption_keeps_what_was_measured(three):
@@ -109,18 +111,21 @@ def test_an_interruption_keeps_what_was_measured(three):
 
         return estimate
 
-    report = evaluate([Contender("stopped", stopped(2))], three, PROTOCOLS["per-image"])
+    report = evaluate([EvaluatedModel("stopped", stopped(2))], three, PROTOCOLS["per-image"])
     assert report.interrupted
     assert (report.done, report.pairs) == (2, 3)
     assert report.models[0].totals.mean("EPE", average="images") == pytest.approx(0.5)
     assert "Interrupted: these figures are of the first 2 pairs" in page(report)
     with pytest.raises(KeyboardInterrupt):
-        evaluate([Contender("stopped", stopped(0))], three, PROTOCOLS["per-image"])
+        evaluate([EvaluatedModel("stopped", stopped(0))], three, PROTOCOLS["per-image"])
 
 
 def test_the_worst_cases_come_first(three):
     report = evaluate(
-        [Contender("still", constant(0)), Contender("right", constant(5))], three, PROTOCOLS["per-image"], cases=2
+        [finds("still", 0), finds("right", 5)],
+        three,
+        PROTOCOLS["per-image"],
+        cases=2,
     )
     assert [case.name for case in report.cases] == ["c", "b"]
     titles = list(report.cases[0].pictures)
@@ -137,19 +142,19 @@ def test_spring_takes_the_nearest_of_four_vectors(write_files):
     scene = "train/0001"
     files = {f"{scene}/frame_left/frame_left_0001.png": first, f"{scene}/frame_left/frame_left_0002.png": second}
     data = open_dataset("spring", write_files(files | {f"{scene}/flow_FW_left/flow_FW_left_0001.flo5": four}))
-    report = evaluate([Contender("near", constant(5)), Contender("still", constant(0))], data, PROTOCOLS["Spring"])
+    report = evaluate([finds("near", 5), finds("still", 0)], data, PROTOCOLS["Spring"])
     assert [model.totals.mean("EPE") for model in report.models] == pytest.approx([1, 0])
     assert report.models[0].totals.pooled.count() == HEIGHT * WIDTH - 1
 
 
 def test_progress_is_told_after_each_pair(three):
     told = []
-    evaluate([Contender("still", constant(0))], three, PROTOCOLS["KITTI"], progress=lambda *step: told.append(step))
+    evaluate([finds("still", 0)], three, PROTOCOLS["KITTI"], progress=lambda *step: told.append(step))
     assert told == [(1, "a"), (2, "b"), (3, "c")]
 
 
 def test_json_holds_every_figure_and_no_nan(three):
-    report = evaluate([Contender("still", constant(0))], three, PROTOCOLS["Sintel"], root="r", command="opticflow x")
+    report = evaluate([finds("still", 0)], three, PROTOCOLS["Sintel"], root="r", command="opticflow x")
     text = json.dumps(report.to_json(), allow_nan=False)
     back = json.loads(text)
     (model,) = back["models"]
@@ -163,17 +168,17 @@ def test_json_holds_every_figure_and_no_nan(three):
 
 
 def test_columns_by_occlusion_are_hidden_where_it_is_not_known(three, write_files):
-    report = evaluate([Contender("still", constant(0))], three, PROTOCOLS["KITTI"])
+    report = evaluate([finds("still", 0)], three, PROTOCOLS["KITTI"])
     assert [column.name for column in report.columns()] == ["EPE", "Fl-all"]
     write_files({"a/occlusions.png": np.eye(HEIGHT, WIDTH, dtype=bool)})
     known = open_dataset("pairs", three.pairs[0].first.parents[1])
-    report = evaluate([Contender("still", constant(0))], known, PROTOCOLS["KITTI"])
+    report = evaluate([finds("still", 0)], known, PROTOCOLS["KITTI"])
     assert [column.name for column in report.columns()] == ["EPE", "Fl-all", "EPE-noc", "Fl-noc"]
 
 
 def test_the_page_stands_alone(three):
     name = "<b>&still"
-    report = evaluate([Contender(name, constant(0))], three, PROTOCOLS["per-image"], cases=3, command="opticflow <x>")
+    report = evaluate([finds(name, 0)], three, PROTOCOLS["per-image"], cases=3, command="opticflow <x>")
     html = page(report)
     assert html.count("<img ") == 3 * 5
     assert html.count("data:image/jpeg;base64,") == 3 * 5
@@ -210,7 +215,7 @@ def test_the_weight_hash_does_not_see_what_is_around_a_network():
     """The record of an estimate, a report and `models info` give the same."""
     refined, alone = (opticflow.load(device="cpu", refine=refine) for refine in (True, False))
     first = weights_hash(alone.network)
-    assert weights_hash(refined.network) == first == Contender.of("refined", refined).weights_sha256
+    assert weights_hash(refined.network) == first == EvaluatedModel.of("refined", refined).weights_sha256
     assert weights_hash(torch.nn.DataParallel(alone.network)) == first
     compiled = torch.nn.Module()
     compiled._orig_mod = alone.network  # as torch.compile has it

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from opticflow.io.prefetch import Behind, Prefetch
+from opticflow.io.prefetch import BackgroundWriter, Prefetch
 
 
 def test_prefetch_keeps_the_order_and_raises_in_place():
@@ -35,7 +35,7 @@ def test_prefetch_reads_no_further_than_its_depth():
 
 def test_behind_consumes_everything_before_it_is_left():
     seen = []
-    with Behind(seen.append, depth=2) as behind:
+    with BackgroundWriter(seen.append, depth=2) as behind:
         for i in range(50):
             behind.put(i)
     assert seen == list(range(50))
@@ -54,7 +54,7 @@ def test_both_count_the_work_and_not_the_waiting():
             work("source")
             yield i
 
-    with Prefetch(source(), depth=1) as items, Behind(lambda item: work("consumer"), depth=1) as behind:
+    with Prefetch(source(), depth=1) as items, BackgroundWriter(lambda item: work("consumer"), depth=1) as behind:
         for item in items:
             time.sleep(0.3)
             behind.put(item)
@@ -66,7 +66,7 @@ def test_an_error_of_the_consumer_reaches_the_caller():
     def refuse(item):
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), Behind(refuse, depth=1) as behind:
+    with pytest.raises(OSError, match="disk full"), BackgroundWriter(refuse, depth=1) as behind:
         for i in range(10):
             behind.put(i)
     assert threading.active_count() < 10

@@ -22,12 +22,12 @@ def test_raft_shows_every_iteration(name):
             flow = network(*frames())
         assert torch.equal(flow, plain)
         assert torch.equal(torch.stack(trace.flows), torch.stack(network.predictions(*frames())))
-    assert [len(seen) for seen in (trace.looked_up, trace.hidden_states, trace.pyramids)] == [3, 3, 1]
+    assert [len(seen) for seen in (trace.correlation_features, trace.hidden_states, trace.pyramids)] == [3, 3, 1]
     assert [tuple(level.shape[-2:]) for level in trace.pyramids[0]] == [(8, 16), (4, 8), (2, 4), (1, 2)]
     assert [tuple(mask.shape) for mask in trace.masks] == ([(1, 576, 8, 16)] * 3 if name == "RAFT" else [])
     # what the first iteration reads is the likeness at zero flow
     radius = network.correlation.radius
-    centre = trace.looked_up[0][:, (2 * radius + 1) ** 2 // 2]
+    centre = trace.correlation_features[0][:, (2 * radius + 1) ** 2 // 2]
     x, y = pixel_grid(8, 16, like=centre).long()
     own = trace.pyramids[0][0].view(8, 16, 8, 16)[y, x, y, x]
     torch.testing.assert_close(centre[0], own)

@@ -8,7 +8,7 @@ import pytest
 from opticflow.io import write_flow, write_image
 from opticflow.train.recipe import Part
 from opticflow.train.recipes import finetune
-from opticflow.train.sources import Folders
+from opticflow.train.sources import Locations
 from opticflow.weights import DEFAULT_MODEL, load_checkpoint, read_checkpoint
 from train_toys import toy_sample
 
@@ -29,7 +29,7 @@ def pairs(tmp_path):
 
 
 def test_the_last_tenth_is_held_out(pairs):
-    folders = Folders(others=(pairs,))
+    folders = Locations(others=(pairs,))
     training, held_out = (folders.find(Part("pairs", fold=fold)) for fold in ("training", "held-out"))
     assert [sample.name for sample in training] == [f"{number:02d}" for number in range(10)]
     assert [sample.name for sample in held_out] == ["10", "11"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from opticflow.train.sources import Folders
+from opticflow.train.sources import Locations
 from opticflow.train.study import orders, study
 
 
@@ -22,8 +22,8 @@ def test_all_orders_have_the_same_budget_and_the_papers_schedules():
 def test_the_study_runs_resumes_and_writes_its_table(tmp_path):
     budget = {"steps": 2, "batch": 1, "crop": (64, 64), "rate": 2.0, "validation_samples": 1}
     numbers = {**budget, "device": "cpu", "precision": "fp32"}
-    table = study(tmp_path / "study", Folders(), **numbers)
+    table = study(tmp_path / "study", Locations(), **numbers)
     assert (tmp_path / "study" / "study.md").read_text() == table
     errors = json.loads((tmp_path / "study" / "study.json").read_text())["error_px"]
     assert len(errors) == 4 and all(set(row) == {"chairs", "things", "mixed"} for row in errors.values())
-    assert study(tmp_path / "study", Folders(), resume=True, **numbers) == table
+    assert study(tmp_path / "study", Locations(), resume=True, **numbers) == table

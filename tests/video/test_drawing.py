@@ -1,4 +1,4 @@
-"""Folders of flow as video."""
+"""Locations of flow as video."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def evaluate(
     from opticflow.data import open_dataset
     from opticflow.errors import DatasetError, InputError
     from opticflow.estimator import load
-    from opticflow.evaluate import Contender, page
+    from opticflow.evaluate import EvaluatedModel, page
     from opticflow.evaluate import evaluate as run
     from opticflow.evaluate.tables import heading, sequence_table, total_table
     from opticflow.io.atomic import check_target, write_bytes
@@ -53,7 +53,7 @@ def evaluate(
         check_target(target)
     data = open_dataset(dataset, root, split)
     data = data[:limit] if limit else data
-    contenders = [Contender.of(name, load(name, **vars(settings))) for name in names]
+    contenders = [EvaluatedModel.of(name, load(name, **vars(settings))) for name in names]
     with show_progress("evaluating", unit="pairs") as show:
         report = run(
             contenders,

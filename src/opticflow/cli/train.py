@@ -101,7 +101,7 @@ def train(
     from opticflow.train import train as run_recipe
     from opticflow.train.devices import require
     from opticflow.train.recipes import find_recipe, finetune
-    from opticflow.train.sources import Folders, RecipeSources
+    from opticflow.train.sources import Locations, RecipeSources
 
     require()
     if steps and minutes is not None:
@@ -114,7 +114,7 @@ def train(
     options["checkpoint_every"] = checkpoint_every
     if part_size is not None:
         options["part_size"] = parse_memory(part_size)
-    folders = Folders.parse(data or [])
+    folders = Locations.parse(data or [])
     show = (lambda progress: None) if quiet else _Lines()
     if recipe == STUDY:
         from opticflow.train.study import study

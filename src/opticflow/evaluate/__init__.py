@@ -2,6 +2,6 @@
 
 from opticflow.evaluate.page import page
 from opticflow.evaluate.report import Report
-from opticflow.evaluate.runner import Contender, evaluate
+from opticflow.evaluate.runner import EvaluatedModel, evaluate
 
-__all__ = ["Contender", "Report", "evaluate", "page"]
+__all__ = ["EvaluatedModel", "Report", "evaluate", "page"]

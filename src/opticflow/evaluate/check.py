@@ -91,7 +91,7 @@ class FlowCheck:
 
 
 @dataclass(frozen=True)
-class Shot:
+class FlowPair:
     """A pair of frames with flow between them, to be checked."""
 
     first: Frame
@@ -117,7 +117,7 @@ class _Mean:
         return self.sum / self.count if self.count else float("nan")
 
 
-def check(shots: Iterable[Shot]) -> FlowCheck:
+def check(shots: Iterable[FlowPair]) -> FlowCheck:
     """Check the flow of one or more pairs; several must follow one another.
 
     Raises:
@@ -170,7 +170,7 @@ def check(shots: Iterable[Shot]) -> FlowCheck:
     )
 
 
-def _measure(shot: Shot, flow: Tensor, previous: Tensor | None, means: dict[str, _Mean]) -> Tensor:
+def _measure(shot: FlowPair, flow: Tensor, previous: Tensor | None, means: dict[str, _Mean]) -> Tensor:
     """Add one pair to the means; returns its flow, for the next."""
     known = flow.isfinite().all(1)[0]
     filled = flow.nan_to_num(0.0, 0.0, 0.0)

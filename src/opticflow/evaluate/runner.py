@@ -19,7 +19,7 @@ from opticflow.weights.digest import weights_hash
 
 
 @dataclass(frozen=True)
-class Contender:
+class EvaluatedModel:
     """A flow method to evaluate."""
 
     name: str
@@ -29,7 +29,7 @@ class Contender:
     parameters: int = 0
 
     @classmethod
-    def of(cls, name: str, estimator: Estimator) -> "Contender":
+    def of(cls, name: str, estimator: Estimator) -> "EvaluatedModel":
         """An Estimator with its settings and the hash of its weights."""
         settings = {key: str(value) for key, value in estimator.settings.record().items() if value not in (None, False)}
         parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
@@ -37,7 +37,7 @@ class Contender:
 
 
 def evaluate(
-    contenders: Sequence[Contender],
+    contenders: Sequence[EvaluatedModel],
     dataset: FlowDataset,
     protocol: Protocol,
     *,
@@ -114,7 +114,7 @@ class _Outcome:
     sums: Sums
 
 
-def _run(contender: Contender, sample: Sample, choices: Choices | None) -> _Outcome:
+def _run(contender: EvaluatedModel, sample: Sample, choices: Choices | None) -> _Outcome:
     start = time.perf_counter()
     flow = contender.estimate(sample.first, sample.second)
     seconds = time.perf_counter() - start

@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from opticflow.errors import InputError
-from opticflow.evaluate.check import Shot
+from opticflow.evaluate.check import FlowPair
 from opticflow.io import list_flow_files, list_image_files, read_flow, read_image
 
 
-def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | None = None) -> Iterator[Shot]:
+def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | None = None) -> Iterator[FlowPair]:
     """One pair from files, or the pairs of a clip from folders.
 
     Args:
@@ -26,7 +26,9 @@ def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | 
     if not folders:
         if second is None:
             raise InputError(f"{first} is the only frame; wanted two frames, or a folder of flow and one of frames")
-        yield Shot(read_image(first), read_image(second), read_flow(flow), read_flow(backward) if backward else None)
+        yield FlowPair(
+            read_image(first), read_image(second), read_flow(flow), read_flow(backward) if backward else None
+        )
         return
     if second is not None or len(folders) < (3 if backward else 2):
         raise InputError(f"{folders[0]} is a folder; wanted a folder of flow and a folder of frames, or files only")
@@ -36,4 +38,4 @@ def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | 
         beside = f" and {backward} {len(reverse)}" if backward else ""
         raise InputError(f"{flow} has {len(flows)} flow files{beside}, {first} {len(frames)} frames; wanted one more")
     for (before, after), path, back in zip(pairwise(frames), flows, reverse, strict=True):
-        yield Shot(read_image(before), read_image(after), read_flow(path), read_flow(back) if back else None)
+        yield FlowPair(read_image(before), read_image(after), read_flow(path), read_flow(back) if back else None)

@@ -64,7 +64,7 @@ class Prefetch(Generic[T]):
             yield item
 
 
-class Behind(Generic[T]):
+class BackgroundWriter(Generic[T]):
     """Calls `consume` on each item in a thread of its own, in order, up to `depth` items behind. An error of it is
     raised at the next `put` or at the end. A context manager: leaving it waits until all is consumed."""
 
@@ -96,7 +96,7 @@ class Behind(Generic[T]):
         self._queue.put(item)
         self.waited += time.perf_counter() - begun
 
-    def __enter__(self) -> "Behind[T]":
+    def __enter__(self) -> "BackgroundWriter[T]":
         self._thread.start()
         return self
 

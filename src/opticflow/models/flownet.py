@@ -23,7 +23,7 @@ Features = Float[Tensor, "batch _ _ _"]
 
 SLOPE = 0.1
 """Of every leaky ReLU."""
-FLOW_UNIT = 20.0
+FLOW_SCALE = 20.0
 """S and C were trained on flow / 20, SD on flow * 20 (solver files of FlowNet 2.0, 0.05 and 20)."""
 
 
@@ -77,10 +77,10 @@ class SimpleStem(nn.Module):
 class CorrelationStem(nn.Module):
     """FlowNetC: both frames through the same layers, then their correlation beside the first frame's features."""
 
-    def __init__(self, widths: Sequence[int], redirected: int, *, batch_norm: bool = False) -> None:
+    def __init__(self, widths: Sequence[int], redirect_channels: int, *, batch_norm: bool = False) -> None:
         super().__init__()
         self.frame = SimpleStem(3, widths, batch_norm=batch_norm)
-        self.conv_redir = convolution(widths[2], redirected, 1, batch_norm=batch_norm)
+        self.conv_redir = convolution(widths[2], redirect_channels, 1, batch_norm=batch_norm)
 
     def forward(self, x: Features) -> tuple[Features, Features]:
         quarter, first = self.frame(x[:, :3])
@@ -89,7 +89,7 @@ class CorrelationStem(nn.Module):
         return quarter, torch.cat([self.conv_redir(first), alike], 1)
 
 
-class FineStem(nn.Module):
+class SmallDisplacementStem(nn.Module):
     """FlowNet2-SD: 3 x 3 kernels and a first layer at full resolution, for small displacements."""
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -138,7 +138,7 @@ class Refinement(nn.Module):
         skips: Sequence[int],
         widths: Sequence[int],
         *,
-        smoothed: bool = False,
+        inter_conv: bool = False,
         biases: bool = True,
         upsampled_bias: bool = True,
     ) -> None:
@@ -147,13 +147,13 @@ class Refinement(nn.Module):
             coarsest: channels at the coarsest scale.
             skips: channels of the features of the finer scales, coarse to fine.
             widths: channels that come up from the coarser scale, for each finer one.
-            smoothed: a convolution without activation before each finer flow (FlowNet2-SD and the fusion).
+            inter_conv: a convolution without activation before each finer flow (FlowNet2-SD and the fusion).
             biases: of flows and deconvolutions.
             upsampled_bias: of the layers that enlarge a flow.
         """
         super().__init__()
         joined = [coarsest, *(skip + width + 2 for skip, width in zip(skips, widths, strict=True))]
-        seen = [coarsest, *(widths if smoothed else joined[1:])]
+        seen = [coarsest, *(widths if inter_conv else joined[1:])]
         self.predict_flow = nn.ModuleList(Convolution(channels, 2, 3, padding=1, bias=biases) for channels in seen)
         self.upsample_flow = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=upsampled_bias) for _ in skips)
         self.deconvolution = nn.ModuleList(
@@ -161,7 +161,7 @@ class Refinement(nn.Module):
             for inputs, width in zip(joined, widths, strict=False)
         )
         self.smoothing = nn.ModuleList(
-            Convolution(inputs, width, 3, padding=1) if smoothed else nn.Identity()
+            Convolution(inputs, width, 3, padding=1) if inter_conv else nn.Identity()
             for inputs, width in zip(joined[1:], widths, strict=True)
         )
 
@@ -183,8 +183,8 @@ class FlowEstimator(nn.Module):
         stem: nn.Module,
         trunk: Trunk,
         refinement: Refinement,
-        unit: float = FLOW_UNIT,
-        enlargement: Literal["bilinear", "nearest"] = "bilinear",
+        unit: float = FLOW_SCALE,
+        upsampling: Literal["bilinear", "nearest"] = "bilinear",
     ) -> None:
         """
         Args:
@@ -192,19 +192,19 @@ class FlowEstimator(nn.Module):
             trunk: features at 1/8 to those at 1/8, 1/16, 1/32 and 1/64.
             refinement: those to flows.
             unit: pixels of the frames for one unit of the refinement's flow.
-            enlargement: from 1/4 to full size.
+            upsampling: from 1/4 to full size.
         """
         super().__init__()
         self.stem, self.trunk, self.refinement = stem, trunk, refinement
         self.unit = unit
-        self.enlargement: Literal["bilinear", "nearest"] = enlargement
+        self.upsampling: Literal["bilinear", "nearest"] = upsampling
 
     def forward(self, x: Features) -> tuple[Estimates, Flow]:
         """Flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
         quarter, eighth = self.stem(x)
         three, four, five, six = self.trunk(eighth)
         flows = [self.unit * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
-        return flows, upsample(flows[-1], 4, mode=self.enlargement)
+        return flows, upsample(flows[-1], 4, mode=self.upsampling)
 
 
 class FlowNet(LearnedNetwork):
@@ -264,7 +264,7 @@ def simple_estimator(
     width: float = 1.0,
     biases: bool = True,
     batch_norm: bool = False,
-    enlargement: Literal["bilinear", "nearest"] = "bilinear",
+    upsampling: Literal["bilinear", "nearest"] = "bilinear",
 ) -> FlowEstimator:
     """FlowNetS.
 
@@ -273,38 +273,38 @@ def simple_estimator(
         width: share of the channels; 3/8 in the thin variants of FlowNet 2.0.
         biases: of flows and deconvolutions; the Caffe weights have them, those of FlowNetPytorch do not.
         batch_norm: after each convolution of stem and trunk.
-        enlargement: of the flow at 1/4.
+        upsampling: of the flow at 1/4.
     """
     stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(
         stem=SimpleStem(inputs, stem, batch_norm=batch_norm),
         trunk=Trunk(stem[2], trunk, batch_norm=batch_norm),
         refinement=_refinement(trunk, stem[1], width, biases=biases, upsampled_bias=False),
-        enlargement=enlargement,
+        upsampling=upsampling,
     )
 
 
 def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm: bool = False) -> FlowEstimator:
     """FlowNetC; arguments as for FlowNetS."""
-    stem, trunk, (redirected,) = scaled(STEM, width), scaled(TRUNK, width), scaled([REDIRECTED], width)
+    stem, trunk, (redirect_channels,) = scaled(STEM, width), scaled(TRUNK, width), scaled([REDIRECTED], width)
     return FlowEstimator(
-        stem=CorrelationStem(stem, redirected, batch_norm=batch_norm),
-        trunk=Trunk(redirected + DISPLACEMENTS, trunk, batch_norm=batch_norm),
+        stem=CorrelationStem(stem, redirect_channels, batch_norm=batch_norm),
+        trunk=Trunk(redirect_channels + DISPLACEMENTS, trunk, batch_norm=batch_norm),
         refinement=_refinement(trunk, stem[1], width, biases=biases, upsampled_bias=biases),
     )
 
 
 def fine_estimator(
-    *, width: float = 1.0, unit: float = 1 / FLOW_UNIT, enlargement: Literal["bilinear", "nearest"] = "bilinear"
+    *, width: float = 1.0, unit: float = 1 / FLOW_SCALE, upsampling: Literal["bilinear", "nearest"] = "bilinear"
 ) -> FlowEstimator:
     """FlowNet2-SD, for small displacements; `unit` is 1/20 as it was trained (flow times 20)."""
     stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(
-        stem=FineStem(stem),
+        stem=SmallDisplacementStem(stem),
         trunk=Trunk(stem[2], trunk),
-        refinement=_refinement(trunk, stem[1], width, smoothed=True),
+        refinement=_refinement(trunk, stem[1], width, inter_conv=True),
         unit=unit,
-        enlargement=enlargement,
+        upsampling=upsampling,
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from opticflow.errors import InputError
 from opticflow.models.flownet import (
-    FLOW_UNIT,
+    FLOW_SCALE,
     FlowEstimator,
     FlowNet,
     Mean,
@@ -59,7 +59,7 @@ class Stack(nn.Module):
         flows, flow = foremost(pair)
         for estimator in others:
             warped = warp(second, flow, border=self.border)
-            flows, flow = estimator(torch.cat([pair, warped, flow / FLOW_UNIT, length(first - warped)], 1))
+            flows, flow = estimator(torch.cat([pair, warped, flow / FLOW_SCALE, length(first - warped)], 1))
         return flows, flow
 
 
@@ -97,7 +97,7 @@ class Fusion(nn.Module):
         self.conv1_1 = convolution(64, 128, 3)
         self.conv2 = convolution(128, 128, 3, 2)
         self.conv2_1 = convolution(128, 128, 3)
-        self.refinement = Refinement(128, (128, 64), (32, 16), smoothed=True)
+        self.refinement = Refinement(128, (128, 64), (32, 16), inter_conv=True)
 
     def forward(self, x: Float[Tensor, "batch 11 height width"]) -> Estimates:
         """Flow at 1/4, 1/2 and full size, in pixels."""
@@ -148,7 +148,7 @@ def flownet2_s(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
     return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(width=width))
 
 
-def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", unit: float = 1 / FLOW_UNIT) -> FlowNet:
+def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", unit: float = 1 / FLOW_SCALE) -> FlowNet:
     """FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
     return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, unit=unit))
 
@@ -160,8 +160,8 @@ def _stack(letters: str, width: float, warp_border: str) -> Stack:
         if letter == "C":
             estimators.append(correlation_estimator(width=width))
         else:
-            enlargement = "nearest" if i == 2 else "bilinear"
-            estimators.append(simple_estimator(12 if i else 6, width=width, enlargement=enlargement))
+            upsampling = "nearest" if i == 2 else "bilinear"
+            estimators.append(simple_estimator(12 if i else 6, width=width, upsampling=upsampling))
     return Stack(estimators, warp_border)
 
 
@@ -184,6 +184,6 @@ def flownet2_fused(*, width: float = 1.0, mean: Mean = "pair", warp_border: str 
     return FlowNet2(
         normalisation=normalisation(mean),
         stack=_stack("CSS", width, warp_border),
-        small_displacement=fine_estimator(width=width, enlargement="nearest"),
+        small_displacement=fine_estimator(width=width, upsampling="nearest"),
         fusion=Fusion(),
     )

@@ -30,7 +30,7 @@ class Trace:
     each estimator of a stack in its turn, the fusion last."""
     pyramids: list[list[Tensor]] = field(default_factory=list)
     """RAFT's correlation pyramid: a level is (batch * rows * columns of the first frame) x 1 x rows x columns."""
-    looked_up: list[Tensor] = field(default_factory=list)
+    correlation_features: list[Tensor] = field(default_factory=list)
     """RAFT: the correlation features that each iteration read."""
     hidden_states: list[Tensor] = field(default_factory=list)
     """RAFT: after each iteration."""
@@ -66,9 +66,9 @@ def _watch_raft(network: RAFT | RAFTPyramid, trace: Trace) -> list[RemovableHand
         trace.pyramids.append([_kept(level) for level in volume.pyramid])
 
     def updated(_: nn.Module, seen: tuple[Any, ...], result: tuple[Tensor, Tensor]) -> None:
-        looked_up, flow = seen[2:]
+        correlation_features, flow = seen[2:]
         hidden, change = result
-        trace.looked_up.append(_kept(looked_up))
+        trace.correlation_features.append(_kept(correlation_features))
         trace.hidden_states.append(_kept(hidden))
         # each scale of a pyramid compares features once before it iterates
         stride = STRIDES[(len(trace.pyramids) - 1) % len(STRIDES)] if isinstance(network, RAFTPyramid) else STRIDE

@@ -149,9 +149,9 @@ class Run:
                     "resume with the options it was begun with, or give a new folder"
                 )
 
-    def place(self, stage: Stage) -> "Place":
+    def place(self, stage: Stage) -> "StageFolder":
         """Where a stage is kept."""
-        return Place(self.folder / "stages" / stage.name, stage, self.recipe.name)
+        return StageFolder(self.folder / "stages" / stage.name, stage, self.recipe.name)
 
     def publish(self, weights: Path) -> None:
         """Make these weights the ones that `opticflow.load` finds."""
@@ -159,7 +159,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Place:
+class StageFolder:
     """The folder of a stage."""
 
     folder: Path

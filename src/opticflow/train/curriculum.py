@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from opticflow.errors import InputError, TrainingError
-from opticflow.losses import WANTED
+from opticflow.losses import LOSS_INPUTS
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.checkpoint import Run
 from opticflow.train.recipe import Recipe, Stage
@@ -90,10 +90,10 @@ def _must_be_of(network: LearnedNetwork, weights: Checkpoint, stage: Stage) -> N
 
 
 def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
-    if network.estimates != WANTED[stage.loss]:
-        known = " or ".join(loss for loss, wanted in WANTED.items() if wanted == network.estimates)
+    if network.estimates != LOSS_INPUTS[stage.loss]:
+        known = " or ".join(loss for loss, wanted in LOSS_INPUTS.items() if wanted == network.estimates)
         raise InputError(
-            f"{stage.name} trains {stage.model} with the loss {stage.loss}, which is for {WANTED[stage.loss]}; "
+            f"{stage.name} trains {stage.model} with the loss {stage.loss}, which is for {LOSS_INPUTS[stage.loss]}; "
             f"this network gives {network.estimates}: take the loss {known}, or a recipe for such networks"
         )
     for height, width in stage.crops:

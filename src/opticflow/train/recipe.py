@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from opticflow.data.order import is_chosen
 from opticflow.errors import InputError
-from opticflow.losses import WANTED
+from opticflow.losses import LOSS_INPUTS
 
 SCHEDULES = ("one-cycle", "plateau", "halving")
 """Of the learning rate."""
@@ -157,7 +157,7 @@ class Stage:
         _check(rising, f"{name} halves its rate at {self.halve_at}; wanted rising steps")
         share = self.coarse_starts
         _check(0 <= share <= 1, f"the share of coarse starts of {name} is {share}; wanted 0 to 1")
-        _check(self.loss in WANTED, f"{name} has the loss {self.loss!r}; known are {', '.join(WANTED)}")
+        _check(self.loss in LOSS_INPUTS, f"{name} has the loss {self.loss!r}; known are {', '.join(LOSS_INPUTS)}")
         _check(self.iterations is None or self.iterations >= 1, f"{name} has {self.iterations} iterations; wanted 1")
 
     @property

@@ -45,18 +45,18 @@ STAGES_APART = 1000
 
 
 @dataclass(frozen=True)
-class Folders:
+class Locations:
     """What a user gave with `--data`."""
 
     named: Mapping[str, Path | None] = field(default_factory=dict)
     """Data set -> its folder; None for the world of that name."""
     others: tuple[Path, ...] = ()
-    """Folders in which all other data sets are looked for."""
+    """Locations in which all other data sets are looked for."""
     used: set[str | Path] = field(default_factory=set, compare=False)
     """The names and the folders that a part was found by, so far."""
 
     @classmethod
-    def parse(cls, values: Sequence[str]) -> "Folders":
+    def parse(cls, values: Sequence[str]) -> "Locations":
         """From `NAME=DIR`, `NAME=world` or `DIR`.
 
         Raises:
@@ -162,7 +162,7 @@ class Worlds(Sequence[Sample]):
         return pair.sample()
 
 
-class Recorded(Sequence[Sample]):
+class HeldOutSamples(Sequence[Sample]):
     """Some samples of several sequences; those of worlds are kept, those on disk are read when they are needed."""
 
     def __init__(self, parts: Sequence[FlowDataset | Worlds], number: int) -> None:
@@ -194,7 +194,7 @@ class RecipeSources:
     def __init__(
         self,
         recipe: Recipe,
-        folders: Folders,
+        folders: Locations,
         *,
         seed: int = 0,
         workers: int = 0,
@@ -226,7 +226,7 @@ class RecipeSources:
         """The data set of each part, or the name of its world."""
         self.missing: dict[Part, str] = {}
         """Why nothing is measured on a part for validation."""
-        self._recorded: dict[tuple[tuple[Part, ...], int], Recorded] = {}
+        self._recorded: dict[tuple[tuple[Part, ...], int], HeldOutSamples] = {}
         taught = {part.dataset for stage in recipe.stages for part in stage.data}
         for stage in recipe.stages:
             for part in stage.data:
@@ -326,7 +326,7 @@ class RecipeSources:
         if what not in self._recorded:
             parts = [self.found[part] for part in stage.validation if part in self.found]
             sources = [Worlds(found, HELD_OUT) if isinstance(found, str) else found for found in parts]
-            self._recorded[what] = Recorded(sources, stage.validation_samples)
+            self._recorded[what] = HeldOutSamples(sources, stage.validation_samples)
         return self._recorded[what]
 
     def described(self) -> list[str]:

@@ -16,7 +16,7 @@ from opticflow.io.atomic import write_bytes
 from opticflow.train.loop import Progress, train
 from opticflow.train.recipe import Part, Recipe, Stage, Start
 from opticflow.train.recipes.flownet import CHAIRS, HELD_OUT_CHAIRS, HELD_OUT_THINGS, THINGS, fine, long
-from opticflow.train.sources import Folders, RecipeSources
+from opticflow.train.sources import Locations, RecipeSources
 from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
 
@@ -55,7 +55,7 @@ def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Re
 
 def study(
     folder: Path,
-    folders: Folders,
+    folders: Locations,
     *,
     steps: int | None = None,
     batch: int | None = None,
@@ -140,7 +140,7 @@ def study(
     return table
 
 
-def _held_out(stage: Stage, part: Part, folders: Folders, samples: int) -> Any:
+def _held_out(stage: Stage, part: Part, folders: Locations, samples: int) -> Any:
     stage = replace(stage, start=(), validation=(part,), validation_samples=samples)
     return RecipeSources(Recipe("held out", "", (stage,)), folders).validation(stage)
 

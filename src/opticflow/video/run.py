@@ -1,6 +1,6 @@
 """The flow of a whole clip: frames are read ahead, estimated, and written behind, in constant memory.
 
-    Clip -> Prefetch -> Estimator.pairs -> Behind -> files and video
+    Clip -> Prefetch -> Estimator.pairs -> BackgroundWriter -> files and video
 
 The clip is cut into segments of a fixed number of pairs. A segment is estimated on its own and is one piece of the
 video, so that a run that goes on after an interruption computes what an uninterrupted one does.
@@ -26,7 +26,7 @@ from opticflow.estimator import Estimator, PairFlow
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, make_folder
 from opticflow.io.atomic import remove_unfinished
 from opticflow.io.locks import only_one
-from opticflow.io.prefetch import Behind, Prefetch
+from opticflow.io.prefetch import BackgroundWriter, Prefetch
 from opticflow.shapes import Frame
 from opticflow.video.clip import Clip, ClipFrame
 from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
@@ -245,7 +245,7 @@ def _run(
         with (
             Recorder(files, state, clip.rate, options.segment, stamp=stamp, keep=keep) as recorder,
             Prefetch(source) as frames,
-            Behind(recorder.write) as behind,
+            BackgroundWriter(recorder.write) as behind,
         ):
             for segment in segments(frames, options.segment, done=first, separate=options.pairs == "separate"):
                 for result in _estimate(segment, estimator, options):

@@ -66,5 +66,5 @@ def test_streaks_have_a_longest():
 def test_probability_and_narrowing():
     sample = moving(24, 0)
     assert MotionBlur(0).apply(sample, np.random.default_rng(1)) is sample
-    assert MotionBlur(0.5, (0.2, 0.6)).narrowed(0.5) == MotionBlur(0.5, (0.1, 0.3))
+    assert MotionBlur(0.5, (0.2, 0.6)).scaled_down(0.5) == MotionBlur(0.5, (0.1, 0.3))
     np.testing.assert_array_equal(blurred(sample).first, blurred(sample).first)

@@ -89,6 +89,6 @@ def test_flownet2_grows_stronger_by_its_schedule():
     assert augmentation.strength(50_000) == 0.75
     assert augmentation.strength(10**7) == pytest.approx(1)
     assert PRESETS["flownet"].strength(0) == 1
-    early, late = augmentation.geometry.narrowed(0.5), augmentation.geometry
+    early, late = augmentation.geometry.scaled_down(0.5), augmentation.geometry
     spreads = [np.std([g.both.draw(np.random.default_rng(s)) for s in range(200)], 0) for g in (early, late)]
     assert spreads[0] == pytest.approx(spreads[1] / 2)

@@ -31,9 +31,9 @@ class Tone:
         colour = [self.colour.draw(rng) for _ in range(3)]
         return np.array([*colour, self.gamma.draw(rng), self.brightness.draw(rng), self.contrast.draw(rng)])
 
-    def narrowed(self, share: float) -> "Tone":
+    def scaled_down(self, share: float) -> "Tone":
         """The same with a share of each spread."""
-        return Tone(*(getattr(self, field.name).narrowed(share) for field in fields(self)))
+        return Tone(*(getattr(self, field.name).scaled_down(share) for field in fields(self)))
 
 
 def toned(frame: Frame, values: np.ndarray) -> Frame:
@@ -77,9 +77,9 @@ class Toning(Step):
         joined[4] = values[4] + more[4]
         return Tones(values, joined)
 
-    def narrowed(self, share: float) -> "Toning":
+    def scaled_down(self, share: float) -> "Toning":
         """The same with a share of each spread."""
-        return Toning(self.both.narrowed(share), self.second.narrowed(share))
+        return Toning(self.both.scaled_down(share), self.second.scaled_down(share))
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Noise(Step):
         """The deviation, and what decides the noise."""
         return Grain(255 * self.deviation.draw(rng), (int(rng.integers(2**31)), int(rng.integers(2**31))))
 
-    def narrowed(self, share: float) -> "Noise":
+    def scaled_down(self, share: float) -> "Noise":
         """The same with a share of its spread."""
-        return Noise(self.deviation.narrowed(share))
+        return Noise(self.deviation.scaled_down(share))
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class ColourJitter(Step):
         turn = round(256 * rng.uniform(-self.hue, self.hue))
         return Colouring(brightness, contrast, saturation, turn, tuple(map(int, rng.permutation(4))))
 
-    def narrowed(self, share: float) -> "ColourJitter":
+    def scaled_down(self, share: float) -> "ColourJitter":
         """The same with a share of its reach."""
         reach = {name: share * getattr(self, name) for name in ("brightness", "contrast", "saturation", "hue")}
         return replace(self, **reach)
@@ -252,6 +252,6 @@ class Eraser:
         boxes = self.draw(rng, sample.valid.shape)
         return sample if boxes is None else boxes.apply(sample)
 
-    def narrowed(self, share: float) -> "Eraser":
+    def scaled_down(self, share: float) -> "Eraser":
         """The same, less often."""
         return replace(self, probability=share * self.probability)

@@ -52,6 +52,6 @@ class MotionBlur(Step):
             return None
         return Streaks(rng.uniform(*self.shutter), self.longest)
 
-    def narrowed(self, share: float) -> "MotionBlur":
+    def scaled_down(self, share: float) -> "MotionBlur":
         """The same with a share of its shutter's times."""
         return replace(self, shutter=(share * self.shutter[0], share * self.shutter[1]))

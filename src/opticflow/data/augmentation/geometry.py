@@ -48,7 +48,7 @@ class Geometry(ABC):
         """The maps from the crop (height, width) into the first frame and the second, of a size (height, width)."""
 
     @abstractmethod
-    def narrowed(self, share: float) -> "Geometry":
+    def scaled_down(self, share: float) -> "Geometry":
         """The same with a share of its spread."""
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
@@ -65,7 +65,7 @@ class Crop(Geometry):
         place = random_crop(rng, size, crop)
         return place, place
 
-    def narrowed(self, share: float) -> "Crop":
+    def scaled_down(self, share: float) -> "Crop":
         """The same: there is nothing to narrow."""
         return self
 
@@ -107,7 +107,7 @@ class ScaleAndCrop(Geometry):
         place = resized(scale, (y, x)) @ flipped(rng, crop, self.flip_left_right, self.flip_up_down)
         return place, place
 
-    def narrowed(self, share: float) -> "ScaleAndCrop":
+    def scaled_down(self, share: float) -> "ScaleAndCrop":
         """The same with a share of its range of scales."""
         return replace(self, scale=(share * self.scale[0], share * self.scale[1]), stretch=share * self.stretch)
 
@@ -132,9 +132,9 @@ class Placement:
         x, y, angle, zoom, squeeze = (getattr(self, field.name).draw(rng) for field in fields(self))
         return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])
 
-    def narrowed(self, share: float) -> "Placement":
+    def scaled_down(self, share: float) -> "Placement":
         """The same with a share of each spread."""
-        return Placement(*(getattr(self, field.name).narrowed(share) for field in fields(self)))
+        return Placement(*(getattr(self, field.name).scaled_down(share) for field in fields(self)))
 
 
 def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
@@ -180,9 +180,9 @@ class RelativeAffine(Geometry):
             first, second = (placed(values, size, crop) for values in (base, base if moved is None else moved))
         return first @ mirror, second @ mirror
 
-    def narrowed(self, share: float) -> "RelativeAffine":
+    def scaled_down(self, share: float) -> "RelativeAffine":
         """The same with a share of each spread."""
-        return replace(self, both=self.both.narrowed(share), second=self.second.narrowed(share))
+        return replace(self, both=self.both.scaled_down(share), second=self.second.scaled_down(share))
 
 
 def _drawn(

@@ -79,7 +79,7 @@ class Augmentation:
         share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
-            geometry, colours = geometry.narrowed(share), tuple(step.narrowed(share) for step in colours)
+            geometry, colours = geometry.scaled_down(share), tuple(step.scaled_down(share) for step in colours)
         boxes = None if self.eraser is None else self.eraser.draw(rng, size)
         first, second = geometry.draw(rng, size, crop)
         drawn = [step.draw(rng) for step in colours]

@@ -24,7 +24,7 @@ class Spread:
         number = self.mean + self.spread * deviation
         return math.exp(number) if self.exponential else number
 
-    def narrowed(self, share: float) -> "Spread":
+    def scaled_down(self, share: float) -> "Spread":
         """The same with a share of its spread."""
         return replace(self, spread=share * self.spread)
 

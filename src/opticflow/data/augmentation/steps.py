@@ -29,7 +29,7 @@ class Step(ABC):
         """One change; none if the sample stays as it is."""
 
     @abstractmethod
-    def narrowed(self, share: float) -> "Step":
+    def scaled_down(self, share: float) -> "Step":
         """The same with a share of its spread."""
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:

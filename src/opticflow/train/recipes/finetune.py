@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from opticflow.losses import WANTED
+from opticflow.losses import LOSS_INPUTS
 from opticflow.models import LearnedNetwork, build
 from opticflow.train.recipe import Part, Recipe, Stage
 from opticflow.weights import DEFAULT_MODEL
@@ -21,7 +21,7 @@ def finetune(model: str = DEFAULT_MODEL.partition(".")[0], datasets: Sequence[st
     with torch.device("meta"):
         network = build(model)
     estimates = network.estimates if isinstance(network, LearnedNetwork) else "iterations"
-    loss = next(loss for loss, wanted in WANTED.items() if wanted == estimates)
+    loss = next(loss for loss, wanted in LOSS_INPUTS.items() if wanted == estimates)
     stage = Stage(
         name="finetune",
         model=model,
