@@ -21,13 +21,13 @@ Mixture = Float[Tensor, "batch components height width"]
 Reduction = Literal["valid", "pixels", "batch"]
 
 CAFFE_WEIGHTS = (0.32, 0.08, 0.02, 0.01, 0.005)
-"""Of the levels 6 (1/64) to 2 (1/4) of FlowNet and FlowNet 2.0, and of FlowNetPytorch, which lists them from the fine
-end. Larger for coarse levels, which have fewer pixels to sum over."""
+"""Loss weights per scale, the coarsest (level 6, 1/64) first and level 2 (1/4) last, of FlowNet and FlowNet 2.0, and of
+FlowNetPytorch, which lists them from the fine end. Larger for coarse levels, which have fewer pixels to sum over."""
 FLOWNET2_PYTORCH_WEIGHTS = (0.02, 0.04, 0.08, 0.16, 0.32)
-"""Of flownet2-pytorch's MultiScale, 0.32 / 2^i from level 2 on: the other way round. It goes with the reduction
-`pixels`, a mean at every level."""
+"""Loss weights of flownet2-pytorch's MultiScale, 0.32 / 2^i from level 2 on: the other way round. It goes with the
+reduction `pixels`, a mean at every level."""
 FUSION_WEIGHTS = (0.005,)
-"""Of the one estimate of FlowNet 2.0's fusion network, at full resolution."""
+"""Loss weight of the one estimate of FlowNet 2.0's fusion network, at full resolution."""
 WEIGHTINGS: dict[str, tuple[float, ...]] = {
     "caffe": CAFFE_WEIGHTS,
     "flownet-pytorch": CAFFE_WEIGHTS,
@@ -51,7 +51,8 @@ def end_point_error(prediction: Flow, truth: Flow) -> Float[Tensor, "batch heigh
 
 
 def charbonnier(error: Map, exponent: float, epsilon: float) -> Map:
-    """(error + epsilon)^exponent. Below one it makes small errors count more, as FlowNet2-CSS-ft-sd needs."""
+    """Generalised Charbonnier penalty, (error + epsilon)^exponent. An exponent below one makes small errors count
+    more, as FlowNet2-CSS-ft-sd needs."""
     return error if exponent == 1 and epsilon == 0 else (error + epsilon) ** exponent
 
 

@@ -58,7 +58,7 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
 
 
 def _labels(folder: Path, root: Path) -> list[str]:
-    """Of each pair, from 1 on: 1 is training, 2 validation."""
+    """The label of each pair, from pair 1 on: 1 is training, 2 validation."""
     for place in (folder, folder.parent, root):
         path = place / "FlyingChairs_train_val.txt"
         if path.is_file():

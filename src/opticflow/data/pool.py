@@ -40,7 +40,7 @@ class Pool:
     """Called once in every process that makes samples: `partial(make_world, "chairs", seed, size)`. It, not the world,
     travels to the workers, so it must be one that can be pickled."""
     seed: int = 0
-    """Of the order, not of the world."""
+    """Seed of the order, not of the world."""
     capacity: int = 512
     """Samples in use at a time."""
     uses: int = 8

@@ -15,7 +15,7 @@ from opticflow.shapes import Sample
 SHARED_MEMORY = Path("/dev/shm")
 """Where Linux keeps what processes share. Containers often have only 64 MB of it."""
 SHARE = 0.8
-"""Of what is free there, that slots may take."""
+"""Share of the free shared memory that slots may take."""
 READING = 2
 """Slots beyond those that workers may be writing to. One is enough: a DataLoader asks for the next batch when it gives
 one out, so that the batch given out before it has been copied by then."""

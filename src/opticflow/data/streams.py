@@ -63,13 +63,13 @@ class TrainingStream:
     crop: tuple[int, int] | Callable[[int], tuple[int, int]]
     """Height and width; or a function that tells them for each batch, by its number."""
     batch_size: int
-    """Of one process."""
+    """Samples in a batch of one process."""
     seed: int = 0
     workers: int = 1
     """Processes that prepare batches in the background; with 0 it is done when a batch is asked for."""
     rank: int = 0
-    """Of this process: it takes every `world_size`-th sample, beginning with this one, so that all processes together
-    see the samples that one process with the sum of their batches would see."""
+    """Rank of this process: it takes every `world_size`-th sample, beginning with this one, so that all processes
+    together see the samples that one process with the sum of their batches would see."""
     world_size: int = 1
     prefetch: int = 4
     """Batches that each worker prepares ahead."""

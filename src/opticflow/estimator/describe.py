@@ -17,7 +17,7 @@ from opticflow.weights import Record, as_file, find_records, is_learned, read_ch
 from opticflow.weights.digest import weights_hash
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
-"""Of a weight set."""
+"""The fields of a weight set's record that are reported."""
 
 
 def describe(name_or_file: str, size: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ PROBE = 512
 LIBRARIES = 1.1
 """The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
 STARTED = 300_000_000
-"""Of a process that has imported PyTorch and this package."""
+"""Bytes of a process that has imported PyTorch and this package."""
 FIXED = 250_000_000
 """For threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
 WITHOUT_WEIGHTS = 110.0

@@ -18,7 +18,7 @@ OVERLAP = 96
 """Pixels that neighbouring tiles share: more than a 1/8 feature's surroundings that matter."""
 
 LARGEST_SCALE = 0.5
-"""Of the small frames, to the frames; 1/2 has twice the reach for a quarter of the work."""
+"""Largest scale of the small frames; 1/2 has twice the reach for a quarter of the work."""
 SMALLEST = 64
 """Pixels of the shorter side of small frames from which on half their size is estimated first."""
 
@@ -140,7 +140,7 @@ def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[sl
 
 
 def _side(length: int, count: int, multiple: int) -> int:
-    """Of each of `count` tiles that together cover a length."""
+    """The length of each of `count` overlapping tiles that together cover a length."""
     return min(length, math.ceil((length + (count - 1) * OVERLAP) / count / multiple) * multiple)
 
 

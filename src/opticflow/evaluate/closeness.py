@@ -29,7 +29,7 @@ class Closeness:
     """Where the region is that was named."""
     outside: Difference | None
     end_point_error: float
-    """Of the approximation against true flow, in pixels."""
+    """Mean end-point error of the approximation against ground truth, in pixels."""
     reference_error: float
     ratio: float
     """The first error as a multiple of the second."""

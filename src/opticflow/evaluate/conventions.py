@@ -103,7 +103,7 @@ class Verdict:
     """The hypothesis that explains the frames best, and by how much."""
 
     name: str
-    """Of the hypothesis; `correct` if nothing is wrong, `zero flow` if that is what was given for frames that do not
+    """The hypothesis; `correct` if nothing is wrong, `zero flow` if that is what was given for frames that do not
     agree under it, `undecided` if the frames fit under none."""
     margin: float
     """How much worse the best other hypothesis fits, as a share of the winner's misfit: 0.5 is half as much again."""

@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from opticflow.metrics import METRICS, REGIONS, Column, Protocol, Totals, bootstrap_interval
 
 HISTOGRAM_EDGES = np.concatenate(([0.0], np.exp2(np.arange(-6, 9.5, 0.5)), [np.inf]))
-"""Of the error histogram, in pixels: half octaves from 1/64 to 256."""
+"""Bin edges of the error histogram, in pixels: half octaves from 1/64 to 256."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from opticflow.io.contents import DEFLATE_LIMIT
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DECODED = (b"tRNS", b"eXIf")
-"""Of the chunks that a picture can do without, those that the decoder gets."""
+"""The optional chunks that the decoder gets."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Page:
     width: int
     height: int
     bits: int
-    """Of a sample."""
+    """Bits of a sample."""
     samples: int
     floating: bool
     place: int
@@ -70,7 +70,7 @@ def _header(data: bytes | bytearray) -> tuple[str, str, int]:
 
 
 def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]]:
-    """Of each page, where its tags begin, and those that are whole numbers."""
+    """For each page where its tags begin, and those tags that are whole numbers."""
     order, offset, start = _header(data)
     number, count, entry = (8, "Q", 20) if offset == "Q" else (4, "H", 12)
     try:

@@ -56,7 +56,7 @@ def _compare(first, second, answer, reach, step, begin, end):
 
 @compiled
 def _weight(gradient, n, y, x, v, u, k, of_first):
-    """Of the pixel (u, v) of the one frame for (x, y) of the other, k steps apart."""
+    """The weight of the pixel (u, v) of the one frame for (x, y) of the other, k steps apart."""
     return gradient[n, y, x, k] if of_first else gradient[n, v, u, k]
 
 

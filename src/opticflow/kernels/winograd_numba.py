@@ -149,7 +149,8 @@ def _transform_input(frames, values, rows, columns, start, begin, end):
 
 @compiled
 def _transform_input_adjoint(values, frames, rows, columns, begin, end):
-    """Of the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among threads."""
+    """The adjoint for the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among
+    threads."""
     height, width = frames.shape[1:3]
     between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
     for low in range(begin, end, _BLOCK):

@@ -23,7 +23,8 @@ def end_point_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
 
 
 def nearest_truth(flow: FlowArray, choices: Float32[np.ndarray, "choices height width 2"]) -> FlowArray:
-    """Of several true vectors for each pixel, the one nearest to the estimate (Mehl et al., Spring, CVPR 2023)."""
+    """For each pixel the one of several true vectors that is nearest to the estimate (Mehl et al., Spring, CVPR
+    2023)."""
     errors = np.stack([end_point_error(flow, truth) for truth in choices])
     return np.take_along_axis(choices, errors.argmin(0)[None, ..., None], 0)[0]
 

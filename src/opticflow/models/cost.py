@@ -18,12 +18,12 @@ from opticflow.models.network import FlowNetwork
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one pair of frames in float32."""
+    """The cost of one pair of frames in float32."""
 
     parameters: int
     multiply_adds: int
-    """Of convolutions and matrix products, and of the refinement; sampling, RAFT's products that are computed when they
-    are looked at, and element-wise work are not counted."""
+    """Multiply-adds of convolutions and matrix products, and of the refinement; sampling, RAFT's products that are
+    computed when they are looked at, and element-wise work are not counted."""
     memory: int
     """Bytes: the weights and the most that tensors take at once. What PyTorch and its libraries take besides, for
     themselves and within a convolution, comes on top."""

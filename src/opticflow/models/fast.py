@@ -60,7 +60,7 @@ class _Shared(NamedTuple):
     candidate: Features
     """The context's share in the candidate: B x hidden x h x w."""
     gate_weight: Tensor
-    """Of the hidden state and the motion, both gates at once."""
+    """Weight of the hidden state and the motion in both gates at once."""
     candidate_weight: Tensor
 
 

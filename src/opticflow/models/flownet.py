@@ -22,7 +22,7 @@ from opticflow.shapes import Flow, Frames
 Features = Float[Tensor, "batch _ _ _"]
 
 SLOPE = 0.1
-"""Of every leaky ReLU."""
+"""Negative slope of every leaky ReLU."""
 FLOW_SCALE = 20.0
 """S and C were trained on flow / 20, SD on flow * 20 (solver files of FlowNet 2.0, 0.05 and 20)."""
 

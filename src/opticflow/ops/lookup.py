@@ -155,7 +155,7 @@ class _State(ABC):
 
     @abstractmethod
     def gradients(self) -> list[Tensor]:
-        """Of what the state was made of, from all lookups noted."""
+        """The gradients of the features or the volume, summed over all lookups of this forward pass."""
 
 
 class _Gathered(_State):

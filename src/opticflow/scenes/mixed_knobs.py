@@ -59,8 +59,8 @@ class MixedKnobs:
     object_size: Range = (24, 420)
     """Longer side in pixels, log-uniform: detail is learnt from small ones, occlusion from large ones."""
     displacement: Range = (0.2, 160)
-    """Of objects relative to the background, log-uniform: every octave counts alike. With zoom and rotation there is
-    enough below 0.1 px."""
+    """Displacement of objects relative to the background, log-uniform: every octave counts alike. With zoom and
+    rotation there is enough below 0.1 px."""
     background_displacement: Range = (0.3, 90)
     """Likewise of the background; larger ones leave too little in view."""
     still_background_share: float = 0.06
@@ -95,9 +95,10 @@ class MixedKnobs:
     faint_level: Range = (8, 110)
     """Grey level that their contrast is taken about."""
     chair_share: float = 0.3
-    """Of objects that are chairs; they have holes, thin legs and shading."""
+    """Share of the objects that are chairs; they have holes, thin legs and shading."""
     stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
-    """Of the shapes of the other objects, in the order of `STENCILS`; a third is thin: fences, wires, writing."""
+    """Shares of the shapes of the other objects, in the order of `STENCILS`; a third is thin: fences, wires,
+    writing."""
     smallest_stencil: int = 16
     """Length in pixels of the smallest of them, with a clear margin of 3 on each side."""
     slenderness: Range = (0.3, 1.0)

@@ -37,7 +37,7 @@ class Motion:
     """The parameters of a random similarity."""
 
     translation: Spread
-    """Of each axis, in pixels."""
+    """Translation along each axis, in pixels."""
     rotation: Spread
     """In degrees."""
     scale: Spread

@@ -18,18 +18,18 @@ from opticflow.scenes.rendered import InstanceMap, RenderedPair
 from opticflow.shapes import FlowArray, MaskArray
 
 BIN = 0.05
-"""Of the histograms, in grey levels and in pixels times 100."""
+"""Bin width of the histograms, in grey levels and in pixels times 100."""
 PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of one pair."""
+    """The residuals of one pair."""
 
     error: Float32[np.ndarray, "height width"]
-    """Of the true flow, in grey levels."""
+    """What the true flow leaves, in grey levels."""
     disturbed: Float32[np.ndarray, "height width"]
-    """Of the flow moved by half a pixel in a random direction."""
+    """What the flow leaves that is moved by half a pixel in a random direction."""
     cycle: Float32[np.ndarray, "height width"]
     """Length of forward flow plus backward flow at its target, in pixels."""
     seen: MaskArray
@@ -55,19 +55,19 @@ def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.
 
 @dataclass(frozen=True)
 class Proof:
-    """Of many pairs; percentiles in grey levels and pixels."""
+    """The residuals of many pairs: percentiles in grey levels and pixels."""
 
     pairs: int
     error: dict[int, float]
-    """Of seen pixels off the rim."""
+    """Percentiles over visible pixels off the rim."""
     with_rim: dict[int, float]
-    """Of all seen pixels."""
+    """Percentiles over all visible pixels."""
     disturbed: dict[int, float]
-    """Of seen pixels off the rim, with the flow wrong by half a pixel."""
+    """Percentiles over visible pixels off the rim, with the flow wrong by half a pixel."""
     cycle: dict[int, float]
     """Forward against backward flow of seen pixels off the rim, in pixels."""
     rim_share: float
-    """Of the seen pixels."""
+    """Share of the visible pixels."""
     distinguished: float
     """Share of the pairs whose mean error is larger with the disturbed flow."""
 

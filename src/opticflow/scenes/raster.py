@@ -17,8 +17,8 @@ from numba import njit
 
 MAXIMUM_STEPS = 40
 TOLERANCE = 1e-5
-"""Of the fixed-point iteration that undoes a deformation, in texels. Deformations contract (their slope is below one
-half), so the error left is of the same size."""
+"""Tolerance of the fixed-point iteration that undoes a deformation, in texels. Deformations contract (their slope is
+below one half), so the error left is of the same size."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

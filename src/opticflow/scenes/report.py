@@ -148,7 +148,7 @@ def _published(kind: str, unit: float) -> dict[str, float] | None:
 
 
 def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
-    """Of whole objects: N(200, 200) limited to 50 to 640 px; what is seen of them is smaller."""
+    """Published sizes of whole objects: N(200, 200) limited to 50 to 640 px; what is seen of them is smaller."""
     if kind != "chairs":
         return None
     edges = _SIZE_BINS / unit

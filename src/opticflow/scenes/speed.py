@@ -25,7 +25,7 @@ class Speed:
 
     @property
     def pairs_per_second(self) -> float:
-        """Of one core."""
+        """Pairs per second on one core."""
         return 1 / self.seconds_per_pair
 
 

@@ -20,11 +20,12 @@ from opticflow.scenes.layers import Texture
 from opticflow.shapes import Frame
 
 PHOTOGRAPH_SHARE = 0.125
-"""Of a world's pictures that are photographs, where a folder of them is given. A hundred free ones lie in packages
-(scripts/photographs.py) where FlyingChairs had 964: enough for a taste of real grain and light, and too few to be more
-than a tenth to a seventh of what is seen."""
+"""Share of a world's pictures that are photographs, where a folder of them is given. A hundred free ones lie in
+packages (scripts/photographs.py) where FlyingChairs had 964: enough for a taste of real grain and light, and too few to
+be more than a tenth to a seventh of what is seen."""
 LARGEST_ENLARGEMENT = 1.5
-"""Of a photograph that is smaller than the frames: beyond it, what is left is blur without detail to match."""
+"""Largest factor for a photograph that is smaller than the frames: beyond it, what is left is blur without detail to
+match."""
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
 
 Entry = TypeVar("Entry")

@@ -17,9 +17,9 @@ class Journey:
     reserve: float = 0.6
     """Longest way in one frame as a share of the distance at which the ground comes into view."""
     height: Range = (1.3, 2.0)
-    """Of a camera on or in a vehicle."""
+    """Metres of a camera on or in a vehicle above the road."""
     turn: Range = (0.018, 0.9)
-    """Of the heading; a vehicle that turns off at a crossing reaches 0.05."""
+    """Turn of the heading; a vehicle that turns off at a crossing reaches 0.05."""
     aside: float = 0.12
     """Standard deviation of the direction of view from the heading."""
     focal: Range = (560.0, 1000.0)
@@ -112,7 +112,7 @@ class ThingsKnobs:
     """Standard deviation of the relative change of the lamp from knot to knot."""
 
     final_share: float = 0.5
-    """Of the pairs that are taken from the final pass when pairs are asked for."""
+    """Share of the pairs that are taken from the final pass when pairs are asked for."""
     shutter: Range = (0.2, 0.6)
     """Share of the time between frames during which the shutter is open, in the final pass. 0.5 is the film maker's
     rule (180 degrees)."""

@@ -16,7 +16,7 @@ from opticflow.scenes.things_knobs import THINGS_WORLDS
 CHAIRS_SIZE = (384, 512)
 """Height and width of FlyingChairs and ChairsSDHom."""
 THINGS_SIZE = (540, 960)
-"""Of FlyingThings3D."""
+"""Height and width of FlyingThings3D's frames."""
 SMALLEST = 64
 LARGEST = 4096
 

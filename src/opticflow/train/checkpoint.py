@@ -165,7 +165,7 @@ class StageFolder:
     folder: Path
     stage: Stage
     tag: str
-    """Of the weights: the recipe's name."""
+    """Tag of the weights: the recipe's name."""
 
     @property
     def best(self) -> Path:

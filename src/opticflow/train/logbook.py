@@ -9,8 +9,9 @@ from opticflow.io.atomic import write_bytes
 from opticflow.shapes import Frame
 
 COLUMNS = ("stage", "step", "loss", "gradient", "rate", "error", "skipped")
-"""Of log.csv: updates made; mean loss and mean norm of the gradient since the row before; the learning rate; the error
-on the validation set, in pixels, where it was measured; steps that were passed over, as they were not finite."""
+"""Columns of log.csv: updates made; mean loss and mean norm of the gradient since the row before; the learning rate;
+the error on the validation set, in pixels, where it was measured; steps that were passed over, as they were not
+finite."""
 
 
 class Logbook:

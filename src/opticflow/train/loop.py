@@ -210,7 +210,7 @@ class Due(NamedTuple):
     """What a budget says after a step."""
 
     share: float
-    """Of the budget that is over."""
+    """Share of the budget that is used up."""
     measures: bool
     """Whether the error is measured now."""
     saves: bool

@@ -11,7 +11,7 @@ from opticflow.errors import InputError
 from opticflow.losses import LOSS_INPUTS
 
 SCHEDULES = ("one-cycle", "plateau", "halving")
-"""Of the learning rate."""
+"""Schedules of the learning rate."""
 WARM_UP_BY_THE_CLOCK = 0.03
 """Share of a budget of time in which the rate rises."""
 AVERAGE = 0.999
@@ -33,11 +33,12 @@ class Part:
     share: float = 1.0
     """How often it is drawn from, in proportion to the other parts."""
     split: str | None = None
-    """Of the data set; if not given its first, which is the one for evaluation where there are two."""
+    """Split of the data set; if not given its first, which is the one for evaluation where there are two."""
     cameras: tuple[str, ...] = ()
-    """Of FlyingThings3D, where not all are wanted that there are."""
+    """Cameras of FlyingThings3D; all if empty."""
     fold: Literal["", "training", "held-out"] = ""
-    """Of what a data set has for training: `held-out` is the last tenth, `training` the rest; all of it if empty."""
+    """Part of what a data set has for training: `held-out` is the last tenth, `training` the rest; all of it if
+    empty."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")
@@ -78,22 +79,22 @@ class Stage:
     source: str
     """Where the numbers are from, or the reason for them."""
     loss_options: Mapping[str, Any] = field(default_factory=dict)
-    """Of that loss."""
+    """Options of the loss."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the model's function in `MODELS`."""
+    """Options of the model's function in `MODELS`."""
     optimiser: str = "adamw"
     """adam adds the weight decay to the gradient, adamw shrinks the weights by it."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of Adam: what of the gradient's mean and square is kept from step to step."""
+    """Adam's decay rates: what of the gradient's mean and square is kept from step to step."""
     epsilon: float = 1e-8
-    """Of Adam: added to the root of the mean square."""
+    """Adam's epsilon: added to the root of the mean square."""
     weight_decay: float = 0.0
     """Per step; multiplied with the learning rate in AdamW."""
     decay_biases: bool = True
     """Whether the weight decay also holds for biases and the parameters of norms."""
     schedule: str = "one-cycle"
-    """Of the learning rate: one-cycle, up and down in lines; plateau, up, level and down to zero; or halving, at given
-    steps."""
+    """Schedule of the learning rate: one-cycle, up and down in lines; plateau, up, level and down to zero; or halving,
+    at given steps."""
     warm_up: float = 0.05
     """Share of the one-cycle's or the plateau's steps in which the rate rises."""
     decay: float = 0.25
@@ -106,7 +107,7 @@ class Stage:
     clip: float | None = None
     """The largest norm of the whole gradient."""
     iterations: int | None = None
-    """Of RAFT, in training; validation takes the network's own number."""
+    """RAFT's iterations in training; validation takes the network's own number."""
     wide_crop: tuple[int, int] | None = None
     """Height and width of the crops of some steps: wide ones show the motion of a camera that drives."""
     wide_share: float = 0.2
@@ -209,7 +210,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Of all stages together."""
+        """Steps of all stages together."""
         return sum(stage.steps for stage in self.stages)
 
     def changed(

@@ -13,7 +13,8 @@ from opticflow.train.recipe import Stage
 SPARE_STEPS = 100
 """RAFT's cycle is this much longer than its training (train.py), so that the rate never reaches its end."""
 START_FACTOR, END_FACTOR = 1 / 25, 1 / 25e4
-"""Of the largest rate, at both ends of the cycle: the defaults of PyTorch's OneCycleLR, which RAFT leaves alone."""
+"""Factors of the largest rate at both ends of the cycle: the defaults of PyTorch's OneCycleLR, which RAFT leaves
+alone."""
 
 
 def learning_rate(stage: Stage, step: int) -> float:

@@ -35,9 +35,9 @@ HELD_OUT = 1_000_003
 POOLED = 2048
 """Samples of all worlds of a stage that are in use at a time: 6 GB at the size of FlyingChairs."""
 LARGEST_POOL = 512
-"""Of one world."""
+"""Most samples of one world that are kept."""
 RING_SHARE = 0.35
-"""Of a GPU's free memory, for samples that batches are drawn from."""
+"""Share of a GPU's free memory, for samples that batches are drawn from."""
 SMALLEST_RING, LARGEST_RING = 512, 12_000
 """Samples in it: enough for batches without repetition, and as many as processes make in a few minutes."""
 STAGES_APART = 1000

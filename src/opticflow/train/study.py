@@ -21,9 +21,9 @@ from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
 
 STEPS, BATCH, CROP, MODEL = 4000, 8, (192, 256), "FlowNet2-s"
-"""Of each order; about an hour on two cores."""
+"""The budget of each order; about an hour on two cores."""
 FINE_SHARE = 0.5 / 1.7
-"""Of the budget for S_fine behind S_long: as 500k of 1.7M."""
+"""Share of the budget for S_fine behind S_long: as 500k of 1.7M."""
 MEASURED = {
     "chairs": HELD_OUT_CHAIRS[0],
     "things": HELD_OUT_THINGS[0],
@@ -31,7 +31,7 @@ MEASURED = {
 }
 """The columns of the table; `pairs` too, if a folder of them is given."""
 SAMPLES = 32
-"""Of each column."""
+"""Validation samples of each column."""
 
 
 def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Recipe]:

@@ -24,14 +24,14 @@ class Progress:
     stage: str
     step: int
     steps: int | None
-    """Of this stage; None with a budget of time."""
+    """Steps of this stage; None with a budget of time."""
     loss: float
     """Mean since the last report."""
     error: float | None
     """On the validation set, in pixels, as last measured."""
     samples_per_second: float
     seconds_left: float
-    """Of this stage."""
+    """Estimated seconds until this stage ends."""
 
 
 class Window:

@@ -397,7 +397,7 @@ class _Clock:
 
     def __init__(self, rate: float):
         self.time = -1.0
-        """Of the last frame."""
+        """Time of the last frame, in seconds."""
         self.longest = 0.0
         """The longest time between two frames."""
         self.jumped = False

@@ -417,7 +417,7 @@ def _pairs_in_pieces(files: FlowFiles, segment: int) -> list[int]:
 
 
 def _stamp(clip: Clip, options: ClipOptions, index: int) -> str:
-    """Of the files that the pair which begins at `index` is made from."""
+    """The stamp of the files that the pair which begins at `index` is made from."""
     return f"{clip.stamp(index)} {clip.stamp(index + options.step)}"
 
 

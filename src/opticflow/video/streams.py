@@ -21,7 +21,7 @@ class StreamSpeed:
     warm_start: bool
     """Whether estimates start from the flow before."""
     iterations: int | None
-    """Of RAFT."""
+    """RAFT's iterations."""
     seconds_per_pair: float
     end_point_error: float
     """Mean over all pixels of all pairs, in pixels."""

@@ -23,7 +23,7 @@ from opticflow.weights.reading import listed, read_tensors
 
 OURS = "opticflow"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
-"""Of networks and tags: they become the names of files."""
+"""Names of networks and tags: they become the names of files."""
 _VALUES: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
 """What JSON may hold for an option that is declared as such."""
 _SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|safetensors|pkl|bin))+$", re.IGNORECASE)
@@ -43,11 +43,11 @@ class Checkpoint:
     normalisation: str = ""
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
-    """Of the network's function in MODELS."""
+    """Options of the network's function in MODELS."""
 
     @property
     def name(self) -> str:
-        """Of the weight set: NETWORK.TAG."""
+        """The name of the weight set: NETWORK.TAG."""
         return f"{self.network}.{self.tag}" if self.tag else self.network
 
     @property

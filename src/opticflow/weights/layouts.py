@@ -136,9 +136,9 @@ class Layout:
     normalisation: str
     """What its training did to the frames."""
     licence: str
-    """Of the published weights in this layout."""
+    """Licence of the published weights in this layout."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Of the network's function in MODELS."""
+    """Options of the network's function in MODELS."""
 
 
 _RAFT_LICENCE = "code BSD-3-Clause; no separate terms for the weights, which were trained on research data sets"

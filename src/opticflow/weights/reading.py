@@ -271,7 +271,7 @@ def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple
 
 
 def _name(key: Any) -> str:
-    """Of an entry of a dictionary, whose keys may be anything that can be one."""
+    """The name of a dictionary's entry, whose key may be of any type."""
     return str(key) if isinstance(key, str | int) else type(key).__name__
 
 

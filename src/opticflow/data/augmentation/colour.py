@@ -89,7 +89,7 @@ class Grain:
     deviation: float
     """In grey levels."""
     seeds: tuple[int, int]
-    """Of the noise of the first frame and the second."""
+    """Seeds of the noise of the first frame and of the second."""
 
     def apply(self, sample: Sample) -> Sample:
         """The sample with noise."""
@@ -107,7 +107,7 @@ class Noise(Step):
     """Gaussian noise, independent in both frames, of one deviation for both."""
 
     deviation: Spread
-    """Of values in [0, 1]."""
+    """Standard deviation, of values in [0, 1]."""
 
     def draw(self, rng: np.random.Generator) -> Grain:
         """The deviation, and what decides the noise."""
@@ -127,7 +127,7 @@ class Colouring:
     contrast: float
     saturation: float
     turn: int
-    """Of the hue, in 256ths of the circle."""
+    """Turn of the hue, in 256ths of the circle."""
     order: tuple[int, ...]
     """In which brightness (0), contrast (1), saturation (2) and hue (3) are changed."""
 

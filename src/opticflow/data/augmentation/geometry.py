@@ -78,7 +78,7 @@ class ScaleAndCrop(Geometry):
     scale: tuple[float, float]
     """Bounds of the base-2 logarithm of the scale; uniform."""
     probability: float = 0.8
-    """Of scaling at all."""
+    """Probability of scaling at all."""
     stretch: float = 0.2
     """Largest base-2 logarithm of what each axis is scaled beyond that."""
     stretch_probability: float = 0.8
@@ -163,7 +163,7 @@ class RelativeAffine(Geometry):
     second: Placement = Placement()
     """Added to that of both."""
     relative_probability: float = 1.0
-    """Of moving the second frame."""
+    """Probability of moving the second frame."""
     flip_left_right: float = 0.0
     flip_up_down: float = 0.0
 

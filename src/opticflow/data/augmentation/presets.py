@@ -26,7 +26,7 @@ class Variation:
     crop: tuple[int, int]
     """Height and width."""
     changes: tuple[Change, ...]
-    """Of the crop's pictures, in this order."""
+    """Changes of the crop's pictures, in this order."""
 
     def apply(self, sample: Sample) -> Sample:
         """The sample, varied."""

@@ -14,7 +14,7 @@ from opticflow.ops.grid import pixel_grid, sample
 from opticflow.shapes import Frames, Mask
 
 STEPS = 32
-"""Of flow in 16 bits, to a pixel: it reaches to +-1024 pixels and is exact to 1/64."""
+"""Steps to a pixel of flow in 16 bits: it reaches to +-1024 pixels and is exact to 1/64."""
 
 Maps = Float32[Tensor, "batch 2 3"]
 Coordinate = Float32[Tensor, "batch rows columns"]
