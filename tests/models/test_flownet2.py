@@ -49,7 +49,7 @@ def test_the_border_of_warped_frames_is_an_option():
 
 
 def test_the_unit_of_small_displacements_is_an_option():
-    torch.testing.assert_close(flow("FlowNet2-SD", *frames(), unit=20.0), 400 * flow("FlowNet2-SD", *frames()))
+    torch.testing.assert_close(flow("FlowNet2-SD", *frames(), flow_scale=20.0), 400 * flow("FlowNet2-SD", *frames()))
 
 
 def test_lower_case_letters_have_three_eighths_of_the_channels():

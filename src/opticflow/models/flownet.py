@@ -61,7 +61,8 @@ class PairMean(nn.Module):
 
 
 class SimpleStem(nn.Module):
-    """FlowNetS: the input as one stack of channels."""
+    """FlowNetS (section 3, "FlowNetSimple"): B x `inputs` x H x W, all inputs as one stack of channels, to features at
+    1/4 and at 1/8 of the size."""
 
     def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -70,12 +71,13 @@ class SimpleStem(nn.Module):
         self.conv3 = convolution(widths[1], widths[2], 5, 2, batch_norm=batch_norm)
 
     def forward(self, x: Features) -> tuple[Features, Features]:
-        quarter = self.conv2(self.conv1(x))
-        return quarter, self.conv3(quarter)
+        quarter = self.conv2(self.conv1(x))  # B x widths[1] x H/4 x W/4
+        return quarter, self.conv3(quarter)  # B x widths[2] x H/8 x W/8
 
 
 class CorrelationStem(nn.Module):
-    """FlowNetC: both frames through the same layers, then their correlation beside the first frame's features."""
+    """FlowNetC (section 3, "FlowNetCorr"): both frames, B x 6 x H x W, through the same layers, then their correlation
+    beside the first frame's features; features at 1/4 (of the first frame) and at 1/8."""
 
     def __init__(self, widths: Sequence[int], redirect_channels: int, *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -83,14 +85,15 @@ class CorrelationStem(nn.Module):
         self.conv_redir = convolution(widths[2], redirect_channels, 1, batch_norm=batch_norm)
 
     def forward(self, x: Features) -> tuple[Features, Features]:
-        quarter, first = self.frame(x[:, :3])
+        quarter, first = self.frame(x[:, :3])  # at 1/4 and at 1/8
         second = self.frame(x[:, 3:])[1]
-        alike = F.leaky_relu(correlation(first, second), SLOPE)
-        return quarter, torch.cat([self.conv_redir(first), alike], 1)
+        correlations = F.leaky_relu(correlation(first, second), SLOPE)  # B x 441 x H/8 x W/8
+        return quarter, torch.cat([self.conv_redir(first), correlations], 1)
 
 
 class SmallDisplacementStem(nn.Module):
-    """FlowNet2-SD: 3 x 3 kernels and a first layer at full resolution, for small displacements."""
+    """FlowNet2-SD (FlowNet 2.0, section 4): 3 x 3 kernels and a first layer at full resolution, for small
+    displacements; both frames, B x 6 x H x W, to features at 1/4 and at 1/8."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -102,13 +105,13 @@ class SmallDisplacementStem(nn.Module):
         self.conv3 = convolution(widths[1], widths[2], 3, 2)
 
     def forward(self, x: Features) -> tuple[Features, Features]:
-        half = self.conv1_1(self.conv1(self.conv0(x)))
-        quarter = self.conv2_1(self.conv2(half))
+        half = self.conv1_1(self.conv1(self.conv0(x)))  # B x widths[1] x H/2 x W/2
+        quarter = self.conv2_1(self.conv2(half))  # B x widths[1] x H/4 x W/4
         return quarter, self.conv3(quarter)
 
 
 class Trunk(nn.Module):
-    """From 1/8 to 1/64: a pair of layers for each scale."""
+    """Features at 1/8 to features at 1/8, 1/16, 1/32 and 1/64: a pair of layers for each scale."""
 
     def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -121,9 +124,9 @@ class Trunk(nn.Module):
         self.conv6_1 = convolution(widths[3], widths[3], 3, batch_norm=batch_norm)
 
     def forward(self, eighth: Features) -> tuple[Features, Features, Features, Features]:
-        three = self.conv3_1(eighth)
-        four = self.conv4_1(self.conv4(three))
-        five = self.conv5_1(self.conv5(four))
+        three = self.conv3_1(eighth)  # B x widths[0] x H/8 x W/8
+        four = self.conv4_1(self.conv4(three))  # B x widths[1] x H/16 x W/16
+        five = self.conv5_1(self.conv5(four))  # B x widths[2] x H/32 x W/32
         return three, four, five, self.conv6_1(self.conv6(five))
 
 
@@ -166,9 +169,9 @@ class Refinement(nn.Module):
         )
 
     def forward(self, coarsest: Features, skips: Sequence[Features]) -> Estimates:
-        features = coarsest
+        features = coarsest  # B x C x h x w, of the coarsest scale
         flows = [self.predict_flow[0](coarsest)]
-        for i, skip in enumerate(skips):
+        for i, skip in enumerate(skips):  # each twice as large as the one before
             features = torch.cat([skip, self.deconvolution[i](features), self.upsample_flow[i](flows[-1])], 1)
             flows.append(self.predict_flow[i + 1](self.smoothing[i](features)))
         return flows
@@ -183,7 +186,7 @@ class FlowEstimator(nn.Module):
         stem: nn.Module,
         trunk: Trunk,
         refinement: Refinement,
-        unit: float = FLOW_SCALE,
+        flow_scale: float = FLOW_SCALE,
         upsampling: Literal["bilinear", "nearest"] = "bilinear",
     ) -> None:
         """
@@ -191,19 +194,19 @@ class FlowEstimator(nn.Module):
             stem: input to features at 1/4 and 1/8.
             trunk: features at 1/8 to those at 1/8, 1/16, 1/32 and 1/64.
             refinement: those to flows.
-            unit: pixels of the frames for one unit of the refinement's flow.
+            flow_scale: pixels of the frames for one unit of the refinement's flow (`div_flow` of flownet2-pytorch).
             upsampling: from 1/4 to full size.
         """
         super().__init__()
         self.stem, self.trunk, self.refinement = stem, trunk, refinement
-        self.unit = unit
+        self.flow_scale = flow_scale
         self.upsampling: Literal["bilinear", "nearest"] = upsampling
 
     def forward(self, x: Features) -> tuple[Estimates, Flow]:
         """Flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
         quarter, eighth = self.stem(x)
         three, four, five, six = self.trunk(eighth)
-        flows = [self.unit * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
+        flows = [self.flow_scale * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
         return flows, upsample(flows[-1], 4, mode=self.upsampling)
 
 
@@ -295,15 +298,15 @@ def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm
 
 
 def fine_estimator(
-    *, width: float = 1.0, unit: float = 1 / FLOW_SCALE, upsampling: Literal["bilinear", "nearest"] = "bilinear"
+    *, width: float = 1.0, flow_scale: float = 1 / FLOW_SCALE, upsampling: Literal["bilinear", "nearest"] = "bilinear"
 ) -> FlowEstimator:
-    """FlowNet2-SD, for small displacements; `unit` is 1/20 as it was trained (flow times 20)."""
+    """FlowNet2-SD, for small displacements; `flow_scale` is 1/20 as it was trained (flow times 20)."""
     stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(
         stem=SmallDisplacementStem(stem),
         trunk=Trunk(stem[2], trunk),
         refinement=_refinement(trunk, stem[1], width, inter_conv=True),
-        unit=unit,
+        flow_scale=flow_scale,
         upsampling=upsampling,
     )
 

@@ -54,11 +54,12 @@ class Stack(nn.Module):
 
     def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
         """Flows of the last estimator at 1/64 to 1/4, and the last one at full size."""
-        pair = torch.cat([first, second], 1)
+        pair = torch.cat([first, second], 1)  # B x 6 x H x W
         foremost, *others = self.estimators
         flows, flow = foremost(pair)
         for estimator in others:
-            warped = warp(second, flow, border=self.border)
+            warped = warp(second, flow, border=self.border)  # B x 3 x H x W
+            # B x (6 + 3 + 2 + 1) x H x W
             flows, flow = estimator(torch.cat([pair, warped, flow / FLOW_SCALE, length(first - warped)], 1))
         return flows, flow
 
@@ -101,8 +102,8 @@ class Fusion(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch 11 height width"]) -> Estimates:
         """Flow at 1/4, 1/2 and full size, in pixels."""
-        full = self.conv0(x)
-        half = self.conv1_1(self.conv1(full))
+        full = self.conv0(x)  # B x 64 x H x W
+        half = self.conv1_1(self.conv1(full))  # B x 128 x H/2 x W/2
         return [flow.float() for flow in self.refinement(self.conv2_1(self.conv2(half)), [half, full])]
 
 
@@ -132,8 +133,9 @@ class FlowNet2(LearnedNetwork):
         """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
         self.must_take(first, second)
         first, second = self.normalisation(first, second)
-        large = self.stack(first, second)[1]
+        large = self.stack(first, second)[1]  # B x 2 x H x W
         fine = self.small_displacement(torch.cat([first, second], 1))[1]
+        # brightness errors that the two flows leave, B x 1 x H x W each
         errors = [length(first - warp(second, flow, border=self.stack.border)) for flow in (fine, large)]
         return self.fusion(torch.cat([first, fine, large, length(fine), length(large), *errors], 1))
 
@@ -148,9 +150,9 @@ def flownet2_s(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
     return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(width=width))
 
 
-def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", unit: float = 1 / FLOW_SCALE) -> FlowNet:
+def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", flow_scale: float = 1 / FLOW_SCALE) -> FlowNet:
     """FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
-    return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, unit=unit))
+    return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, flow_scale=flow_scale))
 
 
 def _stack(letters: str, width: float, warp_border: str) -> Stack:

@@ -49,7 +49,7 @@ LARGEST_STATE = 4.0
 
 
 class PyramidEncoder(nn.Module):
-    """Features at 1/32, 1/16 and 1/8 of the frames' size.
+    """Features at 1/32, 1/16 and 1/8 of the frames' size, B x `outputs` x h x w each, of frames B x `inputs` x H x W.
 
     The blocks that lead from 1/8 to 1/16 and from 1/16 to 1/32 are the same, as in RAPIDFlow.
     """
@@ -71,7 +71,8 @@ class PyramidEncoder(nn.Module):
                 draw_weights(module, "fan_out")
 
     def forward(self, frames: Features) -> list[Features]:
-        eighth = self.to_eighth(self.to_quarter(relu(self.stem(frames))))
+        quarter = self.to_quarter(relu(self.stem(frames)))  # B x widths[1] x H/4 x W/4
+        eighth = self.to_eighth(quarter)  # B x widths[2] x H/8 x W/8
         sixteenth = self.halve(eighth)
         return [self.projection(scale) for scale in (self.halve(sixteenth), sixteenth, eighth)]
 
@@ -230,13 +231,14 @@ class RAFTPyramid(LearnedNetwork):
     ) -> Iterator[tuple[int, CoarseFlow, Features]]:
         """Stride of the scale, flow at this scale, in its pixels, and the hidden state after each iteration."""
         count = check_iterations(self.iterations if iterations is None else iterations)
+        # B x (hidden + context) x h x w for each stride
         contexts = self.context_encoder(torch.cat([first["frames"], second["frames"]], 1))
         hidden = flow = None
         for stride, context in zip(STRIDES, contexts, strict=True):
             own, context = context[:, : self.hidden], context[:, self.hidden :].relu()
             own = own.clamp(-LARGEST_STATE, LARGEST_STATE)
             hidden = own if hidden is None else self.state_upsampler(hidden, own)
-            if flow is not None:
+            if flow is not None:  # of the scale before, in whose pixels it is half as long
                 flow = 2 * upsample(flow, 2, mode="bilinear")
             elif init_flow is not None:
                 flow = F.avg_pool2d(init_flow.float(), stride) / stride
@@ -245,7 +247,7 @@ class RAFTPyramid(LearnedNetwork):
                 yield stride, flow, hidden
             correlation = self.correlation(first[f"features/{stride}"], second[f"features/{stride}"])
             update = self.update_block.for_context(context)  # type: ignore[operator]
-            start = pixel_grid(*flow.shape[-2:], like=flow)
+            start = pixel_grid(*flow.shape[-2:], like=flow)  # 2 x h x w
             for _ in range(count):
                 flow = flow.detach()  # each iteration learns from its own change alone
                 hidden, delta_flow = update(hidden, correlation.lookup(start + flow), flow)

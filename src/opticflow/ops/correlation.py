@@ -44,8 +44,10 @@ def correlation_of_rows(
     """`correlation` in PyTorch's operations: all pairs within a row, of which the wanted ones are diagonals."""
     channels, height = first.shape[1:3]
     offsets = range(0, 2 * reach + 1, step)
-    rows = first.permute(0, 2, 3, 1)
+    rows = first.permute(0, 2, 3, 1)  # B x H x W x C
+    # B x (H + 2 reach) x C x (W + 2 reach)
     padded = F.pad(second, (reach, reach, reach, reach)).permute(0, 2, 1, 3).contiguous()
+    # for each dy, B x H x W x (W + 2 reach): a pixel with all pixels of a row
     products = (rows @ padded[:, y : y + height] for y in offsets)
     wanted = [torch.stack([pairs.diagonal(x, dim1=2, dim2=3) for x in offsets], 1) for pairs in products]
     return torch.cat(wanted, 1) / channels
@@ -85,13 +87,14 @@ class CorrelationVolume:
     """
 
     pyramid: list[Float[Tensor, "positions 1 level_height level_width"]]
-    """For each pixel of the first frame (batch, row, column) its likeness to every pixel of the second; each level
+    """For each pixel of the first frame (batch, row, column) its correlation with every pixel of the second; each level
     averages 2 x 2 of the one before, as long as a side has two."""
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         batch, channels, height, width = first.shape
         kind = torch.promote_types(first.dtype, torch.float32)
         with full_precision(first):
+            # B x HW x HW
             products = first.to(kind).flatten(2).transpose(1, 2) @ second.to(kind).flatten(2)
         level = (products / channels**0.5).reshape(batch * height * width, 1, height, width)
         self.radius = radius
@@ -103,7 +106,7 @@ class CorrelationVolume:
     def lookup(
         self, coordinates: Float[Tensor, "batch 2 height width"]
     ) -> Float[Tensor, "batch features height width"]:
-        """The likeness around points of the second frame, (2 * radius + 1)^2 values from each level.
+        """The correlations around points of the second frame, (2 * radius + 1)^2 values from each level.
 
         Args:
             coordinates: (x, y) in feature pixels, for each pixel of the first frame.
@@ -114,7 +117,8 @@ class CorrelationVolume:
         batch, _, height, width = coordinates.shape
         coordinates = coordinates.to(self.pyramid[0].dtype)
         side = torch.arange(-self.radius, self.radius + 1, device=coordinates.device, dtype=coordinates.dtype)
-        window = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1)
-        centres = coordinates.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
+        window = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1)  # (2 r + 1) x (2 r + 1) x 2
+        centres = coordinates.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)  # BHW x 1 x 1 x 2
+        # a pixel of level i covers 2^i pixels of the features
         found = [sample(level, centres / 2**i + window) for i, level in enumerate(self.pyramid)]
         return torch.cat([level.reshape(batch, height, width, -1) for level in found], -1).permute(0, 3, 1, 2)

@@ -82,7 +82,7 @@ CorrelationLookup = CorrelationVolume | GatheredCorrelation | OnDemandCorrelatio
 def correlation_lookup(
     first: Features, second: Features, *, levels: int = 4, radius: int = 4, form: Form = "auto"
 ) -> CorrelationLookup:
-    """An object whose `lookup(coordinates)` gives the likeness of features around points of the second frame.
+    """An object whose `lookup(coordinates)` gives the correlations of features around points of the second frame.
 
     Args:
         first: features of the first frame.

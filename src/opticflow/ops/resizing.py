@@ -1,4 +1,4 @@
-"""Flow and pictures at another size. Flow is a length: it grows with the picture."""
+"""Resizing of pictures and flow. Flow vectors are scaled with the picture."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
