@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.estimator import compose
+from opticflow.estimator.composition import compose
 from opticflow.estimator.loading import resolve
 from opticflow.estimator.memory import memory_of_process
 from opticflow.models import build

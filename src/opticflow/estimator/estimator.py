@@ -12,12 +12,20 @@ import torch
 from torch import Tensor
 
 from opticflow.errors import InputError
+from opticflow.estimator.composition import compose
+from opticflow.estimator.inputs import (
+    checked_starts,
+    flow_arrays,
+    flows_tensor,
+    frames_tensor,
+    tensors_of_call,
+)
 from opticflow.estimator.memory import pixels_within
 from opticflow.estimator.precision import Format, choose_device, choose_precision, inference
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
-from opticflow.models import CoarseToFine, Encoded, FlowNetwork, VariationalRefinement, accelerate
-from opticflow.ops.consistency import occlusion
+from opticflow.models import Encoded, FlowNetwork, accelerate
+from opticflow.ops.door import occlusion
 from opticflow.ops.fitting import Fitting
 from opticflow.ops.projection import project_forward
 from opticflow.runtime.forks import outlive_forks
@@ -28,12 +36,8 @@ from opticflow.shapes import (
     FlowArray,
     Frame,
     Frames,
-    MaskArray,
     Picture,
-    as_array,
     as_frame,
-    as_frames,
-    flow_array,
     flow_tensor,
     holds_channels_first,
 )
@@ -147,7 +151,7 @@ class Estimator:
         fitting = self._fitting(frames)
         count, size, limit = len(firsts), math.prod(fitting.size), self._limit(fitting)
         if init_flows is not None:
-            init_flows = _check_starts(init_flows, count, fitting)
+            init_flows = checked_starts(init_flows, count, fitting.height, fitting.width)
         if count * size <= limit:
             return self._whole(frames[:count], frames[count:], init_flows)
         pairs = zip(frames[:count], frames[count:], init_flows or [None] * count, strict=True)
@@ -224,48 +228,40 @@ class Estimator:
             cuts = [is_cut(*pair) for pair in pairwise(group)]
             start = None
             if warm_start and previous is not None and not cuts[0]:
-                start = [flow_array(project_forward(flow_tensor(previous)))]
+                start = flow_arrays(project_forward(flow_tensor(previous)))
             if not reuse or len(cuts) * math.prod(fitting.size) > self._limit(fitting):
                 tail = None
                 forward = self.batch(group[:-1], group[1:], init_flows=start)
                 backwards = self.batch(group[1:], group[:-1]) if backward else [None] * len(forward)
             else:
                 with inference(self.precision, self.device):
-                    head = kept or self._encode(group[:1], fitting)
-                    tail = self._encode(group[1:], fitting)
+                    head = kept or self._encode(frames_tensor(group[:1]), fitting)
+                    tail = self._encode(frames_tensor(group[1:]), fitting)
                     firsts = (
                         head if len(cuts) == 1 else {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
                     )
-                    forward = self._match(firsts, tail, fitting, start)
-                    backwards = self._match(tail, firsts, fitting, None) if backward else [None] * len(forward)
+                    begin = None if start is None else flows_tensor(start)
+                    forward = flow_arrays(self._match(firsts, tail, fitting, begin))
+                    backwards: list[FlowArray] | list[None] = [None] * len(forward)
+                    if backward:
+                        backwards = flow_arrays(self._match(tail, firsts, fitting, None))
             kept, previous = (tail if batch == 1 else None), forward[-1]
             for i, flow in enumerate(forward):
-                hidden = None if (back := backwards[i]) is None else _occluded(flow, back)
+                hidden = None if (back := backwards[i]) is None else occlusion(flow, back)
                 yield PairFlow(index + i, group[i], group[i + 1], flow, back, hidden, cuts[i])
             index += len(forward)
         if index == 0:
             raise InputError("there are fewer than two frames; flow needs two")
 
     def _call_with_tensors(self, first: Tensor, second: Picture, init_flow: Picture | None) -> Tensor:
-        if not isinstance(second, Tensor) or second.shape != first.shape:
-            raise InputError(
-                f"the first frame is a tensor {tuple(first.shape)}; wanted the second one alike, not "
-                f"{tuple(getattr(second, 'shape', ()))}"
-            )
-        firsts, seconds = as_frames(first, "the first frame"), as_frames(second, "the second frame")
-        count, height, width = len(firsts), *firsts.shape[2:]
-        fitting = self._fitting_of(height, width)
-        start = None if init_flow is None else _as_start(init_flow, (*first.shape[:-3], 2, height, width))
-        if count * math.prod(fitting.size) > self._limit(fitting):  # as arrays, one pair or tile at a time
+        firsts, seconds, start = tensors_of_call(first, second, init_flow)
+        fitting = self._fitting_of(*firsts.shape[2:])
+        if len(firsts) * math.prod(fitting.size) > self._limit(fitting):  # as arrays, one pair or tile at a time
             pictures = [[as_frame(frame.movedim(0, -1)) for frame in frames] for frames in (firsts, seconds)]
-            starts = None if start is None else [flow_array(one) for one in start.split(1)]
-            flow = torch.cat([flow_tensor(flow) for flow in self.batch(*pictures, init_flows=starts)])
+            starts = None if start is None else flow_arrays(start)
+            flow = flows_tensor(self.batch(*pictures, init_flows=starts))
         else:
-            with inference(self.precision, self.device):
-                one = self.network.encode(fitting.fit(firsts.to(self.device)))
-                other = self.network.encode(fitting.fit(seconds.to(self.device)))
-                start = None if start is None else fitting.fit_flow(start.to(self.device))
-                flow = fitting.restore(self.network.match_asked(one, other, start, self.settings.iterations).float())
+            flow = self._estimate(firsts, seconds, fitting, start)
         flow = flow.to(first.device).clone()  # outside of inference mode: what follows may have gradients
         return flow[0] if first.ndim == 3 else flow
 
@@ -320,63 +316,21 @@ class Estimator:
         )
 
     def _whole(
-        self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[Picture] | None
+        self, firsts: Sequence[Frame], seconds: Sequence[Frame], init_flows: Sequence[FlowArray] | None
     ) -> list[FlowArray]:
         fitting = self._fitting([*firsts, *seconds])
+        first, second = frames_tensor(firsts), frames_tensor(seconds)
+        start = None if init_flows is None else flows_tensor(init_flows)
+        return flow_arrays(self._estimate(first, second, fitting, start))
+
+    def _estimate(self, first: Frames, second: Frames, fitting: Fitting, start: Flow | None) -> Flow:
         with inference(self.precision, self.device):
-            first, second = self._encode(firsts, fitting), self._encode(seconds, fitting)
-            return self._match(first, second, fitting, init_flows)
+            return self._match(self._encode(first, fitting), self._encode(second, fitting), fitting, start)
 
-    def _encode(self, frames: Sequence[Frame], fitting: Fitting) -> Encoded:
-        tensor = torch.from_numpy(np.stack(frames)).to(self.device, non_blocking=True)
-        return self.network.encode(fitting.fit(_to_unit_range(tensor)))
+    def _encode(self, frames: Frames, fitting: Fitting) -> Encoded:
+        return self.network.encode(fitting.fit(frames.to(self.device, non_blocking=True)))
 
-    def _match(
-        self, first: Encoded, second: Encoded, fitting: Fitting, init_flows: Sequence[Picture] | None
-    ) -> list[FlowArray]:
-        start = None
-        if init_flows is not None:
-            stacked = torch.from_numpy(np.stack(init_flows)).to(self.device).permute(0, 3, 1, 2)
-            start = fitting.fit_flow(stacked.float())
-        flow = fitting.restore(self.network.match_asked(first, second, start, self.settings.iterations).float())
-        return [flow_array(one) for one in flow.split(1)]
-
-
-def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
-    """A network, with the networks around it that settings ask for."""
-    if settings.coarse_start:
-        network = CoarseToFine(network)
-    if settings.refine:  # outermost: details of a coarse flow would be lost when it is enlarged
-        network = VariationalRefinement(network)
-    return network
-
-
-def _as_start(flow: Picture, wanted: tuple[int, ...]) -> Flow:
-    """An initial flow B x 2 x H x W, or a line that says what is wrong with it."""
-    if not isinstance(flow, Tensor) or tuple(flow.shape) != wanted or not flow.is_floating_point():
-        raise InputError(f"an initial flow has the shape {tuple(np.shape(flow))}; wanted a tensor {wanted}")  # type: ignore[arg-type]
-    if not torch.isfinite(flow).all():
-        raise InputError("an initial flow has unknown or infinite values; wanted numbers, 0 where nothing is known")
-    return flow.detach().float().reshape(-1, *wanted[-3:])
-
-
-def _check_starts(flows: Sequence[Picture], count: int, fitting: Fitting) -> list[FlowArray]:
-    """Initial flows as they are wanted, or a line that says what is wrong with them."""
-    if len(flows) != count:
-        raise InputError(f"got {len(flows)} initial flows for {count} pairs; wanted one for each")
-    wanted = (fitting.height, fitting.width, 2)
-    starts = [as_array(flow, "an initial flow").astype(np.float32, copy=False) for flow in flows]
-    for start in starts:
-        if start.shape != wanted:
-            raise InputError(f"an initial flow has the shape {start.shape}; wanted {wanted}, that of the frames")
-        if not np.isfinite(start).all():
-            raise InputError("an initial flow has unknown or infinite values; wanted numbers, 0 where nothing is known")
-    return starts
-
-
-def _to_unit_range(frames: torch.Tensor) -> Frames:
-    return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
-
-
-def _occluded(forward: FlowArray, backward: FlowArray) -> MaskArray:
-    return occlusion(flow_tensor(forward), flow_tensor(backward))[0].numpy()
+    def _match(self, first: Encoded, second: Encoded, fitting: Fitting, start: Flow | None) -> Flow:
+        """The flow at the frames' size, B x 2 x H x W."""
+        start = None if start is None else fitting.fit_flow(start.to(self.device))
+        return fitting.restore(self.network.match_asked(first, second, start, self.settings.iterations).float())
