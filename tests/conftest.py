@@ -1,4 +1,4 @@
-"""Fixtures that many rooms share."""
+"""Fixtures that tests of several packages share."""
 
 import os
 from collections.abc import Callable, Iterator
