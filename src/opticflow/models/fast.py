@@ -1,12 +1,14 @@
 """The fast form of RAFT, derived from the plain one: the same weights and the same flow, up to rounding.
 
 - The context is the same in all iterations, so its share in each convolution of a GRU is computed once.
+- The weights are the same in all iterations, so they are transformed once for the algorithm of their convolution.
 - Both gates of a GRU are one convolution.
 - Features lie in memory with the channels last, which is up to 12 % faster on a CPU.
 
 Each is left out in a block of `reference_kernels`. Faster convolutions, norms and lookups are the layers' own.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -14,15 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from opticflow.kernels.dispatch import reference_is_asked
+from opticflow.models.layers import Convolution, prepare_weights, prepared_weights
 from opticflow.models.network import FlowNetwork
 from opticflow.models.raft import CoarseFlow, ConvGRU, Encoder, Features, UpdateBlock, UpdateStep
-from opticflow.models.raft_pyramid import PyramidEncoder
+from opticflow.models.raft_pyramid import PlainUpdateBlock, PyramidEncoder
 from opticflow.ops.convolution import convolve, transform_weight
 
 
 def accelerate(network: FlowNetwork) -> FlowNetwork:
-    """Replace the update blocks of a network by fast ones with the same weights, and have its encoders compute with the
-    channels last. Its `state_dict` stays the same.
+    """Make the update blocks of a network fast ones, and have its encoders compute with the channels last. Its modules
+    and its `state_dict` stay the same.
 
     Args:
         network: changed in place; one without such blocks stays as it is.
@@ -33,12 +36,11 @@ def accelerate(network: FlowNetwork) -> FlowNetwork:
     Example:
         >>> network = accelerate(build("RAFT"))
     """
-    for parent in list(network.modules()):
-        for name, module in list(parent.named_children()):
-            if type(module) is UpdateBlock:
-                setattr(parent, name, FastUpdateBlock(module))
-            elif isinstance(module, Encoder | PyramidEncoder) and not module._forward_pre_hooks:
-                module.register_forward_pre_hook(_with_channels_last)
+    for module in network.modules():
+        if type(module) in FAST_BLOCKS:
+            module.__class__ = FAST_BLOCKS[type(module)]  # what differs are its methods
+        elif isinstance(module, Encoder | PyramidEncoder) and not module._forward_pre_hooks:
+            module.register_forward_pre_hook(_with_channels_last)
     return network
 
 
@@ -64,36 +66,54 @@ class _Shared(NamedTuple):
     candidate_weight: Tensor
 
 
+class _Prepared(NamedTuple):
+    """What all iterations of a forward pass share."""
+
+    gru: list[_Shared]
+    weights: Mapping[Convolution, Tensor]
+    """Of the other convolutions."""
+
+
 class FastUpdateBlock(UpdateBlock):
-    """An UpdateBlock with the same modules, whose GRUs see the context once.
-
-    Args:
-        block: the plain one.
-    """
-
-    def __init__(self, block: UpdateBlock) -> None:
-        super().__init__(motion_encoder=block.motion_encoder, gru=list(block.gru), flow_head=block.flow_head)  # type: ignore[arg-type]
-        self.train(block.training)
+    """An UpdateBlock whose GRUs see the context once."""
 
     def for_context(self, context: Features) -> UpdateStep:
         if reference_is_asked():
             return super().for_context(context)
         context = _channels_last(context)
-        return partial(self, [_share(gru, context) for gru in self.gru])  # type: ignore[arg-type]
+        weights = prepare_weights(self.motion_encoder, context) | prepare_weights(self.flow_head, context)
+        return partial(self, _Prepared([_share(gru, context) for gru in self.gru], weights))  # type: ignore[arg-type]
 
     def forward(
-        self,
-        context: Features | list[_Shared],
-        hidden: Features,
-        correlation_features: Features,
-        flow: CoarseFlow,
+        self, context: Features | _Prepared, hidden: Features, correlation_features: Features, flow: CoarseFlow
     ) -> tuple[Features, CoarseFlow]:
         if isinstance(context, Tensor):
             return super().forward(context, hidden, correlation_features, flow)
-        motion = self.motion_encoder(correlation_features, _channels_last(flow))
-        for gru, shared in zip(self.gru, context, strict=True):
-            hidden = _updated(gru, hidden, motion, shared)  # type: ignore[arg-type]
-        return hidden, self.flow_head(hidden)
+        with prepared_weights(context.weights):
+            motion = self.motion_encoder(correlation_features, _channels_last(flow))
+            for gru, shared in zip(self.gru, context.gru, strict=True):
+                hidden = _updated(gru, hidden, motion, shared)  # type: ignore[arg-type]
+            return hidden, self.flow_head(hidden)
+
+
+class FastPlainUpdateBlock(PlainUpdateBlock):
+    """A PlainUpdateBlock whose weights are prepared once."""
+
+    def for_context(self, context: Features) -> UpdateStep:
+        update = super().for_context(context)
+        weights = prepare_weights(self, context)
+
+        def step(hidden: Features, correlation_features: Features, flow: CoarseFlow) -> tuple[Features, CoarseFlow]:
+            with prepared_weights(weights):
+                return update(hidden, correlation_features, flow)
+
+        return step
+
+
+FAST_BLOCKS: dict[type[nn.Module], type[nn.Module]] = {
+    UpdateBlock: FastUpdateBlock,
+    PlainUpdateBlock: FastPlainUpdateBlock,
+}
 
 
 def _share(gru: ConvGRU, context: Features) -> _Shared:

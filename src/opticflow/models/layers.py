@@ -1,8 +1,10 @@
 """The layers that the networks share. Each is computed by whichever algorithm is fastest where it runs."""
 
-from typing import Any, Literal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,15 +15,33 @@ from opticflow.ops.convolution import convolve, transform_weight
 from opticflow.ops.instance_norm import instance_norm
 
 Features = Float[Tensor, "batch _ _ _"]
-LARGEST_KEPT = 2**21
-"""Numbers of a transformed weight that is kept: 8 MB, enough for RAFT. FlowNet2 would keep a gigabyte."""
+_prepared = threading.local()
+
+
+@contextmanager
+def prepared_weights(weights: "Mapping[Convolution, Tensor]") -> Iterator[None]:
+    """In this block, convolutions of this thread take these weights, of `prepare_weights`, in place of their own."""
+    before = getattr(_prepared, "weights", {})
+    _prepared.weights = weights
+    try:
+        yield
+    finally:
+        _prepared.weights = before
+
+
+def prepare_weights(module: nn.Module, like: Features) -> "dict[Convolution, Tensor]":
+    """The weights of a module's convolutions in the form of the fastest algorithm, for several calls with features like
+    these; those that stay as they are left out.
+
+    Gradients flow through them, and they do not follow when the weights change: they are for one forward pass.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, Convolution) and layer.stride == (1, 1)]
+    made = {layer: transform_weight(layer.weight, like) for layer in layers}
+    return {layer: weight for layer, weight in made.items() if weight is not layer.weight}
 
 
 class Convolution(nn.Conv2d):
     """`nn.Conv2d` without groups and dilation, and a ReLU behind it if asked for.
-
-    Where no gradient flows, a small weight is kept in the form of the algorithm that computes it, until it changes. A
-    change through `weight.data`, which PyTorch does not count, is not noticed.
 
     Args:
         inputs: channels.
@@ -46,7 +66,6 @@ class Convolution(nn.Conv2d):
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
         self.relu = relu
-        self._kept: tuple[tuple[Any, ...], Tensor] | None = None
 
     def forward(self, input: Features, residual: Features | None = None) -> Features:
         """Features of the input's size divided by the stride; `residual` is added to them before the ReLU."""
@@ -54,26 +73,9 @@ class Convolution(nn.Conv2d):
             answer = super().forward(input)
             answer = answer if residual is None else answer + residual
             return F.relu(answer) if self.relu else answer
+        weight = getattr(_prepared, "weights", {}).get(self, self.weight)
         stride, padding = (self.stride[0], self.stride[1]), (int(self.padding[0]), int(self.padding[1]))
-        return convolve(input, self._weight_for(input), self.bias, stride, padding, residual=residual, relu=self.relu)
-
-    def _weight_for(self, input: Features) -> Tensor:
-        if torch.is_grad_enabled() or self.stride != (1, 1) or torch.compiler.is_compiling():
-            return self.weight
-        weight = self.weight
-        if weight.is_inference():  # does not tell when it changes
-            return weight
-        state = weight._version, weight.data_ptr(), weight.dtype, input.dtype, torch.is_autocast_enabled("cpu")
-        kept = self._kept
-        if kept is None or kept[0] != state:
-            transformed = transform_weight(weight, input)
-            if transformed is weight or transformed.numel() > LARGEST_KEPT:
-                return transformed
-            self._kept = kept = state, transformed
-        return kept[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": None}
+        return convolve(input, weight, self.bias, stride, padding, residual=residual, relu=self.relu)
 
 
 class InstanceNorm(nn.Module):
