@@ -115,7 +115,7 @@ def test_a_clip_gives_a_video_and_a_summary(tmp_path, opticflow_command):
     code, out, err = opticflow_command("estimate", clip, "-o", tmp_path / "out", "--save", "flo,video", "--json")
     summary = json.loads(out)
     assert (code, err) == (0, "") and summary["pairs"] == 5
-    assert summary["model"] == DEFAULT_MODEL and summary["coarse_start"]
+    assert summary["model"] == DEFAULT_MODEL and summary["refine"]
     assert len(list((tmp_path / "out" / "flo").glob("*.flo"))) == 5 and (tmp_path / "out" / "flow.mp4").exists()
     assert opticflow_command("estimate", clip, "-o", tmp_path / "quiet", "--quiet") == (0, "", "")
 

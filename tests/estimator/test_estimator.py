@@ -140,7 +140,7 @@ class Counting(FlowNetwork):
 @pytest.mark.parametrize("batch", [1, 2, 4])
 @pytest.mark.parametrize("backward", [False, True])
 def test_each_frame_of_a_stream_is_encoded_once_at_each_size(batch, backward):
-    """With the networks around it that the default model has; whole batches at each size."""
+    """With the networks around it that RAFT-small.worlds has; whole batches at each size."""
     network = Counting()
     estimator = Estimator(network, coarse_start=True, refine=True)
     assert len(list(estimator.pairs(moving(256, 256, 5), batch=batch, backward=backward))) == 4
@@ -151,8 +151,8 @@ def test_each_frame_of_a_stream_is_encoded_once_at_each_size(batch, backward):
         assert len(calls) == 2 * (4 // batch) if batch > 1 else len(calls) == 5, height
 
 
-def test_the_default_model_encodes_each_frame_once_at_each_size(monkeypatch):
-    estimator = opticflow.load(device="cpu")
+def test_raft_small_encodes_each_frame_once_at_each_size():
+    estimator = opticflow.load("RAFT-small", device="cpu")
     encoder, encoded = estimator.network.innermost.feature_encoder, []
     encoder.register_forward_hook(lambda _, inputs, __: encoded.extend(inputs[0].shape[0] * [inputs[0].shape[2]]))
     assert len(list(estimator.stream(moving(256, 256, 3)))) == 2
@@ -201,15 +201,22 @@ def test_the_default_comes_with_the_package_and_knows_how_it_is_best_used():
     estimator = opticflow.load()
     assert record.state == "shipped"
     assert {key: getattr(estimator.settings, key) for key in record.use} == record.use
-    assert estimator.settings.coarse_start and estimator.settings.refine
+    assert estimator.settings.refine and not estimator.settings.coarse_start
     flow = opticflow.estimate(*frames)
     assert error(flow[8:-8, 16:-16], (9, -4)) < 0.5
-    assert opticflow.load(DEFAULT_MODEL, coarse_start=True).settings == estimator.settings
-    asked = opticflow.load(DEFAULT_MODEL, coarse_start=False, refine=False).settings
-    assert (asked.coarse_start, asked.iterations) == (False, 12), "what goes with a start goes with it alone"
-    assert not asked.refine and opticflow.load(DEFAULT_MODEL, iterations=3).settings.iterations == 3
+    assert opticflow.load(DEFAULT_MODEL, refine=True).settings == estimator.settings
+    assert not opticflow.load(DEFAULT_MODEL, refine=False).settings.refine
+    assert opticflow.load(DEFAULT_MODEL, iterations=3).settings.iterations == 3
     of_file = opticflow.load(record.path).settings
     assert not of_file.coarse_start and not of_file.refine, "a file is used as it is"
+
+
+def test_what_goes_with_a_coarse_start_goes_with_it_alone():
+    usual = opticflow.load("RAFT-small").settings
+    assert usual.coarse_start and usual.refine and usual.iterations == 8
+    assert opticflow.load("RAFT-small", coarse_start=True).settings == usual
+    asked = opticflow.load("RAFT-small", coarse_start=False, refine=False).settings
+    assert (asked.coarse_start, asked.refine, asked.iterations) == (False, False, 12)
 
 
 @pytest.mark.parametrize("name", ["DIS", "Farneback"])

@@ -15,7 +15,7 @@ from opticflow.weights.manifest import Record, imported_files, imported_path, re
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
-DEFAULT_MODEL = "RAFT-small.worlds"
+DEFAULT_MODEL = "RAFT-pyramid.worlds"
 """What `load`, `estimate` and the commands take where no other is named: it comes with the package."""
 RUN_WEIGHTS = "weights.safetensors"
 """What a folder stands for: the weights of a training run, or a checkpoint of one."""
