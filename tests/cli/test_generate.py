@@ -68,13 +68,14 @@ def test_benchmark_names_every_world(command):
     assert json.loads(out)["chairs-sdhom"]["pairs_per_second"] > 0
 
 
-def test_workers_leave_interrupts_to_the_command(stock, tmp_path):
-    """From their first moment on, as when all processes of a terminal get Ctrl-C."""
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_workers_leave_interrupts_to_the_command(stock, tmp_path, processes):
+    """From their first moment on, as when all processes of a terminal get Ctrl-C; while one of them begins, too."""
     options = ("generate", "chairs", "-n", "20000", "-o", "set", "--size", "128x96", "--jobs", "2", *map(str, stock))
     command = [sys.executable, "-m", "opticflow", *options]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
         children = psutil.Process(process.pid).children
-        while process.poll() is None and len(children()) < 2:  # of two, and one of multiprocessing itself
+        while process.poll() is None and len(children()) < processes:  # two, and multiprocessing's own
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None

@@ -25,7 +25,7 @@ from opticflow.data.augmentation.batched import STEPS, RawSamples
 from opticflow.data.order import Interleaving, Shuffle
 from opticflow.data.pool import World
 from opticflow.errors import DatasetError, InputError, OpticflowError
-from opticflow.scenes.generation import interrupts_ignored
+from opticflow.scenes.generation import interrupts_held_back
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import FlowArray, MaskArray, Sample
 
@@ -127,7 +127,7 @@ class RawWorkers:
         self.pipes: list[Connection] = []
         self.processes: list = []
         self._end = weakref.finalize(self, _end, self.processes, self.pipes)
-        with interrupts_ignored():
+        with interrupts_held_back():
             for worker in range(workers):
                 ours, theirs = context.Pipe()
                 own = list(range(worker * slots, (worker + 1) * slots))

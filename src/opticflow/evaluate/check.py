@@ -109,6 +109,7 @@ class _Mean:
         self.sum, self.count = 0.0, 0
 
     def add(self, values: Tensor) -> None:
+        # float64, because a clip may have 10^9 pixels
         self.sum += float(values.double().sum())
         self.count += values.numel()
 
@@ -148,6 +149,7 @@ def check(shots: Iterable[FlowPair]) -> FlowCheck:
     # where a cure changed nothing, it fits as the flow does
     verdict = judge({name: float(np.mean([one.get(name, one["correct"]) for one in found])) for name in tried})
     if size_faults:
+        # the verdict is of the resized flow, and not of the flow as it was given
         verdict = replace(verdict, sure=False)
     fault = "; ".join(filter(None, [*size_faults, verdict.fault(height, width)]))
 
@@ -172,16 +174,19 @@ def check(shots: Iterable[FlowPair]) -> FlowCheck:
 
 def _measure(shot: FlowPair, flow: Tensor, previous: Tensor | None, means: dict[str, _Mean]) -> Tensor:
     """Add one pair to the means; returns its flow, for the next."""
-    known = flow.isfinite().all(1)[0]
-    filled = flow.nan_to_num(0.0, 0.0, 0.0)
+    known = flow.isfinite().all(1)[0]  # H x W
+    filled = flow.nan_to_num(0.0, 0.0, 0.0)  # 1 x 2 x H x W, pixels
+    # 1 x 3 x H x W each, grey levels from 0 to 255
     first, second = (torch.from_numpy(frame).permute(2, 0, 1)[None].float() for frame in (shot.first, shot.second))
+    # H x W; pixels whose target lies outside the second frame cannot be compared
     usable = known & ~leaves_frame(filled)[0]
     if shot.backward is not None:
-        backward, _ = match_size(shot.backward, *known.shape)
+        backward, _ = match_size(shot.backward, *known.shape)  # H x W x 2, pixels
         reverse = flow_tensor(backward).nan_to_num(0.0, 0.0, 0.0)
-        hidden = occlusion(filled, reverse)[0]
+        hidden = occlusion(filled, reverse)[0]  # H x W
         means["occluded"].add(hidden[known])
         usable &= ~hidden
+        # length of f(x) + b(x + f(x)), which is zero for flows that agree
         means["round"].add((filled + warp(reverse, filled)).square().sum(1).sqrt()[0][usable])
     means["known"].add(known)
     means["compared"].add(usable)
@@ -190,6 +195,7 @@ def _measure(shot: FlowPair, flow: Tensor, previous: Tensor | None, means: dict[
     means["still"].add((second - first).abs().mean(1)[0][usable])
     if previous is not None:
         start = previous.nan_to_num(0.0, 0.0, 0.0)
+        # the flow where the previous pair has moved the pixel, compared with the previous flow
         change = (warp(flow, start) - previous).square().sum(1).sqrt()[0]
         means["steady"].add(change[change.isfinite() & ~leaves_frame(start)[0]])
     return flow

@@ -50,9 +50,10 @@ def measure_closeness(
     for sample in samples:
         flow, wanted = estimate(sample.first, sample.second), reference(sample.first, sample.second)
         differences.append(end_point_error(flow, wanted))
+        # one length for each valid pixel, in pixels
         errors.append(end_point_error(flow, sample.flow)[sample.valid])
         reference_errors.append(end_point_error(wanted, sample.flow)[sample.valid])
-    far = np.stack(differences)
+    far = np.stack(differences)  # pairs x H x W, pixels
     error, reference_error = (float(np.concatenate(found).mean()) for found in (errors, reference_errors))
     return Closeness(
         pairs=len(far),

@@ -40,6 +40,7 @@ def _times(u: float, v: float) -> Callable[[FlowArray], FlowArray]:
 
 def hypotheses(height: int, width: int) -> list[Hypothesis]:
     """All that is tried for frames of this size; the first is that nothing is wrong."""
+    # H x W x 2: the x and y of each pixel
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     scales = {
         2.0: "half of what they should be, as from frames of half the size",
@@ -171,21 +172,24 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
         first: the first frame.
         second: the second.
     """
-    before, after = _detail(first), _detail(second)
+    before, after = _detail(first), _detail(second)  # H x W each, grey levels around zero
+    # three times the mean detail of the two frames; never zero
     cap = 3 * float(np.abs(before).mean() + np.abs(after).mean()) / 2 + 1e-6
     unrelated = _unrelated(before, after, cap)
     if unrelated < TEXTURE:
         return {hypothesis.name: 1.0 for hypothesis in hypotheses(*before.shape)}
     found, inside_only = {}, {}
     for hypothesis in hypotheses(*before.shape):
-        cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)
+        cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)  # H x W x 2, pixels
         tiny = hypothesis.name == NO_MOTION and np.nan_to_num(flow).any()  # as in fractions of the size: not zero
         if found and not hypothesis.reverse and not tiny and _unchanged(cured, flow):
             continue  # such as turning a constant flow upside down
+        # backward flow lies in the second frame, so the frames change places
         source, target = (after, before) if hypothesis.reverse else (before, after)
         name = hypothesis.name
         found[name], inside_only[name] = _misfit(cured, source, target, cap, unrelated)
     if inside_only.get(SIGN):
+        # the ratio from the inner pixels alone, on the scale of the other hypotheses
         found[BACKWARD] = found[SIGN] * inside_only[BACKWARD] / inside_only[SIGN]
     return found
 
@@ -197,6 +201,7 @@ def judge(pair_misfits: Mapping[str, float]) -> Verdict:
     """
     ordered = sorted(pair_misfits, key=pair_misfits.__getitem__)
     best = ordered[0]
+    # in doubt the flow is right as it stands
     if pair_misfits["correct"] <= (1 + LIKELY) * pair_misfits[best]:
         best = "correct"
     elif pair_misfits.get(NO_MOTION, np.inf) <= (1 + LIKELY) * pair_misfits[best]:
@@ -212,13 +217,16 @@ def judge(pair_misfits: Mapping[str, float]) -> Verdict:
 
 
 def _detail(frame: Frame) -> Grey:
+    # H x W, grey levels
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    # a difference of Gaussians of 1 and 8 pixels: without noise and without slow changes of light
     return cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 8.0)
 
 
 def _unrelated(before: Grey, after: Grey, cap: float) -> float:
     """The mean capped difference of the frames at pixels that have nothing to do with each other."""
     height, width = before.shape
+    # large shifts, so that pixels of different places are compared
     shifts = [(height // 2, width // 2), (height // 3, width // 4), (height // 4, width // 3)]
     return float(np.mean([np.minimum(np.abs(before - np.roll(after, s, (0, 1))), cap).mean() for s in shifts])) + 1e-6
 
@@ -230,9 +238,10 @@ def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: 
     """
     height, width = source.shape
     step = max(1, round((height * width / 100_000) ** 0.5))
+    # h x w each, on the grid of pixels that are looked at
     y, x = np.mgrid[0:height:step, 0:width:step].astype(np.float32)
     flow, source = flow[::step, ::step], source[::step, ::step]
-    known = np.isfinite(flow).all(-1)
+    known = np.isfinite(flow).all(-1)  # h x w
     x, y = x + np.where(known, flow[..., 0], 0), y + np.where(known, flow[..., 1], 0)
     inside = known & (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     # far beyond the frame, the arithmetic of remap overflows
@@ -240,6 +249,7 @@ def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: 
     # a warp that draws everything to a few points has little detail, and so differs less from anything
     elsewhere = np.roll(source, (source.shape[0] // 2, source.shape[1] // 2), (0, 1))
     own = _mean(np.minimum(np.abs(warped - elsewhere), cap)[inside])
+    # h x w: 0 where frames agree, about 1 where they are unrelated or the target is outside
     difference = np.where(inside, np.minimum(np.abs(warped - source), cap) / (min(own, unrelated) + 1e-6), 1.0)
     return _mean(difference[known]), _mean(difference[inside])
 

@@ -32,6 +32,7 @@ def environment() -> dict[str, str]:
 
 def _processor() -> str:
     try:
+        # only Linux has this file, and `platform.processor` is often empty there
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()

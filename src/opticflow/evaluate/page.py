@@ -48,6 +48,7 @@ def page(report: Report) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        # style and pictures are inside, so that the page works offline and as an attachment
         f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
@@ -98,15 +99,18 @@ def _sequences(report: Report, model: ModelResult) -> str:
 def _histogram(models: Sequence[ModelResult]) -> str:
     """The share of pixels by end-point error, one line a model."""
     width, height, left, bottom = 720, 260, 48, 40
+    # one value for each bin: its share of the valid pixels
     shares = [model.histogram / max(model.histogram.sum(), 1) for model in models]
     top = max(float(share.max()) for share in shares) or 1.0
     step = (width - left) / len(shares[0])
     lines = [f'<svg viewBox="0 0 {width} {height + bottom}" width="{width}" role="img" aria-label="Error histogram">']
     for tick in np.linspace(0, top, 5):
+        # 8 % of the height stay free above the highest bin
         y = height - 0.92 * height * tick / top
         lines.append(f'<line x1="{left}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e5e5"/>')
         lines.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" font-size="11">{100 * tick:.0f} %</text>')
     for index, edge in enumerate(HISTOGRAM_EDGES[1:-1], start=1):
+        # a label at every power of four: bins are half octaves, so a label at each would not fit
         if math.log2(edge) % 2 == 0:
             x = left + index * step
             text = f"1/{1 / edge:.0f}" if edge < 1 else f"{edge:.0f}"
@@ -117,6 +121,7 @@ def _histogram(models: Sequence[ModelResult]) -> str:
         points = " ".join(
             f"{left + (bin_ + side) * step:.1f},{height - 0.92 * height * value / top:.1f}"
             for bin_, value in enumerate(share)
+            # the left and the right end of each bin, so that the line has steps
             for side in (0, 1)
         )
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -159,5 +164,6 @@ def _origin(report: Report) -> str:
         rows.append([escape(model.name), escape(settings) + (weights if model.weights_sha256 else "")])
     rows += [[escape(name), escape(value)] for name, value in report.environment.items()]
     return (
+        # a table of names and values has no header
         _table(["", ""], rows).replace("<table>", '<table class="origin">').replace("<tr><th></th><th></th></tr>", "")
     )

@@ -20,7 +20,7 @@ def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, b
     All flows of a case are drawn to one scale, that of the longest true vector; errors grow from black over red and
     yellow to white, which is 20 px and more, in logarithmic steps. What is not known is black.
     """
-    lengths = np.hypot(*np.moveaxis(sample.flow[sample.valid], -1, 0))
+    lengths = np.hypot(*np.moveaxis(sample.flow[sample.valid], -1, 0))  # one length for each valid pixel, in pixels
     longest = max(float(lengths.max(initial=0)), 1.0)
     pictures = {
         "first frame": sample.first,
@@ -37,7 +37,9 @@ def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, b
 
 def error_image(error: Float[np.ndarray, "height width"], valid: MaskArray, *, most: float = 20.0) -> Frame:
     """End-point errors in the colours of a fire: black at zero, white at `most` pixels and beyond."""
+    # H x W, 0 to 1; logarithmic, so that small errors remain visible
     levels = np.log1p(np.clip(np.where(valid, error, 0), 0, most)) / np.log1p(most)
+    # H x W x 3, BGR
     colours = cv2.applyColorMap((255 * levels).round().astype(np.uint8), cv2.COLORMAP_HOT)
     return np.ascontiguousarray(np.where(valid[..., None], colours[..., ::-1], np.uint8(0)))
 
@@ -47,5 +49,6 @@ def jpeg(picture: Frame, *, width: int = WIDTH) -> bytes:
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     if picture.shape[1] > width:
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    # OpenCV takes BGR
     _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return data.tobytes()

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 
 from opticflow.metrics import METRICS, REGIONS, Column, Protocol, Totals, bootstrap_interval
 
+# the first bin begins at 0 and the last has no end, so that every error is counted
 HISTOGRAM_EDGES = np.concatenate(([0.0], np.exp2(np.arange(-6, 9.5, 0.5)), [np.inf]))
 """Bin edges of the error histogram, in pixels: half octaves from 1/64 to 256."""
 
@@ -66,7 +67,7 @@ class ModelResult:
     def interval(self, protocol: Protocol, column: Column) -> tuple[float, float]:
         """The 95 % bootstrap interval of a column of the protocol that the records were made for."""
         index = protocol.columns.index(column)
-        sums = np.array([record.sums[index] for record in self.records])
+        sums = np.array([record.sums[index] for record in self.records])  # one sum for each image
         counts = np.array([record.counts[index] for record in self.records], dtype=np.int64)
         return bootstrap_interval(sums, counts, average=column.average)
 
@@ -111,6 +112,7 @@ class Report:
 
     def columns(self) -> list[Column]:
         """The columns of the protocol that mean something here: those by occlusion only if any was known."""
+        # where nothing is known to be occluded, "matched" would be the same as "all"
         known = self.models[0].totals.pooled.count("unmatched") > 0
         return [column for column in self.protocol.columns if known or column.region not in ("matched", "unmatched")]
 
@@ -183,6 +185,7 @@ class Report:
 
 
 def _number(value: float) -> float | None:
+    # JSON has no NaN and no infinity
     return value if math.isfinite(value) else None
 
 

@@ -72,6 +72,7 @@ def evaluate(
         try:
             sample = dataset[index]
             choices = dataset.choices(pair) if dataset.choices else None
+            # all models before any result is entered: a pair that one cannot do is left out for all
             outcomes = [_run(contender, sample, choices) for contender in contenders]
         except OpticflowError as error:
             broken.append(Broken(pair.name, str(error)))
@@ -83,6 +84,7 @@ def evaluate(
         for result, outcome in zip(results, outcomes, strict=True):
             _enter(result, protocol, sample, pair.sequence, outcome)
         error = outcomes[0].sums.mean("EPE")
+        # a heap with the smallest error at the front; -index keeps the earlier of two equal pairs
         if cases and (len(worst) < cases or error > worst[0][0]):
             flows = {contender.name: outcome.flow for contender, outcome in zip(contenders, outcomes, strict=True)}
             case = Case(pair.name, error, case_pictures(sample, flows))
@@ -116,9 +118,10 @@ class _Outcome:
 
 def _run(contender: EvaluatedModel, sample: Sample, choices: Choices | None) -> _Outcome:
     start = time.perf_counter()
-    flow = contender.estimate(sample.first, sample.second)
+    flow = contender.estimate(sample.first, sample.second)  # H x W x 2, pixels
     seconds = time.perf_counter() - start
     if choices is not None and flow.shape == sample.flow.shape:
+        # Spring: of several true vectors the nearest to the estimate counts
         sample = sample.replace(flow=nearest_truth(flow, choices))
     return _Outcome(flow, sample.flow, seconds, measure(flow, sample))
 
@@ -127,6 +130,7 @@ def _enter(result: ModelResult, protocol: Protocol, sample: Sample, sequence: st
     totals, sums = Totals.of(outcome.sums), outcome.sums
     result.totals += totals
     result.sequences[sequence] = result.sequences.get(sequence, Totals.zero()) + totals
+    # H x W x 2, pixels; zero where unknown, so that no NaN gets into the error
     truth = np.where(sample.valid[..., None], outcome.truth, np.float32(0))
     result.histogram += np.histogram(end_point_error(outcome.flow, truth)[sample.valid], HISTOGRAM_EDGES)[0]
     result.records.append(

@@ -48,7 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sintel": Benchmark(
         lambda root: {part: open_dataset(f"sintel-{part}", root, "test") for part in ("clean", "final")},
         _sintel_name,
-        2 * 552,
+        2 * 552,  # test pairs, rendered clean and final
         -1e9,
         1e9,
         "bundler {folder}/clean {folder}/final sintel.lzma, then upload sintel.lzma",
@@ -58,6 +58,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         lambda pair: f"{pair.name}_10.png",
         200,
         -512.0,
+        # 16 bits in steps of 1/64 px around 32768
         (65535 - 32768) / 64,
         "cd {folder} && zip -r kitti.zip flow, then upload kitti.zip",
     ),
@@ -146,6 +147,7 @@ def check_submission(name: str, root: Path, folder: Path, *, limit: int | None =
         yield f"the data set in {root} has {len(plan)} test pairs; a full submission has {chosen.files}"
     suffix = plan[0][2].suffix
     found = {PurePosixPath(path.relative_to(folder).as_posix()) for path in folder.rglob(f"*{suffix}")}
+    # compared with the whole plan, since a limited check is no reason to call files surplus
     for file in sorted(found - {file for *_, file in plan}):
         yield f"{file} belongs to no pair"
     for dataset, index, file in plan[:limit]:

@@ -24,6 +24,7 @@ def sequence_table(report: Report, width: int) -> Table:
     left = width - 4 - max(len(sequence) for sequence in [*report.models[0].sequences, "sequence"])
     columns = []
     for column in report.columns():
+        # three characters for the border and spaces of a column, seven for its figures
         left -= sum(3 + max(7, len(label(column)), len(name) if several else 0) for name in names)
         if left < 0 and columns:
             break

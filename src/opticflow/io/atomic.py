@@ -32,6 +32,7 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
     random = secrets.token_hex(8)
     temporary = target.with_name(f".{target.name}.{random}.part{target.suffix if keep_suffix else ''}")
     try:
+        # with O_EXCL the call fails if the name exists, even as a link
         os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         mode = temporary.stat().st_mode
         yield temporary

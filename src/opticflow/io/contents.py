@@ -65,6 +65,7 @@ def flow_array(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "height w
     check_flow_array(array.shape, array.dtype)
     array = array.reshape(array.shape[-3:])
     check_range(array)
+    # H x W x 2
     return array if array.shape[2] == 2 else np.moveaxis(array, 0, 2)
 
 
@@ -74,6 +75,7 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
     Raises:
         FormatError: a finite value beyond float32.
     """
+    # float16 and float32 hold nothing beyond float32
     if flow.dtype.itemsize <= 4:
         return
     finite = np.isfinite(flow)

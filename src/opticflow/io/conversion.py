@@ -68,6 +68,7 @@ def _convert_file(source: Path, target: Path, half: bool, *, make_parent: bool) 
     if make_parent:
         make_folder(target.parent)
     write_flow(target, flow, valid, half=half)
+    # read back, so that the loss is that of the file as it is on disk
     kept, _ = read_flow_with_mask(target)
     largest = float(np.abs(kept.astype(np.float64) - flow).max())
     return Converted(source, target, largest, int(valid.size - valid.sum()), valid.size)

@@ -90,10 +90,12 @@ def decode_picture(data: bytes) -> Float32[np.ndarray, "height width channels"]:
     """
     header = _read_header(data)
     grey = "Y" in header.channels and "R" not in header.channels
+    # H x W x 1 or H x W x 3, linear light
     light = decode_channels(data, ("Y",) if grey else ("R", "G", "B"))
     if np.isnan(light).any():
         raise FormatError("contains NaN; give values that are numbers")
     np.clip(light, 0, 1, out=light)
+    # the curve of sRGB (IEC 61966-2-1): a line near black, above it a power of 1 / 2.4
     low = light <= 0.0031308
     curve = np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
     return np.where(low, np.float32(12.92) * light, curve)
@@ -110,6 +112,7 @@ def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "h
     header = _read_header(data)
     if missing := [name for name in names if name not in header.channels]:
         raise FormatError(f"holds the channels {', '.join(sorted(header.channels))}, and not {', '.join(missing)}")
+    # bytes of an unpacked row of all channels
     row = header.width * sum(header.channels.values())
     if row * header.height > _COMPRESSION_LIMIT * len(data):
         raise FormatError(f"claims {header.width} x {header.height} pixels, more than {len(data)} bytes can hold")
@@ -127,7 +130,7 @@ def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "h
         stacked = [np.frombuffer(plane, np.float32).reshape(header.height, header.width) for plane in planes]
     except Exception as error:  # what OpenEXR raises for damaged files has no common type
         raise FormatError(f"cannot be decoded as OpenEXR; it is cut off or damaged ({error})") from error
-    return np.stack(stacked, axis=-1)
+    return np.stack(stacked, axis=-1)  # H x W x channels
 
 
 def _read_header(data: bytes) -> _Header:
@@ -137,6 +140,8 @@ def _read_header(data: bytes) -> _Header:
         (version,) = struct.unpack_from("<I", data, 4)
         if version & _DEEP:
             raise FormatError("is an OpenEXR file of deep pixels; wanted one value a channel and pixel")
+        # file layout of OpenEXR: magic number, version with flags, then attributes up to a zero byte, each with name,
+        # type, size and value
         attributes, position = {}, 8
         while data[position] != 0:
             name, position = _text(data, position)
@@ -144,6 +149,7 @@ def _read_header(data: bytes) -> _Header:
             (size,) = struct.unpack_from("<I", data, position)
             attributes[name], position = data[position + 4 : position + 4 + size], position + 4 + size
         left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
+        # the data window includes its last column and row
         width, height, compression = right - left + 1, bottom - top + 1, attributes["compression"][0]
         channels = _channels(attributes["channels"])
         across, down = struct.unpack_from("<II", attributes["tiles"]) if "tiles" in attributes else (0, 0)
@@ -174,6 +180,7 @@ def _channels(listed: bytes) -> dict[str, int]:
     channels, position = {}, 0
     while listed[position] != 0:
         name, position = _text(listed, position)
+        # after the name: pixel type, 4 bytes that do not matter here, sampling in x and y
         kind, _, across, down = struct.unpack_from("<I4s2i", listed, position)
         if (across, down) != (1, 1):
             raise FormatError(f"has the subsampled channel {name}; wanted one value for each pixel")
@@ -187,17 +194,21 @@ def _check_blocks(data: bytes, header: _Header, row_bytes: int) -> None:
     if header.end + 8 * count > len(data):
         raise FormatError("is cut off: it ends before the list of its blocks does")
     tops = set()
+    # the offset table: the place of each block in the file, 8 bytes each
     for place in struct.unpack_from(f"<{count}Q", data, header.end):
         if place + 8 > len(data):
             raise FormatError("is cut off or damaged: it refers to places beyond its end")
+        # a block begins with the number of its first row and the size of its data
         row, size = struct.unpack_from("<iI", data, place)
         if place + 8 + size > len(data):
             raise FormatError("is cut off: its last rows are missing")
         tops.add(top := row - header.top)
         wanted = row_bytes * min(header.lines, header.height - top)
+        # a block that would not become smaller is stored unpacked, at its full size
         if header.zipped and size < wanted:
             packed = memoryview(data)[place + 8 : place + 8 + size]
             try:
+                # one byte more than wanted shows whether there is too much, without unpacking all of it
                 found = len(zlib.decompressobj().decompress(packed, max(wanted, 0) + 1))
             except zlib.error as error:
                 raise FormatError(f"is damaged: a block of its pixels cannot be unpacked ({error})") from error

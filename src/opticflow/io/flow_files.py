@@ -71,6 +71,7 @@ def read_flow(path: str | os.PathLike[str]) -> FlowArray:
         InputError: the format needs an extra that is not installed.
     """
     flow, valid = read_flow_with_mask(path)
+    # H x W x 2; arrays for users mark unknown flow by NaN, decoders by zero and a mask
     np.copyto(flow, np.nan, where=~valid[..., None])
     return flow
 

@@ -47,6 +47,7 @@ def list_flow_files(folder: str | os.PathLike[str]) -> list[Path]:
     paths = [path for path in list_files(folder, FLOW_SUFFIXES) if Path(path.stem).suffix not in DRAWN]
     kinds = sorted({path.suffix.lower() for path in paths})
     if ".png" in kinds and len(kinds) > 1:
+        # beside flow of another format, .png files are taken to be pictures
         kinds.remove(".png")
     if not kinds:
         raise InputError(f"{folder} holds no flow file; wanted {', '.join(FLOW_SUFFIXES)}")

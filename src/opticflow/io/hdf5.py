@@ -50,6 +50,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             check_flow_array(stored.shape, stored.dtype)
             if stored.nbytes > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims a flow of {stored.shape}, more than {len(data)} bytes can hold")
+            # 9 bytes a value: float32 twice, and masks
             check_memory(
                 f"a flow of {stored.shape} {stored.dtype}", len(data) + stored.nbytes + 9 * math.prod(stored.shape)
             )
@@ -82,6 +83,7 @@ def _check_storage(stored, data: bytes) -> None:
     if stored.is_virtual or stored.external:
         raise FormatError("refers to another file for its flow; wanted the flow itself")
     if stored.chunks is None:
+        # without chunks the values are one block, which must be written in full
         if (written := stored.id.get_storage_size()) != stored.nbytes:
             raise FormatError(
                 f"holds {written} of the {stored.nbytes} bytes of its flow; the others were never written"
@@ -91,6 +93,7 @@ def _check_storage(stored, data: bytes) -> None:
     filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
     if len(set(filters)) != len(filters) or not _FILTERS.issuperset(filters):
         raise FormatError(f"has a flow packed by the HDF5 filters {filters}; wanted gzip or LZF, once, or none")
+    # number of chunks, rounded up along each axis
     wanted = math.prod(-(-size // chunk) for size, chunk in zip(stored.shape, stored.chunks, strict=True))
     found = stored.id.get_num_chunks()
     if found != wanted:
@@ -98,10 +101,11 @@ def _check_storage(stored, data: bytes) -> None:
     pieces = []
     stored.id.chunk_iter(pieces.append)
     places = {piece.chunk_offset for piece in pieces}
+    # a chunk begins at a multiple of its size along each axis
     grid = [range(0, size, chunk) for size, chunk in zip(stored.shape, stored.chunks, strict=True)]
     if len(places) != wanted or not all(x in line for place in places for x, line in zip(place, grid, strict=True)):
         raise FormatError("has pieces (chunks) of its flow in places where none can be, and others that are missing")
-    size = math.prod(stored.chunks) * stored.dtype.itemsize
+    size = math.prod(stored.chunks) * stored.dtype.itemsize  # bytes of an unpacked chunk
     check_memory(f"pieces (chunks) of {stored.chunks} {stored.dtype}", len(data) + stored.nbytes + 2 * size)
     for piece in pieces:  # HDF5 unpacks all that a piece holds, even if that is more than it claims
         if _DEFLATE in filters and DEFLATE_LIMIT * piece.size > _HARMLESS:

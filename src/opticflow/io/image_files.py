@@ -110,6 +110,7 @@ class ImageStack:
             raise InputError(f"there is no page {index} in {self._path}; it has {len(self)}, from 0 on")
         what = f"page {index} of {self._path}"
         try:
+            # `make_first` changes the bytes that all threads share
             with self._lock:
                 tiff.make_first(self._data, self._pages[index])
                 image = _decode_page(self._data, self._pages[index])
@@ -140,6 +141,7 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
 
 def write_mask(path: str | os.PathLike[str], mask: MaskArray) -> None:
     """Write a mask as a picture, white where it holds; see `write_image`."""
+    # H x W x 3, 0 or 255
     write_image(path, mask[..., None].repeat(3, axis=2).astype(np.uint8) * 255)
 
 
@@ -183,6 +185,7 @@ def _decode(data: bytes) -> Pixels:
 
 
 def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
+    # bytes a pixel: samples x bits / 8, twice, rounded up
     image = _decode_by_opencv(data, page.width, page.height, -(-page.samples * page.bits // 4))
     tiff_strips.check_decoded(data, page, image)
     return image
@@ -200,11 +203,12 @@ def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, decoder_
         raise FormatError(f"cannot be decoded as a picture ({error.err})") from error
     if image is None:
         raise FormatError("cannot be decoded as a picture; it is cut off, damaged or of another kind")
+    # EXIF may have turned the picture by a quarter
     if image.shape[:2] not in ((height, width), (width, height)):
         raise FormatError(
             f"claims {width} x {height} pixels, but holds {image.shape[1]} x {image.shape[0]}; it is damaged"
         )
-    return image[..., None] if image.ndim == 2 else image[..., 2::-1]
+    return image[..., None] if image.ndim == 2 else image[..., 2::-1]  # H x W x 1 or 3; BGR to RGB
 
 
 def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
@@ -213,7 +217,7 @@ def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
         _check_white(int(image.max()), white, what)
     elif white is not None:
         raise InputError(f"{what} has a white of its own; that of a camera ({white}) is for TIFF and PNG of 16 bits")
-    frame = np.empty((*image.shape[:2], 3), np.uint8)
+    frame = np.empty((*image.shape[:2], 3), np.uint8)  # H x W x 3, RGB
     for top in range(0, len(image), _ROWS):
         rows = image[top : top + _ROWS]
         if image.dtype == np.uint16 and white is not None:

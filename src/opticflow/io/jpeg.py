@@ -9,6 +9,7 @@ from opticflow.errors import FormatError
 
 SIGNATURE = b"\xff\xd8\xff"
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
+# start-of-frame markers; C4, C8 and CC mean Huffman tables, an extension and arithmetic coding
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _MOST_SCANS = 200
@@ -39,6 +40,7 @@ def check_jpeg(data: bytes) -> Jpeg:
     Raises:
         FormatError: it has no size, no end, or more scans than a picture has.
     """
+    # behind the start marker (SOI) come segments: a marker, and a length that includes its own two bytes
     position, header = 2, None
     while data[position : position + 2] != _SCAN:
         if position + 4 > len(data) or data[position] != 0xFF:
@@ -48,6 +50,7 @@ def check_jpeg(data: bytes) -> Jpeg:
             continue
         length = int.from_bytes(data[position + 2 : position + 4])
         if marker in _FRAMES and length >= 8 and header is None:
+            # SOF segment (ITU-T T.81, B.2.2): marker, length, bits, height, width, number of components
             height, width = (int.from_bytes(data[position + i : position + i + 2]) for i in (5, 7))
             header = Jpeg(width, height, data[position + 9], marker in _PROGRESSIVE)
         position += 2 + length
@@ -78,6 +81,7 @@ def check_decoded(data: bytes, image: Shaped[np.ndarray, "..."], header: Jpeg) -
     import av.error
 
     decoder = av.CodecContext.create("mjpeg", "r")
+    # every fault is an error; the inverse transform is left out, because no pixels are needed
     decoder.options = {"err_detect": "explode", "skip_idct": "all"}
     try:
         decoder.decode(av.Packet(data))

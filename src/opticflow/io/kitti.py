@@ -33,12 +33,14 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     if image is None:
         raise FormatError("cannot be decoded as PNG; it is damaged")
     channels = 1 if image.ndim == 2 else image.shape[2]
+    # wanted: H x W x 3 in the order BGR, which is known or not, v, u
     if image.dtype != np.uint16 or channels != 3:
         raise FormatError(
             f"is a PNG picture of {channels} channel(s) with {8 * image.itemsize} bits, not a KITTI flow file, "
             "which has 3 with 16"
         )
-    flow = image[..., :0:-1].astype(np.float32)
+    flow = image[..., :0:-1].astype(np.float32)  # H x W x 2: u, v as they are stored
+    # KITTI has 0 and 1 in the mask, Virtual KITTI 2 has 0 and 65535
     if image[..., 0].max() == 65535 and np.isin(image[..., 0], (0, 65535)).all():
         return _decode_virtual_kitti(flow, image[..., 0] > 0)
     flow -= ZERO
@@ -51,7 +53,8 @@ def _decode_virtual_kitti(steps: FlowArray, valid: MaskArray) -> tuple[FlowArray
     the frame: 0 and 65535 mean width - 1 to the left and to the right, and height - 1 up and down."""
     height, width = valid.shape
     steps *= np.float32(2 / 65535)
-    steps -= 1
+    steps -= 1  # now in [-1, 1]
+    # now in pixels
     steps *= np.array([width - 1, height - 1], np.float32)
     return as_flow(steps, valid)
 
@@ -62,6 +65,7 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
     Raises:
         FormatError: a known value outside -512 ... 511.98 px.
     """
+    # H x W x 2, in 1/64 px, zero flow at 32768; float64, so that values out of range can be seen
     steps = np.rint(flow.astype(np.float64) * STEPS_PER_PIXEL) + ZERO
     outside = valid[..., None] & ((steps < 0) | (steps > 65535))
     if outside.any():

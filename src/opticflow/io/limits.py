@@ -23,6 +23,7 @@ def set_read_limit(gigabytes: float | None) -> None:
         InputError: not above zero.
     """
     global _chosen
+    # in this form the comparison refuses NaN too
     if gigabytes is not None and not gigabytes > 0:
         raise InputError(f"the limit for reading a file is {gigabytes} GB; wanted a number above 0")
     _chosen = gigabytes

@@ -26,6 +26,7 @@ def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
+            # without waiting (LOCK_NB), because the other run may take hours
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
@@ -35,4 +36,5 @@ def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
             pass
         yield
     finally:
+        # this also gives the lock back
         os.close(descriptor)

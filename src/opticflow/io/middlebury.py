@@ -31,13 +31,15 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     width, height = struct.unpack_from("<ii", data, 4)
     if width < 1 or height < 1:
         raise FormatError(f"claims {width} x {height} pixels; the header is damaged")
+    # 12 bytes of header, then u and v as float32
     if len(data) != 12 + 8 * width * height:
         raise FormatError(
             f"claims {width} x {height} pixels, {12 + 8 * width * height} bytes, but has {len(data)}; "
             "it is cut off or damaged"
         )
     check_memory(f"a flow of {width} x {height} pixels", 3 * len(data))
-    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
+    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)  # H x W x 2, pixels
+    # NaN compares as False, so it counts as unknown too
     return as_flow(flow, np.all(np.abs(flow) <= UNKNOWN_ABOVE, axis=2))
 
 
@@ -52,5 +54,6 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
             f"cannot hold a flow of {largest:.4g} px: .flo means unknown by values over 1e9; mark it unknown"
         )
     height, width = valid.shape
+    # H x W x 2; unknown pixels get a value that every reader takes for unknown
     values = np.where(valid[..., None], flow, np.float32(UNKNOWN)).astype("<f4")
     return TAG + struct.pack("<ii", width, height) + values.tobytes()

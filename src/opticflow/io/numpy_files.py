@@ -50,6 +50,7 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             sizes = {name.removesuffix(".npy"): archive.getinfo(name).file_size for name in archive.namelist()}
             wanted = _flow_members(sizes)
+            # bytes that the arrays claim to have when they are unpacked
             size = sum(sizes[name] for name in wanted)
             check_memory("arrays of a flow", len(data) + size)
             members = {name: _member(archive, name) for name in wanted}
@@ -66,7 +67,7 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
             raise FormatError(
                 f"holds u of {u.shape} {u.dtype} and v of {v.shape} {v.dtype}; wanted height x width, floating point"
             )
-        flow = flow_array(np.stack([u, v], axis=-1))
+        flow = flow_array(np.stack([u, v], axis=-1))  # H x W x 2
     else:
         (array,) = arrays.values()
         flow = flow_array(array)
@@ -126,6 +127,7 @@ def as_half(flow: FlowArray, valid: MaskArray) -> Shaped[np.ndarray, "height wid
     Raises:
         FormatError: a known value beyond 65504 px.
     """
+    # the largest finite float16
     if (largest := float(np.abs(flow).max())) > 65504:
         raise FormatError(
             f"cannot hold a flow of {largest:.6g} px in half precision, which ends at 65504; write float32"
@@ -170,4 +172,5 @@ def _array(data: bytes) -> np.ndarray:
             f"claims an array of {shape} {dtype}, {wanted} bytes, but has {found}; it is cut off or damaged"
         )
     check_memory(f"an array of {shape} {dtype}", len(data) + 9 * math.prod(shape))  # float32 twice, and masks
+    # a view of the data; Fortran order has the first axis innermost
     return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if by_columns else "C")

@@ -25,12 +25,13 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     values = decode_channels(data)
     if values.shape[2] != 3:
         raise FormatError("is a PFM of one channel (Pf), such as a disparity; flow has three (PF): u, v and 0")
-    return as_flow(values[..., :2])
+    return as_flow(values[..., :2])  # H x W x 2; the third channel is empty
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
     """The contents of a file, little-endian."""
     height, width = valid.shape
+    # H x W x 3: u, v, 0
     values = np.zeros((height, width, 3), "<f4")
     values[..., :2] = np.where(valid[..., None], flow, np.float32(np.nan))
     return f"PF\n{width} {height}\n-1.0\n".encode() + values[::-1].tobytes()
@@ -56,4 +57,5 @@ def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]
         )
     check_memory(f"{width} x {height} pixels", 3 * len(data))
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", offset=header.end())
+    # H x W x channels, turned to have the top row first
     return np.ascontiguousarray(values.reshape(height, width, channels)[::-1], dtype=np.float32)

@@ -8,6 +8,7 @@ from opticflow.errors import FormatError
 from opticflow.io.contents import DEFLATE_LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# colour type -> samples of a pixel: grey, RGB, palette, grey with alpha, RGB with alpha
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DECODED = (b"tRNS", b"eXIf")
 """The optional chunks that the decoder gets."""
@@ -41,6 +42,7 @@ def check_png(data: bytes) -> Png:
     position, kind, header = len(SIGNATURE), b"", (0, 0, 0, 0)
     kept, exif, dropped = [SIGNATURE], b"", False
     while kind != b"IEND":
+        # a chunk (PNG specification, section 5.3): length, type, data, checksum; all but the data have 4 bytes
         if position + 12 > len(data):
             raise FormatError("is cut off: the PNG ends before its last chunk")
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -48,6 +50,7 @@ def check_png(data: bytes) -> Png:
         if end > len(data):
             raise FormatError(f"is cut off or damaged: its chunk at byte {position} goes beyond the end of the file")
         critical = not kind[0] & 0x20  # lower case marks chunks that a picture can do without
+        # the checksum covers type and data, but not the length
         whole = zlib.crc32(memoryview(data)[position + 4 : end - 4]) == int.from_bytes(data[end - 4 : end])
         if critical and not whole:
             raise FormatError(f"is damaged: the checksum of its chunk at byte {position} is wrong")
@@ -55,6 +58,7 @@ def check_png(data: bytes) -> Png:
             raise FormatError("is damaged: a PNG begins with one header of 13 bytes")
         if kind == b"IHDR":
             width, height, depth, colour = header = struct.unpack_from(">IIBB", data, position + 8)
+            # bytes of the unpacked picture
             pixels = height * (width * depth * _CHANNELS.get(colour, 1) // 8)
             if width < 1 or height < 1 or pixels > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims {width} x {height} pixels, more than {len(data)} bytes can hold")
@@ -62,12 +66,14 @@ def check_png(data: bytes) -> Png:
             exif = exif or _exif_in_text(kind, data[position + 8 : end - 4])
         elif kind == b"eXIf" and whole:
             exif = b"there already"
+        # only chunks that decoders need are kept
         if not critical and not (kind in _DECODED and whole):
             dropped = True
         else:
             kept.append(data[position:end])
         position = end
     if exif not in (b"", b"there already"):
+        # behind the signature and the header, since EXIF must stand before the pixels
         kept.insert(2, _chunk(b"eXIf", exif))
         dropped = True
     return Png(header[0], header[1], 2 if header[2] == 16 else 1, b"".join(kept) if dropped else data)

@@ -25,6 +25,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
     if size is None:
         raise FormatError(f"is not a Netpbm picture: it starts with {data[:16]!r}")
     kind, width, height = (int(group) for group in size.groups())
+    # P1 to P3 are text, P4 to P6 binary; 1 and 4 are bitmaps, 2 and 5 grey, 3 and 6 RGB
     bitmap, channels = kind in (1, 4), 3 if kind in (3, 6) else 1
     position, white = size.end(), 1
     if not bitmap:
@@ -33,7 +34,9 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
     gap = _LAST_GAP.match(data, position)
     if gap is None or width < 1 or height < 1 or not 1 <= white <= 65535:
         raise FormatError(f"claims {width} x {height} pixels with {white} for white; the header is damaged")
+    # binary values have two bytes, the high one first, where maxval is above 255
     wide = 2 if white > 255 else 1
+    # each row of a binary bitmap ends at a whole byte
     wanted = height * (-(-width // 8) if kind == 4 else width * channels * wide)
     if len(data) - gap.end() < (wanted if kind >= 4 else width * height * channels):
         raise FormatError(f"claims {width} x {height} pixels, more than its {len(data)} bytes hold; it is cut off")
@@ -50,14 +53,16 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
         values = _plain(data[gap.end() :], width * height * channels, bitmap)
     if (largest := int(values.max())) > white:
         raise FormatError(f"holds the value {largest}, and its header says that {white} is white; it is damaged")
-    values = values.reshape(height, width, channels)
+    values = values.reshape(height, width, channels)  # H x W x channels
     if bitmap:
+        # in a bitmap 1 is black
         return np.where(values, np.uint8(0), np.uint8(255))
     return values.astype(np.uint8) if white == 255 else to_bytes(values, white)
 
 
 def to_bytes(values: Shaped[np.ndarray, "..."], white: int) -> UInt8[np.ndarray, "..."]:
     """Numbers from 0 to `white`, at most 65535, as numbers from 0 to 255."""
+    # uint32 holds 65535 x 255; half of the divisor is added in order to round
     scaled = values.astype(np.uint32)
     scaled *= 255
     scaled += white // 2

@@ -38,6 +38,7 @@ class Prefetch(Generic[T]):
     def _offer(self, item) -> bool:
         while not self._stop.is_set():
             try:
+                # with a timeout, so that the thread notices when its reader has left
                 self._queue.put(item, timeout=0.1)
                 return True
             except queue.Full:
@@ -49,6 +50,7 @@ class Prefetch(Generic[T]):
         return self
 
     def __exit__(self, *_) -> None:
+        # a full queue may hold the thread; it looks at this flag at the next timeout
         self._stop.set()
         self._thread.join()
 

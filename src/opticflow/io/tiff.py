@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from opticflow.errors import FormatError
 
+# byte order (II little-endian, MM big-endian), then 42 for TIFF 6.0 or 43 for BigTIFF
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# tags of TIFF 6.0: size, bits and number of samples, kind of picture, sample format
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _KIND, _SIGN = 256, 257, 258, 277, 254, 339
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _REDUCED_OR_MASK = 1 | 4
@@ -39,6 +41,7 @@ def check_tiff(data: bytes) -> list[Page]:
     """
     pages = []
     for place, tags in _directories(data):
+        # a thumbnail or a mask belongs to the page before it
         if tags.get(_KIND, (0,))[0] & _REDUCED_OR_MASK and pages:
             continue
         width, height, samples = (
@@ -66,16 +69,19 @@ def make_first(data: bytearray, page: Page) -> None:
 def _header(data: bytes | bytearray) -> tuple[str, str, int]:
     """The order of bytes, the type of places, and where the place of the first page stands."""
     order = "<" if data[:2] == b"II" else ">"
+    # BigTIFF has places of 8 bytes, the first at byte 8; TIFF has places of 4 bytes, the first at byte 4
     return (order, "Q", 8) if data[2:4] in (b"+\0", b"\0+") else (order, "I", 4)
 
 
 def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]]:
     """For each page where its tags begin, and those tags that are whole numbers."""
     order, offset, start = _header(data)
+    # bytes for values within an entry, type of the number of entries, bytes of an entry
     number, count, entry = (8, "Q", 20) if offset == "Q" else (4, "H", 12)
     try:
         (place,) = struct.unpack_from(order + offset, data, start)
         seen: set[int] = set()
+        # each page ends with the place of the next one; 0 after the last
         while place:
             if place in seen or len(seen) >= _MOST_PAGES:
                 raise FormatError("is damaged: the pages of the TIFF go round in a circle")
@@ -94,9 +100,11 @@ def _tags(
     data: bytes, order: str, place: int, entries: int, entry: int, offset: str, inline: int
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
     for start in range(place, place + entries * entry, entry):
+        # an entry (TIFF 6.0, section 2): tag, type, number of values, then the values or their place
         tag, kind, length = struct.unpack_from(order + "HH" + offset, data, start)
         if kind in _TYPES and 1 <= length <= len(data):
             values = start + entry - inline
+            # values that do not fit into the entry stand elsewhere
             if length * struct.calcsize(_TYPES[kind]) > inline:
                 (values,) = struct.unpack_from(order + offset, data, values)
             yield tag, struct.unpack_from(f"{order}{length}{_TYPES[kind]}", data, values)

@@ -31,12 +31,15 @@ def check_decoded(data: bytes | bytearray, page: Page, image: Shaped[np.ndarray,
     if tags.get(_COLOUR, (0,))[0] == _YCBCR and compression not in _JPEG:  # subsampled
         return
     tiled = _PLACES[0] in tags
+    # tags of tiles come first in each pair, those of strips second
     width, places, sizes, rows = (tags.get(pair[0 if tiled else 1], ()) for pair in (_WIDTHS, _PLACES, _SIZES, _ROWS))
     wide, high = (width or (page.width,))[0], min((rows or (page.height,))[0], page.height if not tiled else 2**31)
     if wide < 1 or high < 1:
         raise FormatError("is damaged: the TIFF has strips without rows")
     apart = tags.get(_PLANES, (1,))[0] == _APART
+    # PlanarConfiguration 2: every sample has strips of its own
     samples, planes = (1, page.samples) if apart else (page.samples, 1)
+    # tiles in a row and rows of tiles; strips are as wide as the page
     across, down = -(-page.width // wide), -(-page.height // high)
     if min(len(places), len(sizes)) < across * down * planes:
         raise FormatError(f"is damaged: the TIFF lists {len(places)} of its {across * down * planes} strips")
@@ -44,8 +47,10 @@ def check_decoded(data: bytes | bytearray, page: Page, image: Shaped[np.ndarray,
     for i in range(across * down * planes):
         top, left = i // across % down * high, i % across * wide
         count = high if tiled else min(high, page.height - top)
+        # bytes of the unpacked strip, whose rows end at whole bytes
         wanted = count * -(-wide * samples * page.bits // 8)
         if upright and compression not in _DEFLATE:
+            # last row of the strip: pixels, or pixels x channels
             last = image[min(top + high, page.height) - 1, left : left + wide]
             if (last != last[:1]).any():
                 continue
@@ -71,6 +76,7 @@ def _deflated(strip: bytes, wanted: int) -> int:
 def _packbits_size(strip: bytes, wanted: int) -> int:
     size, place = 0, 0
     while place < len(strip) and size < wanted:
+        # TIFF 6.0, section 9: n < 128 copies n + 1 bytes, n > 128 repeats a byte 257 - n times, 128 does nothing
         code = strip[place]
         if code < 128:
             size += min(code + 1, len(strip) - place - 1)
@@ -85,6 +91,7 @@ def _lzw_size(strip: bytes, wanted: int) -> int:
     """How much LZW unpacks to: the lengths of its words without the words."""
     if strip[:1] == b"\0" and len(strip) > 1 and strip[1] & 1:  # bits in the order of very old files
         return wanted
+    # TIFF 6.0, section 13: codes of 9 to 12 bits, with one to clear the table and one for the end
     clear, end = 256, 257
     lengths, before, size = [1] * 258, 0, 0
     bits, held, waiting = 9, 0, 0
@@ -99,6 +106,7 @@ def _lzw_size(strip: bytes, wanted: int) -> int:
             continue
         if code == end or code > len(lengths) or (code == len(lengths) and not before):
             break
+        # a code that is not in the table yet means the last word and its first byte again
         length = lengths[code] if code < len(lengths) else before + 1
         size += length
         if size >= wanted:
@@ -106,6 +114,7 @@ def _lzw_size(strip: bytes, wanted: int) -> int:
         if before:
             lengths.append(before + 1)
         before = length
+        # TIFF changes to longer codes one entry early
         bits = max(9, min(12, (len(lengths) + 1).bit_length()))
     return size
 
@@ -113,6 +122,7 @@ def _lzw_size(strip: bytes, wanted: int) -> int:
 def _rows_of_jpeg(strip: bytes) -> int:
     place = 2
     while place + 9 <= len(strip) and strip[place] == 0xFF:
+        # the start-of-frame segment holds the number of rows
         if 0xC0 <= strip[place + 1] <= 0xCF and strip[place + 1] not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(strip[place + 5 : place + 7])
         place += 2 + int.from_bytes(strip[place + 2 : place + 4])

@@ -36,11 +36,12 @@ def bootstrap_interval(
     if len(sums) < 2:
         return float("nan"), float("nan")
     if average == "images":
+        # the mean of the means, written as a ratio of sums
         sums, counts = sums / counts, np.ones_like(counts)
     random = np.random.default_rng(seed)
-    means = np.empty(resamples)
+    means = np.empty(resamples)  # one mean for each resampled set
     for index in range(resamples):
-        drawn = random.integers(len(sums), size=len(sums))
+        drawn = random.integers(len(sums), size=len(sums))  # indices of images, with repetition
         means[index] = sums[drawn].sum() / counts[drawn].sum()
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, (tail, 1 - tail))

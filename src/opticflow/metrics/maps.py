@@ -13,19 +13,20 @@ ErrorMap = Float64[np.ndarray, "height width"]
 OutlierMap = Bool[np.ndarray, "height width"]
 
 _BINS = 100  # of WAUC: thresholds of 0.05, 0.10, ..., 5.00 px
+# entry k: the share of all weights in the bins from k + 1 on; 0 beyond the last threshold
 _REACH = np.append(np.cumsum(np.arange(1, _BINS + 1))[::-1], 0) / np.arange(1, _BINS + 1).sum()
 
 
 def end_point_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
     """The length of the difference of two flows, in pixels (Otte, Nagel, ECCV 1994)."""
-    difference = flow.astype(np.float64) - truth
+    difference = flow.astype(np.float64) - truth  # H x W x 2, pixels
     return np.hypot(difference[..., 0], difference[..., 1])
 
 
 def nearest_truth(flow: FlowArray, choices: Float32[np.ndarray, "choices height width 2"]) -> FlowArray:
     """For each pixel the one of several true vectors that is nearest to the estimate (Mehl et al., Spring, CVPR
     2023)."""
-    errors = np.stack([end_point_error(flow, truth) for truth in choices])
+    errors = np.stack([end_point_error(flow, truth) for truth in choices])  # choices x H x W, pixels
     return np.take_along_axis(choices, errors.argmin(0)[None, ..., None], 0)[0]
 
 
@@ -36,7 +37,9 @@ def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
     """
     u, v = flow.astype(np.float64)[..., 0], flow.astype(np.float64)[..., 1]
     true_u, true_v = truth.astype(np.float64)[..., 0], truth.astype(np.float64)[..., 1]
+    # length of the cross product of (u, v, 1) and its true counterpart
     cross = np.sqrt((v - true_v) ** 2 + (u - true_u) ** 2 + (u * true_v - v * true_u) ** 2)
+    # H x W, degrees; sine and cosine have the same factor, the product of both lengths
     return np.degrees(np.arctan2(cross, u * true_u + v * true_v + 1))
 
 
@@ -47,7 +50,7 @@ def outliers(error: ErrorMap, threshold: float) -> OutlierMap:
 
 def fl_outliers(error: ErrorMap, truth: FlowArray) -> OutlierMap:
     """Where the end-point error is larger than 3 px and than 5 % of the true length (Menze, Geiger, CVPR 2015)."""
-    length = np.hypot(truth[..., 0].astype(np.float64), truth[..., 1])
+    length = np.hypot(truth[..., 0].astype(np.float64), truth[..., 1])  # H x W, pixels
     return (error > 3) & (error > 0.05 * length)
 
 
@@ -59,6 +62,7 @@ def weighted_inliers(error: ErrorMap) -> ErrorMap:
     the evaluation code of the Spring benchmark). A pixel counts in all bins from its own error upwards.
     """
     thresholds = np.arange(1, _BINS + 1) / 20
+    # H x W; a threshold counts the pixels whose error is equal to it
     return _REACH[np.searchsorted(thresholds, error)]
 
 

@@ -39,9 +39,11 @@ def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
     A difference to a pixel whose flow is not known counts as none. The benchmark servers measure distances from
     boundaries that they rendered and do not publish for all data; this definition needs the truth alone.
     """
+    # H x W each, pixels
     u, v = (np.where(valid, truth[..., channel], 0).astype(np.float64) for channel in (0, 1))
-    squared = np.zeros(valid.shape)
+    squared = np.zeros(valid.shape)  # H x W, squared gradient
     for axis in (0, 1):
+        # a pixel and its neighbour below (axis 0) or on the right (axis 1)
         ahead, here = np.delete(valid, 0, axis), np.delete(valid, -1, axis)
         change = (np.diff(u, axis=axis) ** 2 + np.diff(v, axis=axis) ** 2) * (ahead & here)
         squared[tuple(slice(length) for length in change.shape)] += change
@@ -53,12 +55,13 @@ def boundary_distance(truth: FlowArray, valid: MaskArray) -> Float[np.ndarray, "
     boundaries = motion_boundaries(truth, valid)
     if not boundaries.any():
         return np.full(valid.shape, np.inf)
+    # the distance to the nearest zero, so boundaries are the zeros here
     return cv2.distanceTransform((~boundaries).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def cells(truth: FlowArray, valid: MaskArray, occluded: MaskArray) -> Int[np.ndarray, "height width"]:
     """The cell of each pixel: a flat index into `CELLS`."""
     truth = np.where(valid[..., None], truth, 0)
-    displacement = np.digitize(np.hypot(truth[..., 0], truth[..., 1]), DISPLACEMENTS)
-    distance = np.digitize(boundary_distance(truth, valid), DISTANCES)
+    displacement = np.digitize(np.hypot(truth[..., 0], truth[..., 1]), DISPLACEMENTS)  # H x W, 0 to 2
+    distance = np.digitize(boundary_distance(truth, valid), DISTANCES)  # H x W, 0 to 3
     return np.ravel_multi_index((displacement, occluded.astype(np.int64), distance), CELLS)

@@ -31,6 +31,7 @@ class Sums:
     @classmethod
     def zero(cls) -> "Sums":
         """No image yet."""
+        # object arrays hold Python integers, which never overflow
         return cls(np.full((len(METRICS), *CELLS), 0, dtype=object), np.zeros(CELLS, dtype=np.int64))
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -79,6 +80,7 @@ class Totals:
         for row, metric in enumerate(METRICS):
             for column, region in enumerate(REGIONS):
                 if images[column]:
+                    # in the unit of the map, not in percent, as `mean` multiplies with the scale
                     means[row, column] = round(image.mean(metric, region) / METRICS[metric].scale / _GRAIN)
         return cls(image, means, images)
 
@@ -126,14 +128,17 @@ def measure(flow: FlowArray, sample: Sample) -> Sums:
     if broken:
         raise InputError(f"{name}: the estimate is NaN or infinite at {broken} valid pixels; it must be finite")
 
+    # zero where the truth is unknown, so that no NaN gets into a map
     truth = np.where(valid[..., None], sample.flow, np.float32(0))
     flow = np.where(valid[..., None], flow, np.float32(0))
-    labels = cells(truth, valid, sample.occluded)[valid]
+    labels = cells(truth, valid, sample.occluded)[valid]  # one cell number for each valid pixel
     length = int(np.prod(CELLS))
-    error = end_point_error(flow, truth)
+    error = end_point_error(flow, truth)  # H x W, pixels
     grains = np.full((len(METRICS), length), 0, dtype=object)
     for row, metric in enumerate(METRICS.values()):
+        # one sum for each cell
         sums = np.bincount(labels, weights=metric.of(flow, truth, error)[valid], minlength=length)
+        # rounded once for each cell; from here on sums are exact
         grains[row] = [round(value / _GRAIN) for value in sums.tolist()]
     counts = np.bincount(labels, minlength=length).astype(np.int64)
     return Sums(grains.reshape(-1, *CELLS), counts.reshape(CELLS))

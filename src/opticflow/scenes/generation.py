@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -130,16 +131,29 @@ def amount(count: int) -> str:
 
 
 @contextlib.contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Processes started here leave Ctrl-C to their parent, from their first moment on."""
+def interrupts_held_back() -> Iterator[None]:
+    """Processes started in this block leave Ctrl-C to their parent, from their first moment on; the parent takes it
+    when the block ends."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
-        yield
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            resource_tracker.ensure_running()  # which unblocks the signal where it begins
+            # a new process inherits what is blocked; a handler would be replaced by the usual one, which ends it
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        else:
+            yield
     finally:
         signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
@@ -187,7 +201,7 @@ def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
         for job in range(jobs):
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(there, order, root, numbers[job::jobs]), daemon=True)
-            with interrupts_ignored():
+            with interrupts_held_back():
                 process.start()
             there.close()
             processes.append(process)

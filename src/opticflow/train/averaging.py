@@ -21,16 +21,19 @@ class WeightAverage:
             decay: the largest, such as 0.999.
         """
         self.decay, self.updates = decay, 0
+        # copies, because `state_dict` gives the memory of the network itself
         self.tensors = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Take in the weights after an update."""
         self.updates += 1
+        # at the beginning the average mostly follows the present weights, which change fast
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         present = network.state_dict()
         floating = [name for name, tensor in present.items() if tensor.is_floating_point()]
         averages = [self.tensors[name] for name in floating]
+        # average += (1 - decay) (weights - average), for all tensors in one call
         torch._foreach_lerp_(averages, [present[name] for name in floating], 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for name in present.keys() - set(floating):  # counters of batch norms
             self.tensors[name].copy_(present[name])
@@ -38,6 +41,7 @@ class WeightAverage:
     @contextmanager
     def within(self, network: nn.Module) -> Iterator[None]:
         """The network has the averaged weights in this block, and its own again afterwards."""
+        # copied, because loading the averages overwrites the memory of the network
         own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         network.load_state_dict(self.tensors)
         try:
@@ -46,7 +50,7 @@ class WeightAverage:
             network.load_state_dict(own)
 
     def state(self) -> dict[str, Tensor]:
-        """All that `restore` needs."""
+        """The averages by tensor name, and under the empty name the number of updates; `restore` takes them."""
         return {**self.tensors, "": torch.tensor(self.updates)}
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -31,7 +31,7 @@ class Budget(ABC):
 
     @abstractmethod
     def seconds_left(self, step: int, rate: float) -> float:
-        """An estimate, from the steps per second so far."""
+        """Estimated seconds until the budget is used up; `rate` is the steps per second so far."""
 
     @property
     def measures_at_the_end(self) -> bool:
@@ -46,7 +46,7 @@ class Budget(ABC):
 
 
 class StepBudget(Budget):
-    """A number of steps."""
+    """A budget that is a number of steps."""
 
     def __init__(self, steps: int, *, save_every: int, measure_every: int) -> None:
         """
@@ -71,7 +71,7 @@ class StepBudget(Budget):
 
 
 class TimeBudget(Budget):
-    """A number of seconds, of which some are kept back for the last checkpoint and the last measurement."""
+    """A budget that is a number of seconds, of which some are kept back for the last checkpoint and measurement."""
 
     def __init__(self, seconds: float, used: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         """
@@ -81,8 +81,9 @@ class TimeBudget(Budget):
             clock: gives seconds; `time.process_time` compares networks on a machine that has other work, too.
         """
         self.seconds, self.clock = seconds, clock
+        # set back by the seconds used before an interruption, so that `elapsed` includes them
         self.start = clock() - used
-        self.saving, self.measuring = SAVING, 0.0
+        self.saving, self.measuring = SAVING, 0.0  # seconds kept back at the end
         self.saved_at, self.measured_at = used, 0.0
 
     def elapsed(self) -> float:
@@ -90,6 +91,7 @@ class TimeBudget(Budget):
         return self.clock() - self.start
 
     def share(self, step: int) -> float:
+        # never zero or less, even if a checkpoint takes longer than the whole budget
         return self.elapsed() / max(self.seconds - self.saving - self.measuring, 1e-3)
 
     def saves(self, step: int) -> bool:
@@ -107,9 +109,11 @@ class TimeBudget(Budget):
         return self.measuring > 0  # else there is no time kept back for it
 
     def note_saving(self, seconds: float) -> None:
+        # half as much again as the slowest so far, because the time of writing varies
         self.saving = max(self.saving, 1.5 * seconds)
         self.saved_at = self.elapsed()
 
     def note_measuring(self, seconds: float) -> None:
+        # a fifth more than the last one took, because the time varies a little
         self.measuring = 1.2 * seconds
         self.measured_at = self.elapsed()

@@ -120,6 +120,7 @@ class Run:
             if not resume:
                 raise InputError(f"{folder} already holds a run; add --resume to go on with it, or give a new folder")
             found = read_record(folder)
+            # the minutes of earlier pieces stay in the record, and a new piece is added at the end
             run = replace(run, pieces=(*found.get("pieces", ()), *run.pieces))
             run._must_be(found)
         elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -139,8 +140,10 @@ class Run:
         return {**record, "pieces": self.pieces} if self.pieces else record
 
     def _must_be(self, found: dict[str, Any]) -> None:
+        # through JSON and back, because tuples become lists there
         wanted = json.loads(json.dumps(self._record()))
         if self.pieces:
+            # pieces with a budget of time may differ in batch, crop and steps, but not in their networks
             found, wanted = ({"recipe": {"stages": _networks(record)}} for record in (found, wanted))
         for key in ("seed", "settings", "recipe"):
             if found.get(key) != wanted.get(key):
@@ -178,6 +181,7 @@ class StageFolder:
         return self._newest("decay") or self._newest("step")
 
     def _newest(self, kind: Literal["step", "decay"]) -> Path | None:
+        # the pattern of `glob` also fits other names, such as a copy that a user made
         found = [path for path in self.folder.glob(f"{kind}-*") if re.fullmatch(rf"{kind}-\d+", path.name)]
         return max(found, key=_step_of, default=None)
 
@@ -223,6 +227,7 @@ class StageFolder:
         """
         kind = "decay" if state.decays else "step"
         final = self.folder / f"{kind}-{state.step:08d}"
+        # hidden until it is renamed at the end, so that a killed run leaves no half checkpoint under a final name
         beside = self.folder / f".{final.name}.part"
         for path in self.folder.glob(".*.part"):  # what a killed run was writing or removing
             shutil.rmtree(path)
@@ -232,8 +237,10 @@ class StageFolder:
         (beside / STATE).write_text(json.dumps(vars(state)))
         if publish:
             publish(beside / WEIGHTS)
+        # a folder cannot be renamed to one that exists and is not empty
         _remove(final)
         beside.rename(final)
+        # older checkpoints are removed only after the new one has its final name
         for path in self.folder.glob(f"{kind}-*"):
             if path != final:
                 _remove(path)
@@ -242,6 +249,7 @@ class StageFolder:
         """Write weights that `opticflow.load` reads."""
         stage = self.stage
         make_folder(path.parent)
+        # the averaged weights are for use; those of the last step are kept with the state of training
         tensors = network.state_dict() if average is None else average.tensors
         Checkpoint(stage.model, "opticflow", self.tag, tensors, options=dict(stage.options)).save(path)
 
@@ -259,10 +267,12 @@ class StageFolder:
         try:
             _restore_optimiser(optimiser, network, tensors)
             if average is not None:
+                # a checkpoint without an average: it begins with the present weights and 0 updates
                 average.restore(_under("average", tensors) or {**network.state_dict(), "": torch.tensor(0)})
             torch.set_rng_state(tensors["random/cpu"])
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{last} is damaged: it is not the whole state of a training; {DAMAGED}") from error
+        # states of GPUs only fit the same number of them; otherwise their random numbers begin with the seed
         gpus = _under("random/gpu", tensors)
         if gpus and len(gpus) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([gpus[str(i)] for i in range(len(gpus))])
@@ -277,6 +287,7 @@ def unchanged_if_refused(folder: Path) -> Iterator[None]:
         yield
     except OpticflowError as error:
         made = before is None and _record_of(folder) is not None  # in an empty folder, so that all of it is ours
+        # no new checkpoint means that training had not begun, so that what was made is of no use
         if not isinstance(error, TrainingError) and _checkpoints(folder) <= checkpoints:
             if before is not None:
                 write_bytes(folder / RECORD, before)
@@ -323,6 +334,7 @@ def _read_state(path: Path) -> State:
     for name, value in record.items():
         if name not in kinds:
             raise InputError(f"{path} is damaged: it has an entry {reprlib.repr(name)}; {DAMAGED}")
+        # from 2^53 on, not every whole number can be stored in a float
         if not _is(kinds[name], value) or (isinstance(value, int | float) and not 0 <= value < 2**53):
             raise InputError(f"{path} is damaged: {name} is {reprlib.repr(value)}; {DAMAGED}")
     return State(**record)
@@ -349,16 +361,17 @@ def _step_of(folder: Path) -> int:
 
 
 def _networks(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """What pieces of one run have in common."""
+    """Name, model and options of each stage: what all pieces of one run must have in common."""
     return [{key: stage[key] for key in ("name", "model", "options")} for stage in record["recipe"]["stages"]]
 
 
 def _training_state(
     network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None
 ) -> dict[str, Tensor]:
-    """All tensors that a stage goes on with, by name."""
+    """The state of training by name: weights, the moments of the optimiser, the average, the random numbers' states."""
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
+        # of Adam: step, exp_avg and exp_avg_sq, kept by the name of their parameter and not by its position
         for kind, moment in optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser/{kind}/{name}"] = moment
     if average is not None:
@@ -379,6 +392,7 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, ten
             tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
         moments.setdefault(owner, {})[kind] = tensor
     names = {parameter: name for name, parameter in parameters.items()}
+    # the state dict of an optimiser numbers the parameters through all groups, in this order
     order = [names[parameter] for group in optimiser.param_groups for parameter in group["params"]]
     state = {index: moments[name] for index, name in enumerate(order) if name in moments}
     # by way of `load_state_dict`, which takes tensors to the device and in the format of their parameters

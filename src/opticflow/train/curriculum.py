@@ -23,6 +23,7 @@ def check(recipe: Recipe, weights: Checkpoint | None = None) -> None:
         InputError: a model without weights, a loss or a crop that it cannot have, or weights of another network.
     """
     for stage in recipe.stages:
+        # tensors without memory: only names and shapes are compared
         with torch.device("meta"):
             network = _built(stage)
         if weights is not None and not stage.start:
@@ -53,8 +54,10 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
     network = _built(stage)
     if weights is not None and not stage.start:
         _must_be_of(network, weights, stage)
+        # not strict: published weights lack what only training has, and `_must_be_of` has compared the rest
         network.load_state_dict(weights.tensors, strict=False)
     stages = {stage.name: stage for stage in run.recipe.stages}
+    # a stage that has a checkpoint of its own takes all weights from there
     for start in stage.start if run.place(stage).last is None else ():
         theirs = read_checkpoint(run.place(stages[start.stage]).weights()).tensors
         taken = {
@@ -71,6 +74,7 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
             )
         network.load_state_dict(taken, strict=False)
     for name, parameter in network.named_parameters():
+        # without prefixes `startswith(())` is False, so that every parameter is trained
         parameter.requires_grad_(not name.startswith(stage.frozen))
     for prefix in stage.frozen:
         if not frozen(network, (prefix,)):
@@ -106,11 +110,12 @@ def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
 
 
 def training_mode(network: nn.Module, stage: Stage) -> None:
-    """Training mode, but for what is frozen."""
+    """Put the network into training mode, except for its frozen modules."""
     network.train()
     for name, module in network.named_modules():
         held = stage.freeze_batch_norm and isinstance(module, nn.BatchNorm2d)
         if held or (stage.frozen and f"{name}.".startswith(stage.frozen)):
+            # in evaluation mode a batch norm neither uses nor changes the statistics of the batch
             module.eval()
 
 
@@ -123,6 +128,7 @@ def fingerprint(network: nn.Module, stage: Stage) -> str:
     """The hash of what is frozen; empty if nothing is."""
     held = frozen(network, stage.frozen)
     digest = hashlib.sha256()
+    # sorted, so that the hash does not depend on the order of the parameters
     for name in sorted(held):
         digest.update(name.encode() + held[name].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest() if held else ""

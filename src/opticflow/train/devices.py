@@ -38,6 +38,7 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
             accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
+            # DDP averages the gradients over the processes
             strategy="ddp" if processes * nodes > 1 else "auto",
             precision=FORMATS[number_format],  # type: ignore[arg-type]
         )

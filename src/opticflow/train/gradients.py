@@ -25,8 +25,9 @@ def update(
     Returns:
         The norm before it was clipped; 1 if the update was left out, else 0. On the device: reading them waits for it.
     """
+    # L2 norm over all parameters, a scalar on the device; with an infinite limit nothing is clipped
     norm = fabric.clip_gradients(network, optimiser, max_norm=clip or math.inf, error_if_nonfinite=False)
-    left_out = norm.isfinite().logical_not().float()
+    left_out = norm.isfinite().logical_not().float()  # 1.0 or 0.0, still on the device
     # what torch.amp.GradScaler uses too: the fused kernels read it on the device
     optimiser.optimizer.found_inf = left_out
     optimiser.step()

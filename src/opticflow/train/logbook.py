@@ -25,6 +25,7 @@ class Logbook:
         self.stage = stage
         self.table = folder / "log.csv"
         write_bytes(self.table, "".join(_kept(self.table, stage, step)).encode(errors="surrogateescape"))
+        # TensorBoard hides the curves from `purge_step` on, which the resumed run draws again
         self.writer = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=step + 1)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,12 +51,14 @@ def _kept(table: Path, stage: str, step: int) -> list[str]:
     header = ",".join(COLUMNS) + "\r\n"
     if not table.is_file():
         return [header]
+    # bytes that are not UTF-8 are kept as they are
     with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         _, *lines = file.readlines() or [header]
     cells = [line.split(",") for line in lines]
     kept = [
         line
         for line, cell in zip(lines, cells, strict=True)
+        # a run that was killed may leave its last line unfinished
         if line.endswith("\n")
         and len(cell) == len(COLUMNS)
         and re.fullmatch(r"[0-9]{1,18}", cell[1])

@@ -114,6 +114,7 @@ def train(
     if minutes is not None and not 0 < minutes <= LONGEST:
         raise InputError(f"the budget is {minutes:g} minutes; wanted more than 0, and {LONGEST:,} at most")
     fabric, number_format = launch(device, precision)
+    # each process takes batch / processes samples, so that together they take the batch of the recipe
     for stage in recipe.stages:
         if stage.batch % fabric.world_size:
             raise InputError(
@@ -123,6 +124,7 @@ def train(
     curriculum.check(recipe, weights)
     if part_size is not None and part_size < SMALLEST_PART:
         raise InputError(f"parts of {part_size} bytes are too small; give at least {SMALLEST_PART // 10**6} MB")
+    # the number format changes the result, so a resumed run with a budget of steps must have the same
     noted = {**(settings or {}), "precision": number_format}
     options = Options(log_every, part_size, weights, report)
     first = fabric.global_rank == 0
@@ -144,7 +146,9 @@ def train(
             _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
             return run
         for index, stage in enumerate(recipe.stages):
+            # a resumed run passes over the stages that have made all their steps
             if run.place(stage).state().step < stage.steps:
+                # one seed for each stage: a stage begins alike whether or not the ones before it ran in this process
                 fabric.seed_everything(seed + index, verbose=False)
                 budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
                 with tuned_convolutions(fabric.device):
@@ -153,12 +157,13 @@ def train(
 
 
 def _back_to_the_level(run: Run) -> None:
-    """Forget what an earlier piece did while its rate fell: a new piece goes on from before it. Stages that have come
-    to their end stay as they are, but for the last."""
+    """Remove the checkpoints that an earlier piece of training wrote while its learning rate fell, so that a new piece
+    goes on from the constant rate. Finished stages keep theirs, except the last stage, which is trained further."""
     places = [run.place(stage) for stage in run.recipe.stages]
     states = [place.state() for place in places]  # none is damaged, or nothing is removed
     for stage, place, state in zip(run.recipe.stages, places, states, strict=True):
         ended = state.finished and stage is not run.recipe.stages[-1]
+        # checkpoints of the newest piece stay: it was interrupted and is now brought to its end
         if state.decays and state.piece != len(run.pieces) and not ended:
             place.forget_decay()
 
@@ -172,15 +177,18 @@ def _by_the_clock(
     begun: float,
     clock: Callable[[], float],
 ) -> None:
-    """A piece of training: all stages in their turn, or what is left of them."""
+    """Train one piece with a budget of time: all stages in their order, or those that are not finished yet."""
     stages = [stage.by_the_clock() for stage in run.recipe.stages]
     states = [run.place(stage).state() for stage in stages]
+    # the number of this piece, from 1 on, and its whole budget in seconds
     number, seconds = len(run.pieces), 60 * run.pieces[-1]
     # a stage that has begun stands for those before it, whose folders need not be there
     next_one = max((index for index, state in enumerate(states) if state.step), default=0)
+    # a finished stage hands over to the one after it
     next_one += states[next_one].finished
     if next_one == len(stages):
         raise InputError(f"{run.folder}: the last piece of training has come to its end; add --minutes for another")
+    # seconds that the stages of this piece took before an interruption
     spent = sum(state.used for state in states if state.piece == number)
     for index, (stage, state) in enumerate(zip(stages, states, strict=True)):
         if index < next_one:
@@ -189,6 +197,7 @@ def _by_the_clock(
         if state.piece == number:  # interrupted
             budget = TimeBudget(state.seconds, state.used, clock)
         else:
+            # the remaining time is shared in proportion to the steps of the stages that are still to come
             left = sum(later.steps for later in stages[index:])
             over = spent + clock() - begun
             budget = TimeBudget(max(1.0, (seconds - over) * stage.steps / left), 0.0, clock)
@@ -207,7 +216,7 @@ class Options:
 
 
 class Due(NamedTuple):
-    """What a budget says after a step."""
+    """How far the budget is used up after a step, and what is due then."""
 
     share: float
     """Share of the budget that is used up."""
@@ -238,20 +247,28 @@ class StageRun:
         self.place = run.place(stage)
         self.loss = LOSSES[stage.loss]
         self.state = self.place.state()
+        # a later piece leaves out the warm-up if an earlier piece has completed it
         self.goes_on = bool(piece) and self.state.warm
+        # the network itself, without the wrapper of Fabric: its tensor names are those of the checkpoints
         self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
         accelerate(self.bare).to(memory_format=torch.channels_last)  # pyright: ignore
         optimiser = make_optimiser(stage, self.bare)
         self.average = WeightAverage(self.bare, stage.average) if stage.average else None
+        # network, optimiser and average must exist before their saved values are copied into them
         self.place.restore(self.bare, optimiser, self.average)
         if piece:
+            # from here on the stage belongs to this piece, and it is not finished
             self.state = replace(self.state, piece=piece, finished=False)
+        # the hash from before the first step stays the reference through all resumptions
         self.state = replace(self.state, frozen=self.state.frozen or curriculum.fingerprint(self.bare, stage))
         curriculum.training_mode(self.bare, stage)
         self.network, self.optimiser = fabric.setup(self.bare, optimiser, move_to_device=False)
+        # the loss needs `predictions`; Fabric passes only `forward` and marked methods through the wrapper (DDP)
         self.network.mark_forward_method("predictions")
         self.leads = fabric.global_rank == 0
+        # the data goes on at the sample at which the checkpoint was written
         self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
+        # only the process of rank 0 measures the error, so only it needs the samples
         wanted = self.leads and stage.validation and stage.validation_samples
         self.held_out = sources.validation(stage) if wanted else []
         self.logbook = Logbook(run.folder, stage.name, self.state.step) if self.leads else None
@@ -284,6 +301,7 @@ class StageRun:
     def _save_by_the_clock(self, share: float, *, saves: bool) -> None:
         """Write what is due, before a measurement, which may take minutes."""
         self.state = replace(self.state, warm=self.state.warm or share >= self.stage.warm_up)
+        # the newest checkpoint before the rate falls is where the next piece begins, so one is written at this point
         turns = not self.state.decays and share >= 1 - self.stage.decay
         if turns or (saves and share < 1):
             self._save()
@@ -300,6 +318,7 @@ class StageRun:
     def _due(self) -> "Due":
         """How far the budget is used up and what is to be done; by the clock of the first process."""
         due = Due(self.budget.share(self.step), self.budget.measures(self.step), self.budget.saves(self.step))
+        # clocks differ between processes, but all must stop and save at the same step
         return self.fabric.broadcast(due) if self.piece and self.fabric.world_size > 1 else due
 
     def _rate(self, share: float) -> float:
@@ -311,17 +330,20 @@ class StageRun:
         """Take a batch and update the weights."""
         stage, fabric = self.stage, self.fabric
         batch = to_device(next(self.batches), fabric.device)
-        first, second = batch.first, batch.second
+        first, second = batch.first, batch.second  # B x 3 x H x W each, in [0, 1]
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
+        # B x 2 x H x W, pixels; None: the iterations start from zero flow
         start = coarse_start(self.bare, stage, first, second, fabric) if starts_coarse(stage, self.step) else None
         with fabric.autocast():  # Fabric itself enters it around a marked method only where it wraps the network
             how = {} if stage.iterations is None else {"iterations": stage.iterations}
             predictions = self.network.predictions(first, second, init_flow=start, **how)
         loss = self.loss(predictions, batch.flow, batch.valid, **stage.loss_options)
         fabric.backward(loss)
+        # norm of the whole gradient before clipping, a scalar on the device
         norm, _ = update(fabric, self.network, self.optimiser, stage.clip)
         if self.average:
+            # `self.bare` shares its parameters with the wrapped network, so it has the updated weights
             self.average.update(self.bare)
         self.window.add(loss, norm, batch.names)
         self.state = replace(self.state, step=self.step + 1, samples=self.state.samples + stage.batch)
@@ -331,6 +353,7 @@ class StageRun:
         row = self.window.close(self.step, rate, self.fabric)
         if self.logbook and measures and self.held_out:
             begun = time.monotonic()
+            # the error is that of the averaged weights, because these are published
             with self.average.within(self.bare) if self.average else contextlib.nullcontext():
                 error, pictures = validate(
                     self.bare,
@@ -361,6 +384,7 @@ class StageRun:
 
     def _save(self, *, finished: bool = False) -> None:
         begun = time.monotonic()
+        # checked before each checkpoint, so that none contains a frozen weight that has changed
         curriculum.must_be_unchanged(self.bare, self.stage, self.state.frozen)
         if isinstance(self.budget, TimeBudget):
             seconds, used = self.budget.seconds, min(self.budget.elapsed(), self.budget.seconds)
@@ -374,5 +398,6 @@ class StageRun:
                 publish=None if self._publishes_best else self.whole.publish,
                 largest=self.options.part_size,
             )
+        # no process goes on before rank 0 has written the whole checkpoint
         self.fabric.barrier()
         self.budget.note_saving(time.monotonic() - begun)

@@ -31,6 +31,7 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
     """
     shapes = json.dumps({name: list(tensor.shape) for name, tensor in tensors.items()})
     parts: list[dict[str, Tensor]] = [{}]
+    # the shapes are JSON text within the JSON header, where a quotation mark takes two bytes
     room = limit = math.inf if largest is None else largest - 2 * len(shapes) - 1000
     for name, piece in _pieces(tensors, limit):
         size = piece.nbytes + HEADERS + len(name)
@@ -48,8 +49,11 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
 def _pieces(tensors: dict[str, Tensor], limit: float) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in tensors.items():
         flat = tensor.detach().cpu().contiguous().flatten()
+        # values in a piece, so that with its entry in the header it stays below the limit
         length = len(flat) if limit == math.inf else max(1, int(limit - HEADERS - len(name)) // flat.itemsize - 64)
         for number, piece in enumerate(flat.split(max(length, 1))):
+            # a line break, which no tensor name has, separates the name from the number of the piece; a copy, because
+            # safetensors refuses tensors that share memory
             yield f"{name}\n{number}", piece.clone()
 
 
@@ -60,6 +64,7 @@ def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
         WeightsError: a part is missing or damaged.
     """
     found = sorted(folder.glob(f"{stem}-*-of-*.safetensors"))
+    # each file name says how many files there are
     count = found[0].stem.rsplit("-", 1)[1] if found else "1"
     wanted = int(count) if count.isdecimal() else 1
     pieces: dict[str, dict[int, Tensor]] = {}

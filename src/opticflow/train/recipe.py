@@ -163,12 +163,12 @@ class Stage:
 
     @property
     def samples(self) -> int:
-        """How many it sees in all."""
+        """How many samples the stage draws in all its steps."""
         return self.steps * self.batch
 
     @property
     def crops(self) -> list[tuple[int, int]]:
-        """Every size of crop that it has."""
+        """The sizes of its crops: height and width in pixels."""
         return [self.crop, self.wide_crop] if self.wide_crop else [self.crop]
 
     def crop_of(self, batch: int) -> tuple[int, int]:
@@ -176,14 +176,16 @@ class Stage:
         return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def by_the_clock(self) -> "Stage":
-        """The same for a budget of time: whatever the schedule, the rate rises, stays level, so that the next piece of
-        training can go on there, and falls to zero; and the average of the weights is what is published."""
+        """This stage for a budget of time: whatever its schedule, the learning rate rises, stays level, where the next
+        piece of training can go on, and falls to zero; and the average of the weights is what is published."""
         return replace(self, schedule="plateau", warm_up=WARM_UP_BY_THE_CLOCK, average=self.average or AVERAGE)
 
     def shortened(self, steps: int) -> "Stage":
-        """The same with another number of steps; its schedules are stretched or shrunk with it."""
+        """This stage with another number of steps; its schedules are stretched or shrunk with it."""
+        # two milestones that fall on the same step halve the rate once
         halve_at = sorted({max(1, step * steps // self.steps) for step in self.halve_at})
         every = max(1, min(self.validate_every, steps))
+        # the product of pace and steps is constant, so that the augmentation reaches the same strength
         pace = self.augmentation_pace * self.steps / steps
         return replace(self, steps=steps, halve_at=tuple(halve_at), validate_every=every, augmentation_pace=pace)
 
@@ -241,11 +243,13 @@ class Recipe:
             wanted = f"{self.name} has {len(stages)} stages; wanted at least one step for each, "
             wanted += f"{reprlib.repr(steps)} were given"
             _check(len(stages) <= steps <= MOST["steps"], wanted)
+            # rounded down, but one step at least, so that the sum may differ a little from the steps asked for
             shares = [max(1, steps * stage.steps // self.steps) for stage in stages]
             stages = [stage.shortened(share) for stage, share in zip(stages, shares, strict=True)]
         if batch is not None:
             stages = [replace(stage, batch=batch) for stage in stages]
         if crop is not None:
+            # the crop that was asked for holds for all steps, so wide crops are dropped
             stages = [replace(stage, crop=crop, wide_crop=None) for stage in stages]
         if rate is not None:
             stages = [replace(stage, learning_rate=stage.learning_rate * rate) for stage in stages]

@@ -29,6 +29,7 @@ def learning_rate(stage: Stage, step: int) -> float:
     if stage.schedule == "plateau":
         return plateau_rate(stage, step / stage.steps)
     total = stage.steps + SPARE_STEPS
+    # PyTorch's OneCycleLR ends its phases at these updates, counted from 0
     peak, last = stage.warm_up * total - 1, total - 1
     if step <= peak:
         return stage.learning_rate * _between(START_FACTOR, 1.0, step / peak)
@@ -44,6 +45,7 @@ def plateau_rate(stage: Stage, share: float, *, goes_on: bool = False) -> float:
         goes_on: whether it begins on the level, with what an earlier piece of training has reached.
     """
     rising = 1.0 if goes_on else _between(START_FACTOR, 1.0, share / stage.warm_up)
+    # the lowest of three lines: rising, level, falling; never below zero
     return stage.learning_rate * max(0.0, min(1.0, rising, (1 - share) / stage.decay))
 
 
@@ -65,12 +67,12 @@ def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
 
 
 def _split(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Weights, and what has one axis: biases and the parameters of norms."""
+    """Parameters with two or more axes (weights); and those with fewer: biases and the parameters of norms."""
     parameters = list(parameters)
     return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """The rate of the next update."""
+    """Set the learning rate of the next update."""
     for group in optimiser.param_groups:
         group["lr"] = rate

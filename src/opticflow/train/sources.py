@@ -25,11 +25,11 @@ from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
 
 STAND_INS = {"things-clean": "things", "things-final": "things"}
-"""The world in place of a data set, where it is not called like it."""
+"""Data set -> the world that stands in for it, where their names differ."""
 LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), **dict.fromkeys(THINGS_WORLDS, "things-final")}
-"""The data set in whose layout `opticflow generate` writes a world, where it is not called like it."""
+"""World -> the data set in whose folder layout `opticflow generate` writes it, where their names differ."""
 HELD_OUT_SHARE = 10
-"""One in so many pairs of a user's own data is for measuring."""
+"""One in this many pairs of a data set is held out to measure the error, where a stage asks for that."""
 HELD_OUT = 1_000_003
 """The seed of all worlds for validation."""
 POOLED = 2048
@@ -39,9 +39,10 @@ LARGEST_POOL = 512
 RING_SHARE = 0.35
 """Share of a GPU's free memory, for samples that batches are drawn from."""
 SMALLEST_RING, LARGEST_RING = 512, 12_000
-"""Samples in it: enough for batches without repetition, and as many as processes make in a few minutes."""
+"""Fewest and most samples in that memory: enough for batches without repetition, and as many as processes make in a
+few minutes."""
 STAGES_APART = 1000
-"""Between the seeds of two stages, so that the second does not see the first's samples again."""
+"""Difference between the seeds of consecutive stages, so that the second does not see the first's samples again."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Locations:
     def _find(self, part: Part) -> "FlowDataset | str":
         options = {"cameras": part.cameras} if part.cameras else {}
         layout, world = LAYOUTS.get(part.dataset, part.dataset), STAND_INS.get(part.dataset, part.dataset)
+        # a fold divides the training data, so the split for training is opened
         split = part.split or (_training_split(layout) if part.fold else None)
         if part.dataset in self.named:
             self.used.add(part.dataset)
@@ -140,6 +142,7 @@ def _training_split(dataset: str) -> str | None:
 
 
 def _fold(dataset: FlowDataset, part: Part) -> FlowDataset:
+    # rounded up, so that a small data set has at least one pair held out
     held_out = -(-len(dataset) // HELD_OUT_SHARE) if len(dataset) > 1 else 0
     if part.fold == "held-out":
         if not held_out:
@@ -169,6 +172,7 @@ class HeldOutSamples(Sequence[Sample]):
         self.places: list[tuple[FlowDataset | Worlds, int]] = []
         each = max(1, number // max(1, len(parts)))
         for part in parts:
+            # pairs of a data set are spread over all of it, as neighbours are alike; pairs of a world are independent
             step = 1 if isinstance(part, Worlds) else max(1, len(part) // each)
             self.places += [(part, i * step) for i in range(min(each, len(part)))]
         self.kept: dict[int, Sample] = {}
@@ -182,6 +186,7 @@ class HeldOutSamples(Sequence[Sample]):
         if index not in self.kept:
             part, place = self.places[index]
             sample = part[place]
+            # a world takes long to draw a pair, while a file is quick to read again
             if not isinstance(part, Worlds):
                 return sample
             self.kept[index] = sample
@@ -235,6 +240,7 @@ class RecipeSources:
                 try:
                     self.found[part] = folders.find(part)
                 except DatasetError as error:
+                    # a folder that was named for validation alone is meant to be used, so its fault is an error
                     if folders.named.get(part.dataset) is not None and part.dataset not in taught:
                         raise
                     self.missing[part] = str(error)

@@ -30,8 +30,10 @@ def coarse_start(network: LearnedNetwork, stage: Stage, first: Frames, second: F
         second: second frames.
         fabric: gives the number format.
     """
+    # as in use, where the network also estimates its starts; batch norms do not learn from this pass
     network.eval()
     with torch.no_grad(), fabric.autocast():
+        # B x 2 x H x W, pixels
         flow = CoarseToFine(network, levels=1).start(first, second, iterations=stage.iterations)
     curriculum.training_mode(network, stage)
     return flow

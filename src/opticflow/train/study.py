@@ -41,6 +41,7 @@ def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Re
         stage = long("only", model, data=data, validation=(), batch=batch, crop=crop)
         return Recipe(name, title, (stage.shortened(steps),))
 
+    # the steps of S_fine; with those of S_long before it, this order has as many as the others
     last = max(1, round(steps * FINE_SHARE))
     sizes = {"batch": batch, "crop": crop, "validation": ()}
     first = long("chairs", model, data=CHAIRS, **sizes).shortened(max(1, steps - last))
@@ -108,6 +109,7 @@ def study(
         folders.find(part)
     folders.must_be_used(parts)
     for recipe in recipes:
+        # rendered samples are kept on disk, and not in the memory of each worker
         pool = folder / recipe.name / "pool"
         sources = RecipeSources(recipe, folders, seed=seed, workers=workers, pool=pool, gpu=chosen.type == "cuda")
         run = train(
@@ -141,6 +143,7 @@ def study(
 
 
 def _held_out(stage: Stage, part: Part, folders: Locations, samples: int) -> Any:
+    # a recipe of one stage cannot start from another; its samples are the same for every order
     stage = replace(stage, start=(), validation=(part,), validation_samples=samples)
     return RecipeSources(Recipe("held out", "", (stage,)), folders).validation(stage)
 

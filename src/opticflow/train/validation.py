@@ -36,13 +36,15 @@ def validate(
     Returns:
         Pixels; title -> frame, estimate and truth, one below the other, both flows on one scale.
     """
+    # each module has its own mode, since frozen ones are in evaluation mode while the rest is trained
     modes = {module: module.training for module in network.modules()}
     try:
         estimator = Estimator(network, device=device, precision=precision)
         errors, pictures = [], {}
         for index, sample in enumerate(samples):
-            flow = estimator(sample.first, sample.second)
+            flow = estimator(sample.first, sample.second)  # H x W x 2, pixels
             if not np.isfinite(flow).all():
+                # the network has diverged; the log shows NaN, and training goes on
                 return float("nan"), {}
             errors.append(measure(flow, sample).mean("EPE"))
             if index < SHOWN:
@@ -54,7 +56,10 @@ def validate(
 
 
 def _picture(sample: Sample, flow: np.ndarray) -> Frame:
+    # one length for each valid pixel, in pixels
     length = np.hypot(sample.flow[..., 0], sample.flow[..., 1])[sample.valid]
+    # the 99th percentile, so that a few very long vectors do not make the picture pale
     longest = float(np.percentile(length, 99)) if length.size else 1.0
+    # two of H x W x 3, estimate and truth
     drawn = [flow_to_image(one, max_flow=max(longest, 1.0)) for one in (flow, sample.flow)]
-    return np.concatenate([sample.first, *drawn])
+    return np.concatenate([sample.first, *drawn])  # 3H x W x 3

@@ -59,7 +59,8 @@ class Window:
         Raises:
             TrainingError: one of them was not finite; in every process alike.
         """
-        figures = torch.stack(self.figures).double()
+        figures = torch.stack(self.figures).double()  # steps x 2: loss, norm of the gradient
+        # processes x steps x 2
         everyone = fabric.all_gather(figures).reshape(fabric.world_size, len(figures), 2).cpu()
         finite = everyone.isfinite().all(2).all(0)  # of each step, in all processes
         left_out = int((~finite).sum())
@@ -69,6 +70,7 @@ class Window:
             everyone = everyone[:, finite]
         elif left_out:
             which = int((~finite).nonzero()[0])
+            # one loss for each process
             losses = everyone[:, which, 0]
             names = [self.names[which]]
             if fabric.world_size > 1:
@@ -87,6 +89,7 @@ class Window:
         return {"loss": loss, "gradient": norm, "rate": rate, "skipped": left_out}
 
     def progress(self, step: int, loss: float, budget: Budget) -> Progress:
+        # steps per second since the stage began or was resumed
         rate = (step - self.first) / (time.monotonic() - self.begun)
         steps = self.stage.steps if isinstance(budget, StepBudget) else None
         left = budget.seconds_left(step, rate)

@@ -23,7 +23,7 @@ from opticflow.shapes import Frame
 from opticflow.video.lengths import ends_early
 
 STACK_SUFFIXES = (".tif", ".tiff")
-LOST = np.zeros((0, 0, 3), np.uint8)
+LOST = np.zeros((0, 0, 3), np.uint8)  # the image of a frame that could not be decoded
 MOST_ERRORS = 1000
 """Errors one after the other, after which a video is given up."""
 CHEAPER_TO_DECODE = 250
@@ -32,7 +32,7 @@ and x264, if not told otherwise, sets one every 250 frames."""
 EVEN = 8
 """Frames at an even pace after which a longer pause means that frames are missing."""
 BYTES_PER_PIXEL = 16
-"""That decoding takes: a frame as RGB, and the frames that a decoder keeps."""
+"""Bytes of memory for each pixel that decoding takes: a frame as RGB, and the frames that a decoder keeps."""
 UNKNOWN_SPACING = 32
 """Frames between the places of excerpts from a video that does not say how long it is."""
 
@@ -180,6 +180,7 @@ class PictureClip(Clip):
         self.count = len(self)
         self.rate = Fraction(25)
         stems = [path.stem for path in self.sources]
+        # equal names from two folders would overwrite each other among the outputs, so they become numbers
         self._names = stems if len(set(stems)) == len(stems) else [f"{i:06d}" for i in range(len(stems))]
 
     def __len__(self) -> int:
@@ -270,11 +271,13 @@ class VideoClip(Clip):
         self._stamp = _stamp(path)
         with self._open() as container:
             stream = container.streams.video[0]
+            # 0 means that the container does not say
             self.count = stream.frames or None
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self._seconds = _declared_seconds(container)
             self._format = container.format.name
             self._shares_stamps = self._format == "mpeg"  # program streams: one stamp for all frames of a packet
+            # an estimate, because the number of frames is not stored
             if self.count is None and self._seconds:
                 self.count = max(1, round(self._seconds * self.rate))
 
@@ -287,6 +290,7 @@ class VideoClip(Clip):
     def frames(
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
     ) -> Iterator[ClipFrame]:
+        # decoded from the first frame on even if `start` is later, so that numbers of frames are exact
         index, clock, shape = -1, _Clock(float(self.rate)), None
         broken, missing = False, False  # until the next key frame; since the last frame that was asked for
         with self._open() as container:
@@ -299,8 +303,10 @@ class VideoClip(Clip):
                     if index >= start and not skip_broken:
                         reason = _reason(frame)
                         raise VideoError(f"frame {index} of {self.path} cannot be decoded ({reason})") from frame
+                    # a lost frame keeps its place in time; the frames after it are coded relative to it
                     time, broken, damaged = clock.advance(None), True, True
                 else:
+                    # a key frame is coded by itself, so that damage before it has no effect
                     time, broken = clock.advance(frame.time), broken and not frame.key_frame
                     damaged, missing = broken or frame.is_corrupt, missing or (clock.jumped and not self._shares_stamps)
                 if not asked:
@@ -328,6 +334,7 @@ class VideoClip(Clip):
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
+            # seconds; the first frame need not have the time 0
             begins = float((stream.start_time or 0) * (stream.time_base or 0))
             decoded, here = container.decode(stream), -1  # and the index of the last frame that came
             for place in _spread(start, min(count, end or count) - 1 - step, places):
@@ -336,6 +343,7 @@ class VideoClip(Clip):
                         container.seek(int((begins + float(place / self.rate)) * av.time_base))
                         decoded = container.decode(stream)
                         first = next(decoded)
+                        # a seek ends at a key frame at or before the place; its time tells which frame it is
                         here = round(((first.time or begins) - begins) * float(self.rate))
                     else:
                         first, here = next(decoded), here + 1
@@ -382,6 +390,7 @@ class VideoClip(Clip):
             raise VideoError(f"{self.path} has no frame that can be decoded")
         if self._format == "gif" and not _ends_with(self.path, b";"):
             raise VideoError(f"{self.path} is cut off: it ends after {decoded} frames, without a GIF's last byte")
+        # headers are not exact: a few frames and a little time may be missing without a fault
         missing = (self.count or decoded) - decoded
         end = self._seconds if self._seconds is not None else 0.0
         if self._format == "avi":  # FFmpeg guesses how long it is by the size of the file
@@ -407,11 +416,13 @@ class _Clock:
 
     def advance(self, stamp: float | None) -> float:
         """The time of the next frame, whose stamp may be missing; FFmpeg's guesses for AVI may run back and forth."""
+        # a frame without a time stamp is taken to be shown at the average rate
         if stamp is None:
             stamp = self._begins + self._count / self._rate
         if self._count == 0:
             self._begins = stamp
         before, self.time = self.time, stamp - self._begins
+        # times always rise: a stamp that goes back is replaced by one frame interval after the last
         if self.time <= before:
             self.time = before + 1 / self._rate
         between = self.time - before
@@ -419,7 +430,9 @@ class _Clock:
             self._pace = between
         if self._count >= 1:
             self.longest = max(self.longest, between)
+            # a long pause is a gap only after an even pace; where the rate varies, pauses are normal
             self.jumped = self._even and self._count > EVEN and between > 1.5 * self._pace
+            # a gap does not count as an uneven pace
             self._even = self._even and (self.jumped or between < 1.2 * self._pace)
         self._count += 1
         return self.time
@@ -450,6 +463,7 @@ def _ends_with(path: Path, end: bytes) -> bool:
 
 def _stamp(path: Path) -> str:
     status = path.stat()
+    # name, size and time change with the contents in practice, and no file needs to be read
     return f"{path.name} {status.st_size} {status.st_mtime_ns}"
 
 
@@ -466,7 +480,8 @@ def _declared_seconds(container: av.container.InputContainer) -> float | None:
 
 
 def _upright(frame: av.VideoFrame) -> Frame:
-    image = frame.to_ndarray(format="rgb24")
+    image = frame.to_ndarray(format="rgb24")  # H x W x 3, RGB
+    # phones mark the rotation in the display matrix: degrees counter-clockwise, as `rot90` turns
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
@@ -475,6 +490,7 @@ def _spread(first: int, last: int, places: int) -> list[int]:
     """Up to `places` different whole numbers spread over [first, last]."""
     if last < first:
         return []
+    # the middles of equal parts of the range; a set, because short ranges give a number twice
     return sorted({round(first + (place + 0.5) / places * (last - first)) for place in range(places)})
 
 

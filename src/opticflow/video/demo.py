@@ -47,7 +47,9 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
     """
     make_folder(folder)
     with sample_clip() as (sample, truths):
+        # one of H x W for each pair, pixels: the error of zero flow is the length of the true flow
         displacements = [end_point_error(np.zeros_like(truth), truth) for truth in truths]
+        # the 99th percentile as one colour scale for all pictures, so that estimate and truth can be compared
         longest = float(np.percentile(displacements, 99))
         options = ClipOptions(saves=("flo", "video"), max_flow=longest)
         run = run_clip(
@@ -56,9 +58,11 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
         estimates = [read_flow(folder / "flo" / f"{i:06d}.flo") for i in range(len(truths))]
         middle = len(truths) // 2
         frame = next(read_video(sample, start=middle, end=middle + 1))
+    # one of H x W for each pair, pixels
     errors = [end_point_error(estimate, truth) for estimate, truth in zip(estimates, truths, strict=True)]
     still = folder / "still.png"
     pictures = [flow_to_image(flow, max_flow=longest) for flow in (estimates[middle], truths[middle])]
+    # H x 3W x 3
     write_image(still, np.concatenate([frame, *pictures], axis=1))
     return DemoReport(
         run=run,

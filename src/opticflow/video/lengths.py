@@ -33,10 +33,13 @@ def _unknown(head: bytes) -> int:
 
 def _riff(head: bytes) -> int:
     length = int.from_bytes(head[4:8], "little")
+    # RIFF: 4 bytes of name and 4 of length stand before the data, which is padded to an even length
     return 8 + length + length % 2 if head[:4] == b"RIFF" and length else 0
 
 
 def _iso(head: bytes) -> int:
+    # ISO base media (ISO/IEC 14496-12, section 4.2): a box has 4 bytes of size, 4 of type; with size 1, 8 of size
+    # follow
     length = int.from_bytes(head[:4])
     if not head[4:8].isalnum():
         return 0
@@ -44,25 +47,29 @@ def _iso(head: bytes) -> int:
 
 
 def _flv(head: bytes) -> int:
+    # FLV: a tag has 11 bytes of header, its data, and its size again in 4 bytes; 8 is audio, 9 video, 18 script data
     return 11 + int.from_bytes(head[1:4]) + 4 if head[0] in (8, 9, 18) else 0
 
 
 def _matroska(head: bytes) -> int:
+    # Matroska: the IDs of the EBML header and of the segment, which holds all the rest
     if head[:4] not in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67") or len(head) < 5 or not head[4]:
         return 0
+    # EBML (RFC 8794, section 4): the leading zero bits of the first byte tell how many bytes the length has
     width = 9 - head[4].bit_length()
     length = int.from_bytes(head[4 : 4 + width]) - (1 << 7 * width)
     return 4 + width + length if length + 1 < 1 << 7 * width else 0  # all ones: unknown
 
 
 def _asf(head: bytes) -> int:
+    # ASF: a GUID of 16 bytes, then the size of the whole object in 8
     return int.from_bytes(head[16:24], "little")
 
 
 _CONTAINERS: dict[str, tuple[int, Callable[[bytes], int]]] = {
     "avi": (0, _riff),
     "mov,mp4,m4a,3gp,3g2,mj2": (0, _iso),
-    "flv": (13, _flv),
+    "flv": (13, _flv),  # behind 9 bytes of file header and 4 with the size of a tag before the first
     "matroska,webm": (0, _matroska),
     "asf": (0, _asf),
 }

@@ -35,7 +35,7 @@ def parse_saves(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class FlowFiles:
-    """The files of one pair.
+    """The output files of a clip: where those of each pair and the videos are.
 
     Args:
         folder: the output folder.
@@ -95,6 +95,7 @@ class FlowFiles:
         """
         names = {*names}
         found = [path for folder in self.folders if folder.is_dir() for path in folder.iterdir()]
+        # all files are checked before the first is removed
         for path in found:
             if path.stem not in names or path not in self.paths(path.stem):
                 raise InputError(f"{path} is not of the run in {self.folder}; move it away, or choose another folder")
@@ -144,6 +145,7 @@ class FlowFiles:
 
     def pieces(self, direction: str = "") -> list[Path]:
         """The pieces there are, without a gap."""
+        # pieces behind a gap cannot be joined to those before it
         return list(takewhile(Path.exists, (self.piece(direction, number) for number in count())))
 
     def paths(self, name: str) -> list[Path]:
@@ -223,6 +225,8 @@ def _remove_empty(folder: Path) -> None:
 
 def bytes_per_pair(saves: Sequence[str], height: int, width: int, *, backward: bool, half: bool) -> int:
     """Disk space that one pair takes at most, for the formats whose size is known; pictures compress."""
+    # bytes for each pixel and direction
     per_pixel = {"flo": 8, "pfm": 12, "npz": 4 if half else 8, "kitti": 6, "flo5": 8, "exr": 8, "color": 3}
+    # the mask of occlusions adds one byte for each pixel
     total = sum(per_pixel.get(save, 0) for save in saves) * (2 if backward else 1) + backward
     return total * height * width

@@ -68,17 +68,18 @@ def run_pair(
             raise InputError(f"{path} is read, and would be written to; choose another name")
 
     suffix = output.suffix.lower()
+    # .png names a KITTI flow file as well as a picture; here it is a picture
     painted = suffix not in FLOW_SUFFIXES or suffix == ".png"
     if max_flow is not None and not painted:
         raise InputError(f"--max-flow is for pictures; {output} keeps the flow itself")
     if half and suffix not in HALF_SUFFIXES:
         raise InputError(f"--half is for {' and '.join(HALF_SUFFIXES)}; {output} has one precision")
 
-    frames = [read_image(path, white=white) for path in (first, second)]
+    frames = [read_image(path, white=white) for path in (first, second)]  # two of H x W x 3, uint8 RGB
     begun = time.perf_counter()
     pair = next(estimator.pairs(frames, backward=backward))
     seconds = time.perf_counter() - begun
-    flows = [flow for flow in (pair.forward, pair.backward) if flow is not None]
+    flows = [flow for flow in (pair.forward, pair.backward) if flow is not None]  # one or two of H x W x 2, pixels
     if painted:  # both on one scale
         max_flow = max_flow or max(flow_limit(flow, None) for flow in flows)
     for path, flow in zip(outputs, flows, strict=False):

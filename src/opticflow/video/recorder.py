@@ -51,6 +51,7 @@ class Recorder:
     def __exit__(self, kind, *error) -> None:
         self._pieces.__exit__(kind, *error)
         files, done = self._files, self._state.pairs_done
+        # without files of pairs, only a complete piece of the video is of use to a later run
         nothing = done == 0 or (kind and done < self._segment) if files.only_video else self._state.written == 0
         if nothing and not any(video.exists() for video in files.videos):
             self._clear()
@@ -63,6 +64,7 @@ class Recorder:
         if self._state.pairs_done == 0:
             self._state.begins = frame.time
         if self._files.has_video:
+            # a segment begins: each is a piece of video by itself
             if self._state.pairs_done % self._segment == 0:
                 self._begin_piece()
             flows = (pair.forward, pair.backward) if pair is not None else ()
@@ -74,9 +76,11 @@ class Recorder:
             (self._state.damaged, pair is not None and damaged),
             (self._state.left_out, pair is None),
         )
+        # a resumed run computes some pairs again, which must not be listed twice
         for pairs, belongs in remarks:
             if belongs and frame.index not in pairs:
                 pairs.append(frame.index)
+        # the files are complete before the record counts the pair
         self._state.advance(self._stamp(frame.index))
         if self._state.pairs_done % self._segment == 0:
             self._pieces.close()  # the piece stands before the record says so

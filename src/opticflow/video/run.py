@@ -122,6 +122,7 @@ class ClipOptions:
     def first_to_compute(self, done: int) -> int:
         """Where a run goes on that has `done` pairs. Video and warm starts need their segment from its start."""
         whole = self.segment if "video" in self.saves or self.warm_start else self.batch
+        # rounded down: the pairs of a segment that was broken off are computed again
         return done // whole * whole
 
 
@@ -205,6 +206,7 @@ def _run(
 ) -> RunReport:
     begun = time.perf_counter()
     remove_unfinished(folder, {RECORD})
+    # whatever decides the result, so that a resumed run can be refused if it differs
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
     del settings["skip_broken"]  # what comes before a broken frame is the same
@@ -223,6 +225,7 @@ def _run(
         )
     else:
         earlier.refuse_other(settings)
+        # the pair after the last may be half written by a killed run; those behind it cannot be of the run
         names = _names(clip, options, range(earlier.written + 1, total or 0))
         files.refuse_in_the_way(names)
         files.remove_unfinished(next(_names(clip, options, range(earlier.pairs_done, earlier.pairs_done + 1)), ""))
@@ -233,7 +236,9 @@ def _run(
     if resume and earlier is not None:
         state, keep = earlier, _pairs_there(earlier, clip, files, options)
     if not state.complete:
+        # go on at the first pair that is missing as a file or in a video
         first = state.pairs_done = options.first_to_compute(min(keep, *_pairs_in_pieces(files, options.segment)))
+        # the digest must cover exactly the pairs that count as done
         state.stamps = _stamps(clip, options, first)
         _check_size_and_space(clip, options, total - first if total else None, folder)
         source = _UntilBroken(
@@ -243,6 +248,7 @@ def _run(
         )
         stamp = partial(_stamp, clip, options)
         with (
+            # left in reverse order: the queue is written out before the recorder closes the last piece
             Recorder(files, state, clip.rate, options.segment, stamp=stamp, keep=keep) as recorder,
             Prefetch(source) as frames,
             BackgroundWriter(recorder.write) as behind,
@@ -253,6 +259,7 @@ def _run(
                     computed += 1
                     progress(first + computed, total)
         reading, writing, decoding, encoding = frames.waited, behind.waited, frames.worked, behind.worked
+        # joined even if the clip breaks off, so that there is a video of what came before
         if state.pairs_done:
             begun_joining = time.perf_counter()
             recorder.join_videos()
@@ -321,10 +328,14 @@ def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> floa
     flows = []
     for pair in clip.excerpts(places, options.step, start=options.start, end=options.end):
         height, width = pair[0].shape[:2]
+        # frames at most 512 pixels long are enough for a scale, and fast
         factor = min(1.0, 512 / max(height, width))
-        size = max(32, round(width * factor)), max(32, round(height * factor))
+        size = max(32, round(width * factor)), max(32, round(height * factor))  # width, height
+        # two of h x w, uint8
         greys = [cv2.cvtColor(cv2.resize(f, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in pair]
+        # h x w x 2, in pixels of the small frames
         flow = dis.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
+        # back to pixels of the full frames
         flows.append(flow * np.array([width / size[0], height / size[1]], np.float32))
     return max(1.0, robust_max_flow(flows))
 
@@ -339,6 +350,7 @@ def segments(
     """
     iterator = iter(frames)
     if separate:
+        # the same iterator twice: frames 0 and 1, then 2 and 3; a last single frame is dropped
         yield from (iter(pair) for pair in zip(iterator, iterator, strict=False))
         return
     last = next(iterator, None)
@@ -362,7 +374,9 @@ def _estimate(
 ) -> Iterator[tuple[ClipFrame, PairFlow | None, bool]]:
     """Each pair of the segment: its first frame, its flow (none where a frame is lost), and whether it is damaged."""
     last = None  # a frame whose successor has not been seen
+    # flow is only estimated within a run of frames of which none is lost
     for lost, run in groupby(segment, key=lambda frame: frame.lost):
+        # a pair of the last frame before this run and its first frame: one of the two is lost
         if last is not None:
             yield last, None, False
         frames = iter(run)
@@ -374,6 +388,7 @@ def _estimate(
             continue
         begun: deque[ClipFrame] = deque()
         for pair in options.estimate(estimator, _noted(chain(head, frames), begun)):
+            # the estimator may take several frames ahead; the oldest two belong to this pair
             first, second = begun.popleft(), begun[0]
             yield first, pair, first.damaged or second.damaged or second.after_gap
         last = begun.pop()
@@ -393,11 +408,13 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
         InputError: they were made from other frames.
     """
     try:
+        # a change of a source file changes its stamp, and then the digest
         same = state.stamps == _stamps(clip, options, state.pairs_done)
     except IndexError:
         same = False
     if not same:
         raise InputError(f"{state.path} belongs to a run over other frames; start anew without --resume")
+    # pairs without flow have no files
     left_out = {(index - options.start) // options.stride for index in state.left_out}
 
     def is_there(pair: int) -> bool:
@@ -442,6 +459,7 @@ def _remove_run(state: RunState, clip: Clip) -> None:
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{state.path} is damaged; choose another folder") from error
     files = FlowFiles(state.path.parent, options.saves, None, options.half, options.backward)
+    # one pair more, because a killed run may have written files that its record does not count
     names = list(_names(clip, options, range(state.written + 1)))
     files.remove_unfinished(names[-1] if names else "")
     files.remove(names)
@@ -479,7 +497,9 @@ class _UntilBroken:
 def _count_pairs(clip: Clip, options: ClipOptions) -> int | None:
     if clip.count is None and options.end is None:
         return None
+    # where only one of the two is known, it stands for both
     end = min(clip.count or options.end or 0, options.end or clip.count or 0)
+    # rounded up: the first frame always counts
     frames = max(0, -(-(end - options.start) // options.step))
     return frames // 2 if options.pairs == "separate" else max(0, frames - 1)
 
@@ -494,6 +514,7 @@ def _check_size_and_space(clip: Clip, options: ClipOptions, pairs: int | None, f
     if pairs is None:
         return
     needed = pairs * bytes_per_pair(options.saves, height, width, backward=options.backward, half=options.half)
+    # the folder may not exist yet, but its nearest existing parent is on the same disk
     disk = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(disk).free
     if needed > free:

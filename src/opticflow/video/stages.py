@@ -67,6 +67,7 @@ class Stopwatch(WrappedNetwork):
         begun = time.perf_counter()
         result = run()
         if device.type == "cuda":
+            # GPU kernels are queued: without waiting, only the time to queue them would be measured
             torch.cuda.synchronize(device)
         self.seconds += time.perf_counter() - begun
         return result
@@ -89,6 +90,7 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
     network = estimator.network
     estimator.network = watch = Stopwatch(network)
     try:
+        # the first batch includes work that is done once, such as choosing algorithms
         _run_alone(clip, estimator, options, pairs=options.batch)
         watch.seconds = 0.0
         _run_alone(clip, estimator, options)

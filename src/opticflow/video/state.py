@@ -82,6 +82,7 @@ class RunState:
         Raises:
             InputError: the settings differ.
         """
+        # through JSON and back, because tuples become lists there
         before, settings = self.settings, json.loads(json.dumps(settings))
         changed = sorted(key for key in {*before, *settings} if before.get(key) != settings.get(key))
         if changed:
@@ -114,5 +115,6 @@ class RunState:
 
 
 def add_stamp(stamps: str, stamp: str) -> str:
-    """The digest of one stamp more."""
+    """SHA-256 of the digest so far followed by a stamp: a chain over the stamps of all pairs."""
+    # `fsencode`, because a file name may hold bytes that are not UTF-8
     return hashlib.sha256(os.fsencode(stamps + stamp)).hexdigest()

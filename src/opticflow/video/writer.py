@@ -72,10 +72,12 @@ class VideoWriter:
         if self._stream is None:
             refuse_too_large(image.shape[0], image.shape[1])
             self._stream = self._add_stream(image.shape[0], image.shape[1])
+        # yuv420p has one colour sample for 2 x 2 pixels, so both sides must be even
         odd = image.shape[0] % 2, image.shape[1] % 2
         if any(odd):
             image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        # time stamps must rise, so that two frames of one time are a tick apart
         self._last = max(self._last + 1, round(time * _TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
         try:
@@ -98,6 +100,7 @@ class VideoWriter:
         try:
             if container is not None:
                 if self._stream is not None and kind is None:
+                    # None makes the encoder give out the frames that it still holds
                     container.mux(self._stream.encode(None))
                 container.close()
         except (av.error.FFmpegError, OSError) as failure:
@@ -121,6 +124,7 @@ def join_videos(parts: Sequence[Path], path: Path) -> None:
                         if stream is None:
                             stream = target.add_stream_from_template(source.streams.video[0])
                         for packet in source.demux(video=0):
+                            # the last packet of `demux` is empty and only flushes a decoder
                             if packet.dts is not None:
                                 packet.stream = stream
                                 target.mux(packet)

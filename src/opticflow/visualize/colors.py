@@ -34,6 +34,7 @@ def color_wheel() -> Float32[np.ndarray, "55 3"]:
     # the published table holds whole levels: rounded down where a channel rises, up where it falls
     return np.concatenate(
         [
+            # count x 3: one channel rises or falls from corner to corner
             start + np.sign(end - start) * np.floor(255 * np.arange(count) / count)[:, None]
             for count, start, end in zip(_HUES.values(), corners, corners[1:], strict=False)
         ],
@@ -84,6 +85,7 @@ def magnitude_to_image(
 def magnitude(flow: FlowArray) -> Float32[np.ndarray, "height width"]:
     """The length of every flow vector, in pixels; at most the largest float32."""
     with np.errstate(over="ignore"):
+        # squares of lengths above 1.8e19 are infinite in float32
         return np.minimum(np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1])), np.finfo(np.float32).max)
 
 
@@ -104,10 +106,14 @@ def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
     """The wheel's colours of flow that is zero where unknown."""
     # the first hue points right, the last a full turn on; OpenCV's angles are off by 0.01 degrees, 0.1 levels at most
     u, v = cv2.split(flow)
+    # H x W, share of a full turn
     turns = cv2.phase(u, v) / np.float32(2 * np.pi)
     absorbed = _absorbed()
+    # H x W x 3, what the colour lacks of white at full saturation
     at_full = np.take(absorbed, np.rint(turns * np.float32(len(absorbed) - 1)).astype(np.intp), axis=0)
+    # H x W; 1e-5 is added as in `flow_vis`
     saturation = np.minimum(magnitude(flow) / np.float32(max_flow + 1e-5), 1)
+    # rounded down, as `flow_vis` does
     image = (255 - saturation[..., None] * at_full).astype(np.uint8)
     image[~known] = 0
     return image
@@ -115,6 +121,7 @@ def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
 
 def color_magnitude(share: Float32[np.ndarray, "height width"], known: MaskArray) -> Frame:
     """The colours of viridis for 0 ... 1, clipped."""
+    # H x W, 0 to 255
     levels = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
     image = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
     image[~known] = 0

@@ -71,13 +71,15 @@ class Drawings:
             return self.max_flow
         percentile = self.percentile
         if percentile is None:
+            # a file is drawn as published; in a clip a few very long vectors would make all frames pale
             percentile = 99.0 if self.source.is_dir() else 100.0
         return robust_max_flow((read_flow(path) for path in self.flows), percentile)
 
     def __iter__(self) -> Iterator[Frame]:
         for path, frame in zip(self.flows, _frames(self.frame, len(self.flows)), strict=True):
+            # H x W x 3, RGB
             background = None if frame is None else read_image(frame)
-            flow = read_flow(path)
+            flow = read_flow(path)  # H x W x 2, pixels
             yield draw_flow(flow, self.style, max_flow=self.scale, frame=background, with_legend=self.with_legend)
 
 

@@ -15,8 +15,10 @@ _BLACK = (0, 0, 0)
 def wheel_legend(max_flow: float) -> Frame:
     """The colour wheel as a disc whose rim is a flow of `max_flow` pixels."""
     strip, radius = _strip(), 40
+    # 81 x 81 each, pixels from the centre
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
     distance = np.hypot(x, y)
+    # the vector at each point of the disc is its position
     disc = color_known(np.stack([x, y], -1), np.ones(x.shape, bool), float(radius))
     # one pixel of the rim is blended, so that it is not jagged
     share = np.clip(radius + 0.5 - distance, 0, 1)[..., None]
@@ -30,6 +32,7 @@ def wheel_legend(max_flow: float) -> Frame:
 def scale_legend(max_flow: float) -> Frame:
     """The colours of lengths, from zero at the bottom to `max_flow` at the top."""
     strip, rows = _strip(), 84
+    # 84 x 16, shares of the longest; the top row is 1
     lengths = np.linspace(1, 0, rows, dtype=np.float32)[:, None].repeat(16, 1)
     strip[20 : 20 + rows, 8:24] = color_magnitude(lengths, np.ones(lengths.shape, bool))
     _label(strip, f"{max_flow:.3g} px", 14, left=8)

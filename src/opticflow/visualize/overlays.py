@@ -39,6 +39,7 @@ def overlay(
     limit = flow_limit(flow, max_flow)
     # full saturation everywhere, so that slow flow tints the frame and does not whiten it
     colors = color_known(flow, known, max_flow=1e-5)
+    # H x W, 0 to `strength`
     share = strength * np.minimum(magnitude(flow) / np.float32(limit), 1) * known
     return np.rint(frame + share[..., None] * (colors.astype(np.float32) - frame)).astype(np.uint8)
 
@@ -71,7 +72,7 @@ def arrows(
     if spacing < 1:
         raise InputError(f"the spacing of arrows is {spacing} px; wanted at least 1")
     if frame is None:
-        canvas = np.full((height, width, 3), 255, np.uint8)
+        canvas = np.full((height, width, 3), 255, np.uint8)  # H x W x 3, white
     else:
         same_size(flow, frame)
         canvas = frame.copy()
@@ -91,6 +92,7 @@ def draw_arrow(canvas: Frame, start: tuple[int, int], vector: tuple[float, float
     """Draw one outlined arrow in place; a dot where it is shorter than a pixel."""
     length = float(np.hypot(*vector))
     unit = 1 << _SUBPIXELS
+    # OpenCV takes whole numbers, here in sixteenths of a pixel
     begin = (start[0] * unit, start[1] * unit)
     end = (round((start[0] + vector[0]) * unit), round((start[1] + vector[1]) * unit))
     for color, thickness in ((_OUTLINE, 3), (_ARROW, 1)):
@@ -115,5 +117,6 @@ def same_size(flow: FlowArray, frame: UInt8[np.ndarray, "frame_height frame_widt
 
 def _drawn(vector: np.ndarray, limit: float, spacing: int) -> tuple[float, float]:
     u, v = (float(part) for part in vector)
+    # no arrow is longer than the distance between two, so that they do not cover each other
     scale = spacing / max(limit, float(np.hypot(u, v)))
     return u * scale, v * scale

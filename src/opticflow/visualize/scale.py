@@ -26,11 +26,13 @@ class MagnitudeHistogram:
     def add(self, flow: FlowArray) -> None:
         """Count the known flow of a frame; NaN is unknown."""
         flow, known = as_flow(flow)
-        lengths = magnitude(flow)[known]
+        lengths = magnitude(flow)[known]  # one length for each known pixel, in pixels
         if not lengths.size:
             return
         self.longest = max(self.longest, float(lengths.max()))
+        # the logarithm of zero is infinite, so lengths are raised to one octave below the first bin
         octaves = np.log2(np.maximum(lengths, np.float32(2.0 ** (_LOWEST - 1))))
+        # bin k ends at 2^(-10 + k / 64) px; the first holds all shorter lengths, the last all longer ones
         bins = np.clip(np.ceil((octaves - _LOWEST) * _PER_OCTAVE), 0, len(self._counts) - 1)
         self._counts += np.bincount(bins.astype(np.intp), minlength=len(self._counts))
 

@@ -79,8 +79,10 @@ def draw_flow(
     flow, known = as_flow(flow, valid)
     limit = flow_limit(flow, max_flow)
     if frame is None:
+        # H x W x 3, RGB
         picture = chosen.draw(flow, max_flow=limit, valid=known)
     else:
         same_size(flow, frame)
         picture = chosen.draw(flow, frame=frame, max_flow=limit, valid=known)
+    # H x (W + 96) x 3, or higher if the picture is lower than the legend
     return legend.beside(picture, chosen.legend(limit, *known.shape)) if with_legend else picture

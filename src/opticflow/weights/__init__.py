@@ -181,6 +181,7 @@ def download_named(name: str, *, progress: Any = None) -> tuple[Record, Path]:
     known = find_records(name)
     if not known:
         raise WeightsError(f"there are no published weights for {name}; a checkpoint file may be given in their place")
+    # a set that can be fetched or is shipped, before one that must be brought by hand
     record = next((record for record in known if record.url or record.file), known[0])
     return record, download(record, progress=progress)
 
@@ -194,6 +195,7 @@ def _weights_here(network: str, tag: str) -> Path:
     name = f"{network}.{tag}" if tag else network
     known = find_records(name)
     if record := _present(known):
+        # an imported file is stored in another layout, so its hash differs from the published one
         if record.file or record.url:
             verify(record, record.path)
         return record.path

@@ -60,6 +60,7 @@ class Checkpoint:
         """The network with these weights, ready to be used (in evaluation mode)."""
         with torch.device("meta"):  # saves drawing random weights only to overwrite them
             network = build(self.network, **self.options)
+        # the network takes the tensors themselves, without a copy
         network.load_state_dict(self.tensors, assign=True)
         return network.eval()
 
@@ -98,6 +99,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     else:
         layout = _recognise(tensors, path)
         original, unexpected = _renamed(tensors, layout.rules)
+        # tensors that no rule knows are kept, so that the check below can name them
         found = Checkpoint(
             layout.network,
             layout.source,
@@ -108,6 +110,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             layout.options,
         )
     _check_fit(found, original, path)  # before anything is made of tensors that claim a size
+    # files in half precision are computed with as float32
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.tensors.items()}
     if useless := [original.get(name, name) for name, tensor in floats.items() if not tensor.isfinite().all()]:
         raise WeightsError(f"{path}: {len(useless)} tensors hold NaN or infinity: {listed(useless)}")

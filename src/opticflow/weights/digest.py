@@ -19,9 +19,11 @@ def weights_hash(network: nn.Module) -> str | None:
     if not state:
         return None
     digest = hashlib.sha256()
+    # sorted, because layouts differ in their order
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # as bytes, because NumPy has no bfloat16
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 

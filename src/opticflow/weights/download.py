@@ -45,12 +45,14 @@ def download(record: Record, *, progress: Any = None) -> Path:
     store = pooch.create(
         record.path.parent,
         base_url="",
+        # without the whole hash pooch checks nothing, and `_Checked` compares its beginning
         registry={record.path.name: f"sha256:{record.sha256}" if record.sha256 else None},
         urls={record.path.name: record.url},
         retry_if_failed=ATTEMPTS_AFTER_A_FAILURE,
     )
     logger = pooch.get_logger()
     level = logger.level
+    # pooch's log would report every attempt on the terminal
     logger.setLevel("ERROR")
     try:
         return Path(store.fetch(record.path.name, downloader=fetched))  # type: ignore[arg-type]
@@ -69,6 +71,7 @@ def verify(record: Record, path: Path) -> None:
     wanted = record.sha256 or record.sha256_begins or ""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
+    # some records only have the beginning of the hash
     if not found.startswith(wanted):
         raise WeightsError(
             f"{path} is not {record.name}: its sha256 is {found[: max(8, len(wanted))]}, wanted {wanted}; "
@@ -91,6 +94,7 @@ class _Checked:
         try:
             verify(self.record, Path(output_file))
         except WeightsError as error:
+            # pooch tries again after a ValueError
             raise ValueError(str(error)) from error
 
 

@@ -14,6 +14,7 @@ tensor that is another one's double."""
 
 
 def _lower(number: str) -> int:
+    # theirs are numbered from 1, ours from 0
     return int(number) - 1
 
 
@@ -45,6 +46,7 @@ PRINCETON: Rules = [
     ),
     (
         r"update_block\.flow_head\.conv([12])\.(.*)",
+        # two convolutions at 0 and 2 of a sequence, with the ReLU between them
         lambda m: f"update_block.flow_head.{2 * _lower(m[1])}.{m[2]}",
     ),
     (r"update_block\.mask\.(\d)\.(.*)", r"upsampler.mask.\1.\2"),
@@ -86,6 +88,7 @@ TORCHVISION: Rules = [
 def _estimator(theirs: str, ours: str, stem: str = "stem") -> Rules:
     prefix = re.escape(theirs)
     return [
+        # the encoder is divided at the layer where FlowNetC correlates the two frames
         (rf"{prefix}(conv_redir\..*)", rf"{ours}stem.\1"),
         (rf"{prefix}(conv(?:3_1|4|4_1|5|5_1|6|6_1)\..*)", rf"{ours}trunk.\1"),
         (rf"{prefix}(conv(?:0|1|1_1|2|2_1|3)\..*)", rf"{ours}{stem}.\1"),
@@ -95,6 +98,7 @@ def _estimator(theirs: str, ours: str, stem: str = "stem") -> Rules:
 
 def _refinement(prefix: str, ours: str, *, coarsest: int) -> Rules:
     return [
+        # their numbers are levels of the pyramid; ours count from the coarsest level on
         (rf"{prefix}deconv(\d)\.(.*)", lambda m: f"{ours}.deconvolution.{coarsest - 1 - int(m[1])}.{m[2]}"),
         (rf"{prefix}inter_conv(\d)\.0\.(.*)", lambda m: f"{ours}.smoothing.{coarsest - 1 - int(m[1])}.{m[2]}"),
         (rf"{prefix}predict_flow(\d)\.(.*)", lambda m: f"{ours}.predict_flow.{coarsest - int(m[1])}.{m[2]}"),

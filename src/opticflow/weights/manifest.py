@@ -37,6 +37,7 @@ class Record:
     @property
     def tag(self) -> str:
         """What tells it from the other sets of its network."""
+        # tags contain dots themselves, so only the first dot separates
         return self.name.partition(".")[2]
 
     @property

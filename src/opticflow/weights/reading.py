@@ -112,9 +112,11 @@ def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[di
             head = file.read(16)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    # safetensors: 8 bytes with the length of the header, then the header as JSON
     if head[8:10] == b'{"' or path.suffix == ".safetensors":
         tensors, notes = _read_safetensors(path)
         return _unprefixed(tensors, known) or tensors, notes
+    # torch.save writes a ZIP archive, or in older versions a pickle from protocol 2 on
     if not head.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsError(
             f"{path}: not a checkpoint: it begins with {head[:8]!r}; wanted a file of torch.save or safetensors"
@@ -158,6 +160,7 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
             contextlib.nullcontext(path) if zipped else _Counted(path) as file,
         ):
             warnings.simplefilter("ignore")  # of an unusual pickle, which our error speaks of
+            # `weights_only` reads tensors and plain values, and refuses everything that would run code
             return torch.load(file, map_location="cpu", weights_only=True)
     except FormatError as error:
         raise WeightsError(f"{path}: {error}") from error
@@ -218,6 +221,7 @@ def _calls(path: Path) -> list[str]:
             with path.open("rb") as file:
                 contents = file.read(int(read_limit() * 1e9) // _INSTRUCTION)
         for opcode, argument, _ in pickletools.genops(contents):
+            # module and name are the last two strings on the stack
             if opcode.name == "STACK_GLOBAL":
                 calls.append(".".join(strings[-2:]))
             elif opcode.name in ("GLOBAL", "INST"):
@@ -239,6 +243,7 @@ def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bo
     """The one set of tensors that is of a network, out of what a training program has saved."""
     found = dict(_sets(loaded, (), set()))
     fitting = {place: tensors for place in found if (tensors := _unprefixed(found[place], known)) is not None}
+    # of several sets that fit, one under the usual names is taken, in the order of `_NESTS`
     usual = sorted(
         (place for place in fitting if set(place) <= {*_NESTS}), key=lambda place: [*map(_NESTS.index, place)]
     )
@@ -262,6 +267,7 @@ def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple
     """The dictionaries of tensors within each other, with where they are."""
     if not isinstance(loaded, Mapping) or not loaded or id(loaded) in seen:
         return
+    # a pickle may contain a dictionary within itself
     seen.add(id(loaded))
     if all(isinstance(value, Tensor) for value in loaded.values()):
         yield place, {_name(name): tensor for name, tensor in loaded.items()}
@@ -278,7 +284,9 @@ def _name(key: Any) -> str:
 def _unprefixed(tensors: dict[str, Tensor], known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor] | None:
     """The tensors under the names that are known, without what was put before them; None if they are not known."""
     bare = {name.replace("_orig_mod.", ""): tensor for name, tensor in tensors.items()}
+    # two names that become equal must not lose a tensor
     tensors = bare if len(bare) == len(tensors) else tensors
+    # prefixes are removed one by one while all names share them
     while not known(tensors):
         prefix, dot, _ = next(iter(tensors), "").partition(".")
         if not dot or not all(name.startswith(prefix + dot) for name in tensors):

@@ -18,6 +18,7 @@ def finetune(model: str = DEFAULT_MODEL.partition(".")[0], datasets: Sequence[st
         datasets: keys of `data.DATASETS`, all drawn from equally often. Nine tenths of each are for training, the error
             is measured on the rest.
     """
+    # built without memory, only to learn which kind of loss the network takes
     with torch.device("meta"):
         network = build(model)
     estimates = network.estimates if isinstance(network, LearnedNetwork) else "iterations"

@@ -84,8 +84,11 @@ def curriculum(size: Literal["full", "thin"]) -> Recipe:
     c, cs, css = (
         ("FlowNet2-c", "FlowNet2-cs", "FlowNet2-css") if thin else ("FlowNet2-C", "FlowNet2-CS", "FlowNet2-CSS")
     )
+    # the network that was trained alone becomes the first of the stack
     of_c = Start("C-things", "estimator.", "stack.estimators.0.")
+    # the first and the second network of the stack, which are frozen once they are trained
     held = ("stack.estimators.0.", "stack.estimators.1.")
+    # the robust loss of section 4: (error + 0.01)^0.4
     robust = {"weights": CAFFE_WEIGHTS, "unit": LARGE_UNIT, "exponent": 0.4, "epsilon": 0.01}
     fused = {
         "model": "FlowNet2",

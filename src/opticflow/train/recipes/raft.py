@@ -50,6 +50,7 @@ def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, in
     crops = {"chairs": (368, 496), "things": (400, 720), "sintel": (368, 768), "kitti": (288, 960)}
     stages, before = [], None
     for stage, (steps, batch, rate) in columns.items():
+        # train_standard.sh and train_mixed.sh give the last two stages another gamma and weight decay
         late = stage in ("sintel", "kitti")
         stages.append(
             _stage(
@@ -61,6 +62,7 @@ def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, in
                 crop=crops[stage],
                 data=data[stage],
                 validation=validated[stage],
+                # their validation samples are trained on, so the lowest error is no reason to keep weights
                 keeps_best=not late,
                 weight_decay=1e-5 if late else 1e-4,
                 loss_options={"gamma": 0.85 if late else 0.8, "max_flow": 400.0},
