@@ -225,8 +225,6 @@ def _remove_empty(folder: Path) -> None:
 
 def bytes_per_pair(saves: Sequence[str], height: int, width: int, *, backward: bool, half: bool) -> int:
     """Disk space that one pair takes at most, for the formats whose size is known; pictures compress."""
-    # bytes for each pixel and direction
     per_pixel = {"flo": 8, "pfm": 12, "npz": 4 if half else 8, "kitti": 6, "flo5": 8, "exr": 8, "color": 3}
-    # the mask of occlusions adds one byte for each pixel
     total = sum(per_pixel.get(save, 0) for save in saves) * (2 if backward else 1) + backward
     return total * height * width
