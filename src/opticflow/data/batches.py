@@ -37,6 +37,7 @@ class RawBatch:
 
     def pinned(self) -> "RawBatch":
         """A copy; where there is a GPU, in memory that it fetches from by itself."""
+        # the copy lets the workers reuse their memory
         copy = Tensor.pin_memory if torch.cuda.is_available() else Tensor.clone
         return RawBatch(copy(self.first), copy(self.second), copy(self.flow), copy(self.valid), self.names)
 
@@ -49,5 +50,5 @@ def to_device(batch: Batch | RawBatch, device: torch.device | str) -> Batch:
     if isinstance(batch, RawBatch):
         # the frames keep the strides that they have: those of channels-last
         first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
-        flow = flow.permute(0, 3, 1, 2).contiguous()
+        flow = flow.permute(0, 3, 1, 2).contiguous()  # B x 2 x H x W
     return Batch(first, second, flow, valid, batch.names)

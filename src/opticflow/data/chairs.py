@@ -32,11 +32,13 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
     check_split(name, split, CHAIRS_SPLITS)
     folder = locate(root, name, ("data", "FlyingChairs_release/data", "."), "*_flow.flo")
     numbers = sorted(path.name.removesuffix("_flow.flo") for path in folder.glob("*_flow.flo"))
+    # the numbers are line numbers of the split file
     if strange := [number for number in numbers if not re.fullmatch("[0-9]{1,9}", number)]:
         raise DatasetError(f"{name}: {folder / strange[0]}_flow.flo has no number; wanted names as 00001_flow.flo")
     if split != "all":
         labels = _labels(folder, Path(root))
         wanted = "1" if split == "training" else "2"
+        # pair n has line n of the split file, so an incomplete set of pairs still finds its labels
         last = max(int(number) for number in numbers)
         if len(labels) < last:
             raise DatasetError(

@@ -46,6 +46,7 @@ def read_truth(pair: Pair) -> Truth:
     if pair.invalid is not None:
         invalid = read_mask(pair.invalid)
         same_size(pair, "the mask of invalid pixels", invalid, "the truth", valid)
+        # pixels whose truth the authors call invalid count as unknown
         valid = valid & ~invalid
     return flow, valid, occluded
 
@@ -103,6 +104,7 @@ class FlowDataset:
         same_size(pair, "the truth", flow, "the frame", first)
         return Sample(first, second, flow, valid, occluded, pair.name)
 
+    # read one by one, so that a data set need not fit into memory
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 

@@ -101,6 +101,7 @@ class DeviceStream:
             with torch.cuda.stream(self._queue):  # nothing without one
                 self._fill()
                 ready.append((self._batch(step), self._queue.record_event() if self._queue else None))
+            # on a GPU a batch is given out once the next one is queued, so that both devices work at the same time
             if len(ready) > (self._queue is not None):
                 yield self._handed_over(*ready.popleft())
 
@@ -130,9 +131,11 @@ class DeviceStream:
                 return
 
     def _batch(self, step: int) -> Batch:
+        # the draw depends on the seed and the step alone
         raw, notes = self.ring.draw(np.random.default_rng([self.seed, 4, step]), self.batch)
         crop = self.crop(step) if callable(self.crop) else self.crop
         after = self.begun + self.pace * step
+        # a variation depends on the seed and on the sample's place in the training alone
         variations = [
             self.mix[note.origin].augmentation.draw(
                 np.random.default_rng([self.seed, 0, step * self.batch + number]), self.size, crop, after=after

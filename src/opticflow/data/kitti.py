@@ -24,8 +24,9 @@ def read_noc_truth(pair: Pair) -> Truth:
     flow, valid = read_flow_with_mask(pair.flow)
     if pair.occluded is None:
         return flow, valid, valid & False
-    _, matched = read_flow_with_mask(pair.occluded)
+    _, matched = read_flow_with_mask(pair.occluded)  # H x W
     same_size(pair, "flow_noc", matched, "flow_occ", valid)
+    # `flow_occ` knows all pixels, `flow_noc` only those that stay in view
     return flow, valid, valid & ~matched
 
 
@@ -52,6 +53,7 @@ def _kitti(
     for first in sorted(frames.glob("*_10.png")):
         number = first.name.removesuffix("_10.png")
         second = need(frames / f"{number}_11.png", name, number)
+        # the truth of the testing pairs is not public
         if split == "testing":
             pairs.append(Pair(number, split, first, second))
             continue
@@ -68,6 +70,7 @@ def hd1k(root: str | Path, split: str = "training") -> FlowDataset:
     folder = locate(folder, name, (".",), "hd1k_flow_gt/flow_occ/*_*.png")
     sequences = defaultdict(list)
     for path in sorted((folder / "hd1k_input" / "image_2").glob("*_*.png")):
+        # the name is sequence_frame, and no pair spans two sequences
         sequences[path.stem.split("_")[0]].append(path)
     flows = folder / "hd1k_flow_gt" / "flow_occ"
     pairs = [

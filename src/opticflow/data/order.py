@@ -36,7 +36,8 @@ class Interleaving:
     def __post_init__(self):
         if not self.shares or min(self.shares) <= 0 or len(self.shares) > BLOCK:
             raise InputError(f"the shares of the data sets are {list(self.shares)}; wanted numbers larger than 0")
-        exact = np.array(self.shares) / sum(self.shares) * BLOCK
+        exact = np.array(self.shares) / sum(self.shares) * BLOCK  # draws of a block, not yet whole
+        # each source gets at least one draw of a block, or it would never come
         quotas = np.maximum(1, np.floor(exact)).astype(int)
         while quotas.sum() != BLOCK:  # what rounding left goes where it is missed most
             change = 1 if quotas.sum() < BLOCK else -1
@@ -47,15 +48,16 @@ class Interleaving:
         """The source's number and the number of its draw, from 0."""
         block, place = divmod(position, BLOCK)
         if block not in self._blocks:
-            self._blocks.clear()
+            self._blocks.clear()  # only the block in use is kept
             sources = np.repeat(np.arange(len(self._quotas)), self._quotas)
             np.random.default_rng([self.seed, 1, block]).shuffle(sources)
-            turns = np.zeros(BLOCK, dtype=int)
+            turns = np.zeros(BLOCK, dtype=int)  # number of the draw within the block, by source
             for source, quota in enumerate(self._quotas):
                 turns[sources == source] = np.arange(quota)
             self._blocks[block] = sources, turns
         sources, turns = self._blocks[block]
         source = int(sources[place])
+        # every block before this one has taken exactly `quota` draws of the source
         return source, block * self._quotas[source] + int(turns[place])
 
 
@@ -71,7 +73,7 @@ class Shuffle:
         """The item of a draw."""
         epoch, place = divmod(draw, self.count)
         if epoch not in self._epochs:
-            self._epochs.clear()
+            self._epochs.clear()  # only the epoch in use is kept
             self._epochs[epoch] = np.random.default_rng([self.seed, 2, epoch]).permutation(self.count)
         return int(self._epochs[epoch][place])
 

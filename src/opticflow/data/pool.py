@@ -80,12 +80,13 @@ class Pool:
         both = self.both_directions
         if not self._worlds:
             self._worlds.append(self.make_world())
+        # two neighbouring numbers are the two directions of one pair
         pair = self._worlds[0][number // 2 if both else number]
         if isinstance(pair, Sample):
             return {number: pair}
         if not both:
             return {number: pair.sample()}
-        first = number - number % 2
+        first = number - number % 2  # the even number is the pair, the odd one the pair with time reversed
         return {first: pair.sample(), first + 1: pair.reversed().sample()}
 
     def _kept(self, number: int) -> Sample | None:
@@ -103,9 +104,11 @@ class Pool:
                 self._memory.popitem(last=False)
             return
         path = self._path(number)
+        # written under another name first, so that no process reads half of a file
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         temporary.write_bytes(_packed(sample))
         temporary.replace(path)
+        # a sample that lies so far behind the window is not drawn any more
         self._path(number - self.capacity - SLACK).unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
@@ -119,7 +122,7 @@ class Pool:
 def _packed(sample: Sample) -> bytes:
     file = io.BytesIO()
     header = np.array([*sample.valid.shape, len(sample.name.encode())], dtype="<i8")
-    masks = np.packbits(np.stack([sample.valid, sample.occluded]))
+    masks = np.packbits(np.stack([sample.valid, sample.occluded]))  # two masks in one array of bits
     for part in (header, sample.first, sample.second, sample.flow.astype("<f4", copy=False), masks):
         file.write(part.tobytes())
     file.write(sample.name.encode())
@@ -129,8 +132,8 @@ def _packed(sample: Sample) -> bytes:
 def _unpacked(data: bytes) -> Sample:
     height, width, letters = (int(number) for number in np.frombuffer(data, "<i8", 3))
     area = height * width
-    masks = -(-2 * area // 8)
-    ends = np.cumsum([24, 3 * area, 3 * area, 8 * area, masks, letters])
+    masks = -(-2 * area // 8)  # bytes, rounded up
+    ends = np.cumsum([24, 3 * area, 3 * area, 8 * area, masks, letters])  # header, frames, flow, masks, name
     if len(data) != ends[-1]:
         raise ValueError("cut off")
     first, second, flow, bits, name = (data[begin:end] for begin, end in pairwise(ends))

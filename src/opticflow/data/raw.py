@@ -63,7 +63,8 @@ def in_steps(flow: FlowArray, valid: MaskArray) -> tuple[Int16[np.ndarray, "heig
     """
     if not np.isfinite(flow[valid]).all():
         raise DatasetError("its flow is NaN or infinite at pixels that count as known")
-    steps = np.rint(flow * np.float32(STEPS))
+    steps = np.rint(flow * np.float32(STEPS))  # H x W x 2, 1/32 pixel
+    # the whole vector is unknown where either component overflows
     fits = valid & (np.abs(steps) < 2**15).all(-1)
     return np.where(fits[..., None], steps, 0).astype(np.int16), fits
 
@@ -119,6 +120,7 @@ class RawWorkers:
         if workers < 1 or slots < 1:
             raise InputError(f"{workers} workers with {slots} slots; wanted at least 1 each")
         Interleaving([origin.share for origin in mix], seed)  # refuses shares that make no sense
+        # worker w fills the slots from w * slots to before (w + 1) * slots, so that no two write to the same place
         self.slots = RawSamples.empty(workers * slots, size)
         for part in self.slots.parts:
             part.share_memory_()
@@ -179,6 +181,7 @@ class RawWorkers:
 
 
 def _end(processes: list, pipes: list[Connection]) -> None:
+    # all are asked to end before any is waited for
     for process in processes:
         process.terminate()
     for process in processes:
@@ -193,6 +196,7 @@ def _end(processes: list, pipes: list[Connection]) -> None:
 def _work(
     pipe: Connection, slots: RawSamples, free: list[int], mix: list[Origin], seed: int, first: int, workers: int
 ) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent alone handles it and ends the workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, height, width = slots.valid.shape
     for set_threads in (torch.set_num_threads, cv2.setNumThreads, numba.set_num_threads):
@@ -219,10 +223,13 @@ def _samples(
     """One worker's share of all samples: place in the mix, name, and the parts of a `RawSamples`."""
     interleaving = Interleaving([origin.share for origin in mix], seed)
     opened: dict[int, _Opened] = {}
+    # worker k of n makes the positions k, k + n, k + 2 n ..., so that none is made twice
     for position in count(first, workers):
         which, draw = interleaving(position)
         name = f"{mix[which].name} {draw}"
+        # the crop depends on the position alone, not on which worker makes it
         rng = np.random.default_rng([seed, 5, position])
+        # both samples of a draw are given out, or none
         ready = []
         try:
             if which not in opened:

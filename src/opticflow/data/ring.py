@@ -13,7 +13,7 @@ from opticflow.errors import InputError
 
 @dataclass(frozen=True)
 class Note:
-    """What is known of a sample besides its pixels."""
+    """The origin and the name of a sample in the ring."""
 
     origin: int
     """Its place in the mix."""
@@ -37,7 +37,7 @@ class Ring:
             raise InputError(f"room for {capacity} samples; wanted at least 1")
         self.capacity = capacity
         self.put_in = 0
-        """Samples so far."""
+        """Samples put in so far."""
         self.taken_out = 0
         """Uses of samples so far."""
         self._room = RawSamples.empty(capacity, size, device)
@@ -53,11 +53,11 @@ class Ring:
         return self.taken_out / max(1, self.put_in)
 
     def put(self, samples: RawSamples, number: int, note: Note) -> None:
-        """Copy one of some samples, of 16-bit flow, in."""
-        place = self.put_in % self.capacity
+        """Copy sample number `number` of `samples`, whose flow has 16 bits, into the ring."""
+        place = self.put_in % self.capacity  # of the oldest sample, once the ring is full
         for room, part in zip(self._room.parts, samples.parts, strict=True):
             room[place].copy_(part[number])
-        self._notes[place : place + 1] = [note]
+        self._notes[place : place + 1] = [note]  # a slice, so that it appends while the ring is not yet full
         self.put_in += 1
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawSamples, Sequence[Note]]:

@@ -47,11 +47,13 @@ def sintel(
         if split == "validation" and scene.name not in VALIDATION_SCENES:
             continue
         frames = sorted(scene.glob("frame_*.png"))
+        # the last frame of a scene has no flow
         for first, second in pairwise(frames):
             title = f"{scene.name}/{first.stem}"
             if split == "test":
                 pairs.append(Pair(title, scene.name, first, second))
                 continue
+            # a copy of the data set may lack the masks
             masks = {kind: folder / kind / scene.name / first.name for kind in ("occlusions", "invalid")}
             pairs.append(
                 Pair(

@@ -28,7 +28,7 @@ class Slots:
         """
         Args:
             count: how many batches there is room for.
-            pixels: of the largest batch.
+            pixels: number of pixels in the largest batch, all samples together.
         """
         self.first, self.second = (_shared(count, pixels, 3, kind=torch.uint8) for _ in range(2))
         self.flow, self.valid = _shared(count, pixels, 2, kind=torch.float32), _shared(count, pixels, kind=torch.bool)
@@ -45,6 +45,7 @@ class Slots:
         """
         shape = (len(samples), *samples[0].valid.shape)
         for name in ("first", "second", "flow", "valid"):
+            # stacked straight into shared memory, without a copy in between
             np.stack([getattr(sample, name) for sample in samples], out=self._view(name, slot, shape).numpy())
         return shape
 
@@ -54,7 +55,7 @@ class Slots:
         return RawBatch(first, second, flow, valid, names)
 
     def _view(self, name: str, slot: int, shape: tuple[int, ...]) -> torch.Tensor:
-        room = getattr(self, name)[slot]
+        room = getattr(self, name)[slot]  # pixels of the largest batch, x channels where there are any
         return room[: math.prod(shape)].view(*shape, *room.shape[1:])
 
 
@@ -63,6 +64,7 @@ def batches_ahead(wanted: int, workers: int, pixels: int) -> int:
     wanted number."""
     free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 0
     size = 15 * pixels  # bytes: two frames 6, flow 8, mask 1
+    # the slots beyond those of the workers are for the reader
     return max(0, min(wanted, (int(SHARE * free / size) - READING) // workers))
 
 

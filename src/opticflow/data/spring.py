@@ -35,10 +35,10 @@ def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
     if height % 2 or width % 2:
         raise DatasetError(f"{pair.name}: the truth is {width}x{height}; wanted even sides, twice the frame's")
     # row and column within the pixel come first
-    four = (
+    four = (  # 4 x H/2 x W/2 x 2, pixels of the frame
         flow.reshape(height // 2, 2, width // 2, 2, 2).transpose(1, 3, 0, 2, 4).reshape(4, height // 2, width // 2, 2)
     )
-    known = valid.reshape(height // 2, 2, width // 2, 2).all((1, 3))
+    known = valid.reshape(height // 2, 2, width // 2, 2).all((1, 3))  # H/2 x W/2
     return np.ascontiguousarray(four), np.asarray(known)
 
 
@@ -52,7 +52,7 @@ def read_spring_truth(pair: Pair) -> Truth:
     four, valid = read_four(pair)
     if pair.occluded is None:
         return four[0], valid, np.zeros(valid.shape, dtype=bool)
-    occluded = np.asarray(read_image(pair.occluded)[..., :2].any(-1))
+    occluded = np.asarray(read_image(pair.occluded)[..., :2].any(-1))  # red or green: no match
     same_size(pair, "the map of matches", occluded, "half the truth", valid)
     return four[0], valid, occluded
 
@@ -73,9 +73,11 @@ def spring(
     pairs = []
     for scene in sorted(path for path in folder.iterdir() if path.is_dir()):
         for direction, camera in views:
+            # by number of the frame
             frames = {int(path.stem[-4:]): path for path in (scene / f"frame_{camera}").glob(f"frame_{camera}_*.png")}
             kind = f"flow_{direction}_{camera}"
             for number in sorted(frames):
+                # the flow of a frame leads forwards or backwards in time
                 other = number + (1 if direction == "FW" else -1)
                 if other not in frames:
                     continue

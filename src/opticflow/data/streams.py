@@ -103,7 +103,9 @@ class TrainingStream:
         try:
             sample = source.samples[index]
             name = f"{source.name} {sample.name or index}"
+            # a function of the seed and the number alone, whichever worker makes the sample
             rng = np.random.default_rng([self.seed, 0, number])
+            # batches of all processes together advance the schedule of the augmentation
             after = self.begun + self.pace * (number // (self.batch_size * self.world_size))
             varied = source.augmentation.apply(sample, rng, self._crop(number), after=after)
             if not np.isfinite(varied.flow).all():
@@ -139,6 +141,7 @@ class TrainingStream:
         if not self.workers:  # nothing is done in the background
             yield from map(RawBatch.pinned, self._loaded(start))
             return
+        # crops may differ from batch to batch, and a slot must hold the largest
         crops = [self.crop(batch) for batch in range(CROPS)] if callable(self.crop) else [self.crop]
         pixels = self.batch_size * max(height * width for height, width in crops)
         ahead = batches_ahead(self.prefetch, self.workers, pixels * self.world_size)
@@ -149,8 +152,10 @@ class TrainingStream:
     def _loaded(self, start: int, slots: Slots | None = None, ahead: int = 0) -> Iterator[RawBatch]:
         if start < 0 or start % self.world_size:
             raise InputError(f"the training begins at sample {start}; wanted a multiple of {self.world_size} processes")
+        # resuming begins at the number where the training stopped; nothing is replayed
         numbers: Any = _Numbers(start + self.rank, self.world_size, self.batch_size)
         what: dict[str, Any] = {"dataset": _Numbered(self), "batch_sampler": numbers, "collate_fn": _stacked}
+        # with slots, whole batches come through shared memory; else the loader stacks the samples that it is sent
         if slots:
             turns: Any = slots.turns(numbers)
             what = {"dataset": _Slotted(self, slots), "sampler": turns, "batch_size": None, "collate_fn": _unchanged}
@@ -162,6 +167,7 @@ class TrainingStream:
             multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
         )
         ready = iter(loader)
+        # until the first batch arrives, a worker may also have failed to start
         why = 'out of memory perhaps, or as a script starts it outside of `if __name__ == "__main__":`'
         while True:
             try:
@@ -218,7 +224,7 @@ class _Slotted(Dataset):
 
 
 class _Numbers:
-    """Lists of sample numbers without end."""
+    """Endless lists of sample numbers, one list for each batch: every `step`-th number from `first` on."""
 
     def __init__(self, first: int, step: int, size: int) -> None:
         self.first, self.step, self.size = first, step, size
@@ -226,6 +232,7 @@ class _Numbers:
     def __iter__(self) -> Iterator[list[int]]:
         number = self.first
         while True:
+            # this process takes every `step`-th number, so that the processes share the stream
             yield [number + self.step * i for i in range(self.size)]
             number += self.step * self.size
 

@@ -21,7 +21,7 @@ LEFT_OUT = {
     "into_future of the last frame of a scene": "it leads to a frame that does not exist",
     "into_past of the first frame of a scene": "it leads to a frame that does not exist",
 }
-"""What is never used, with the reason (flownet2, issue 210)."""
+"""Flow files that are never used, with the reason (flownet2, issue 210)."""
 UNUSED = "all_unused_files.txt"
 """The authors' list of frames with extreme motion, if it lies beside the frames: a line is TRAIN/A/0000/left/0006.png.
 A separate download, from resources/datasets/SceneFlow/assets/ of lmb.informatik.uni-freiburg.de."""
@@ -54,6 +54,7 @@ def flying_things(
     name = f"FlyingThings3D {render}"
     check_split(name, split, SPLITS)
     places = (".", "FlyingThings3D", "flyingthings3d")
+    # the folders of one camera are enough to recognise the layout
     wanted = cameras or CAMERAS[:1]
     folder = locate(root, name, places, f"frames_{render}pass/{split}/*/*/{wanted[0]}")
     folder = locate(folder, name, (".",), f"optical_flow/{split}/*/*/{(directions or DIRECTIONS)[0]}/{wanted[0]}")
@@ -67,8 +68,9 @@ def flying_things(
     for scene in sorted((folder / f"frames_{render}pass" / split).glob("*/*")):
         part = "/".join(scene.parts[-2:])
         for camera in cameras:
-            frames = {int(path.stem): path for path in (scene / camera).glob("*.png")}
+            frames = {int(path.stem): path for path in (scene / camera).glob("*.png")}  # by number of the frame
             for direction in directions:
+                # backwards in time the flow leads from a frame to the one before it
                 step, word = (1, "Future") if direction == "into_future" else (-1, "Past")
                 for number in sorted(frames):
                     title = f"{split}/{part}/{camera}/{direction}/{number:04d}"

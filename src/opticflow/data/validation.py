@@ -12,7 +12,7 @@ from opticflow.shapes import Sample
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about one pair."""
+    """The judgement of one pair."""
 
     name: str
     problem: str | None
@@ -26,6 +26,7 @@ class Finding:
 def validate(dataset: FlowDataset) -> Iterator[Finding]:
     """Read every pair of a data set and judge it. A pair that cannot be read is a finding, not an error."""
     for index, pair in enumerate(dataset.pairs):
+        # pairs of test splits have no truth, so only their frames are judged
         if pair.flow is None:
             try:
                 dataset.frames(index)
@@ -45,14 +46,16 @@ def _judge(name: str, sample: Sample) -> Finding:
     valid, share = sample.valid, float(sample.valid.mean())
     if not valid.any():
         return Finding(name, "no pixel has known flow")
-    known = sample.flow[valid]
+    known = sample.flow[valid]  # N x 2, pixels
     if not np.isfinite(known).all():
         return Finding(name, "the truth is NaN or infinite at pixels that count as known", share)
     longest = float(np.hypot(known[:, 0], known[:, 1]).max())
     height, width = valid.shape
+    # no real motion is so long; such vectors come from damaged files or wrong units
     if longest > 4 * max(height, width):
         problem = f"the longest vector has {longest:.0f} px, more than four times the frame of {width}x{height}"
         return Finding(name, problem, share, longest)
+    # a frame without any texture is a sign of a damaged file
     if (sample.first == sample.first[0, 0]).all():
         return Finding(name, "the first frame is of one colour", share, longest)
     return Finding(name, None, share, longest)

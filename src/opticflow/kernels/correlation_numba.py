@@ -24,17 +24,20 @@ def _within(x, width, reach, step, count):
 def _compare(first, second, answer, reach, step, begin, end):
     """Fill rows of the answer, counted through the batch. See `compare`."""
     height, width, channels = first.shape[1:]
-    count = 2 * reach // step + 1
+    count = 2 * reach // step + 1  # displacements along an axis
     for row in range(begin, end):
         n, y = row // height, row % height
         top, bottom = _within(y, height, reach, step, count)
         for i in range(top, bottom):
             v = y + i * step - reach
+            # pixels that are `step` apart look at the same pixels of the second frame, which then stay in the cache
             for start in range(step):
                 for x in range(start, width, step):
                     j, last = _within(x, width, reach, step, count)
                     while j < last:
+                        # `k` is the number of the displacement, (u, v) the pixel of the second frame
                         k, u = i * count + j, x + j * step - reach
+                        # four sums share each value that is read of the first frame
                         if j + 4 <= last:
                             s0, s1, s2, s3 = _0, _0, _0, _0
                             for c in range(channels):
@@ -56,7 +59,7 @@ def _compare(first, second, answer, reach, step, begin, end):
 
 @compiled
 def _weight(gradient, n, y, x, v, u, k, of_first):
-    """The weight of the pixel (u, v) of the one frame for (x, y) of the other, k steps apart."""
+    """The gradient of the product of pixel (x, y) of one frame and (u, v) of the other, of displacement number k."""
     return gradient[n, y, x, k] if of_first else gradient[n, v, u, k]
 
 

@@ -58,6 +58,7 @@ def has_numba() -> bool:
 
 def supports_triton(tensor: Tensor) -> bool:
     """Whether a tensor is one for Triton's kernels."""
+    # Triton needs compute capability 7.0 (Volta) or newer
     on_gpu = tensor.device.type == "cuda"
     return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and has_triton()
 
@@ -77,7 +78,7 @@ def has_triton() -> bool:
 def channels_last(
     image: Shaped[Tensor, "batch channels height width"],
 ) -> Shaped[Tensor, "batch height width channels"]:
-    """With the values of a pixel beside each other, and nothing between them."""
+    """An image in channels-last order, contiguous."""
     return image.permute(0, 2, 3, 1).contiguous()
 
 

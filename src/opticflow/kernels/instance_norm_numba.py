@@ -14,9 +14,11 @@ OfRow = Float[Tensor, "rows channels"]
 def _moments(images, shift, sums, squares, begin, end):
     height, width, channels = images.shape[1:]
     for r in range(begin, end):
+        # each row of an image has sums of its own, so that no two threads write to the same place
         n, y = r // height, r % height
         for x in range(width):
             for c in range(channels):
+                # without the shift the variance would be a small difference of large sums
                 value = images[n, y, x, c] - shift[n, c]
                 sums[r, c] += value
                 squares[r, c] += value * value
@@ -26,6 +28,7 @@ def _moments(images, shift, sums, squares, begin, end):
 def _scale(images, mean, scale, answer, begin, end):
     height, width, channels = images.shape[1:]
     for r in range(begin, end):
+        # rows are counted through the batch
         n, y = r // height, r % height
         for x in range(width):
             for c in range(channels):
@@ -36,6 +39,7 @@ def _scale(images, mean, scale, answer, begin, end):
 def _products(gradient, images, mean, sums, products, begin, end):
     height, width, channels = images.shape[1:]
     for r in range(begin, end):
+        # as in `_moments`, each row has sums of its own
         n, y = r // height, r % height
         for x in range(width):
             for c in range(channels):
@@ -51,6 +55,7 @@ def _combine(gradient, images, scale, slope, offset, answer, begin, end):
         n, y = r // height, r % height
         for x in range(width):
             for c in range(channels):
+                # the gradient of a normalisation is linear in the incoming gradient and in the image
                 answer[n, y, x, c] = (
                     scale[n, c] * gradient[n, y, x, c] - slope[n, c] * images[n, y, x, c] - offset[n, c]
                 )

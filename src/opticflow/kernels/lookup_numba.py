@@ -19,16 +19,17 @@ def _corner(centre, radius, size):
 def _read(first, second, places, scale, corners, patches, found, begin, end):
     """Bring `patches` to where `places` are now and blend them. See `read`."""
     height, width, channels = second.shape[1:]
-    side = patches.shape[1]
+    side = patches.shape[1]  # 2 r + 2 integer places along an axis
     radius = side // 2 - 1
-    window = side - 1
-    positions = first.shape[0] // second.shape[0]
-    moved = patches[0].copy()
+    window = side - 1  # values of the answer along an axis
+    positions = first.shape[0] // second.shape[0]  # positions of one frame of the batch
+    moved = patches[0].copy()  # side x side; a buffer, as the old patch is read while the new one is made
     for p in range(begin, end):
         left, right_share = _corner(places[p, 0] * scale, radius, width)
         top, lower_share = _corner(places[p, 1] * scale, radius, height)
         across, down = left - corners[p, 0], top - corners[p, 1]
         patch = patches[p]
+        # the products at integer places change only when the window moves by whole pixels
         if across != 0 or down != 0:
             corners[p, 0], corners[p, 1] = left, top
             image = second[p // positions]
@@ -39,7 +40,7 @@ def _read(first, second, places, scale, corners, patches, found, begin, end):
                     if known_column and 0 <= j + down < side:
                         moved[i, j] = patch[i + across, j + down]
                     elif 0 <= x < width and 0 <= y < height:
-                        total = first[p, 0] * 0
+                        total = first[p, 0] * 0  # zero of the width of the data
                         for c in range(channels):
                             total += first[p, c] * image[y, x, c]
                         moved[i, j] = total
@@ -49,8 +50,10 @@ def _read(first, second, places, scale, corners, patches, found, begin, end):
                 for j in range(side):
                     patch[i, j] = moved[i, j]
         left_share, upper_share = 1 - right_share, 1 - lower_share
+        # all values of the window lie at the same fraction of a pixel, so they are blended with the same shares
         for i in range(window):
             for j in range(window):
+                # x is the slow axis of a patch: `i + 1` is the neighbour on the right, `j + 1` the one below
                 upper = left_share * patch[i, j] + right_share * patch[i + 1, j]
                 lower = left_share * patch[i, j + 1] + right_share * patch[i + 1, j + 1]
                 found[p, i * window + j] = upper_share * upper + lower_share * lower
@@ -73,9 +76,11 @@ def _spread(gradient, places, scale, products, begin, end):
                 y = top + j
                 if not 0 <= y < height:
                     continue
+                # the products of a position belong to one thread, which adds up all of its part before it writes
                 total = products[p, y, x]
                 for di in range(2):
                     for dj in range(2):
+                        # the transpose of `_read`'s blend: the window's values (i - di, j - dj) read this product
                         k, m = i - di, j - dj
                         if 0 <= k < window and 0 <= m < window:
                             share = (right_share if di else 1 - right_share) * (lower_share if dj else 1 - lower_share)

@@ -11,25 +11,27 @@ Places = Float[Tensor, "positions 2"]
 
 
 def _corner(places: Places, scale: float, radius: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    # far outside all values are zero, so the places are clamped there and the integers stay small
     axes = zip(places.unbind(1), reversed(size), strict=True)
     centres = torch.stack([(scale * along).clamp(-radius - 2.0, side + radius + 1.0) for along, side in axes], 1)
     whole = centres.floor()
-    return whole.long() - radius, centres - whole
+    return whole.long() - radius, centres - whole  # both positions x 2, pixels of the level
 
 
 def _around(corners: Tensor, side: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Index into the level of each integer place of a patch, x the slow axis, and whether it lies inside."""
     height, width = size
     steps = torch.arange(side, device=corners.device)
-    x = (corners[:, 0, None] + steps)[:, :, None]
-    y = (corners[:, 1, None] + steps)[:, None, :]
+    x = (corners[:, 0, None] + steps)[:, :, None]  # positions x side x 1
+    y = (corners[:, 1, None] + steps)[:, None, :]  # positions x 1 x side
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    # outside, the index is that of a pixel of the border, so that it can be read; the mask removes it later
     return (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).flatten(1), inside.flatten(1)
 
 
 def _blend(patch: Float[Tensor, "positions side side"], share: Places) -> Float[Tensor, "positions window"]:
     """The values of a window, from those at the integer places around it."""
-    columns = torch.lerp(patch[:, :-1], patch[:, 1:], share[:, 0, None, None])
+    columns = torch.lerp(patch[:, :-1], patch[:, 1:], share[:, 0, None, None])  # positions x (side - 1) x side
     return torch.lerp(columns[:, :, :-1], columns[:, :, 1:], share[:, 1, None, None]).flatten(1)
 
 
@@ -51,7 +53,7 @@ def gather(
     side = round(found.shape[1] ** 0.5) + 1
     corner, share = _corner(places, scale, side // 2 - 1, (height, width))
     index, inside = _around(corner, side, (height, width))
-    patch = products.flatten(1).gather(1, index) * inside
+    patch = products.flatten(1).gather(1, index) * inside  # positions x (side * side)
     found.copy_(_blend(patch.view(-1, side, side), share))
 
 
@@ -75,8 +77,8 @@ def read(
         part = slice(begin, begin + CHUNK)
         corner, share = _corner(places[part], scale, side // 2 - 1, (height, width))
         index, inside = _around(corner, side, (height, width))
-        image = torch.arange(begin, begin + len(index), device=index.device) // positions
-        neighbours = flat[index + image[:, None] * (height * width)]
+        image = torch.arange(begin, begin + len(index), device=index.device) // positions  # frame of each position
+        neighbours = flat[index + image[:, None] * (height * width)]  # chunk x (side * side) x channels
         patch = ((neighbours @ first[part, :, None])[..., 0] * inside).view(-1, side, side)
         corners[part], patches[part] = corner.to(corners.dtype), patch
         found[part] = _blend(patch, share)
@@ -94,8 +96,9 @@ def spread(
     corner, share = _corner(places, scale, window // 2, (height, width))
     index, inside = _around(corner, window + 1, (height, width))
     right, lower = share[:, 0, None, None], share[:, 1, None, None]
-    patch = gradient.new_zeros(len(places), window + 1, window + 1)
+    patch = gradient.new_zeros(len(places), window + 1, window + 1)  # positions x side x side
     square = gradient.view(-1, window, window)
+    # the transpose of `_blend`: each value gives its gradient to the four integer places that it was read from
     patch[:, :-1, :-1] += (1 - right) * (1 - lower) * square
     patch[:, 1:, :-1] += right * (1 - lower) * square
     patch[:, :-1, 1:] += (1 - right) * lower * square

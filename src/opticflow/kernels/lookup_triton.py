@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 CHANNELS = 32
-"""That are multiplied at once."""
+"""Channels that are multiplied at once."""
 
 
 def _kernel(function: Callable) -> Any:
@@ -57,10 +57,11 @@ def _read(
     CHANNELS: tl.constexpr,
 ):
     """Bring the patch of a position to where its place is now and blend it. `PLACES`: a power of two that holds it."""
-    SIDE: tl.constexpr = 2 * RADIUS + 2
-    WINDOW: tl.constexpr = SIDE - 1
+    SIDE: tl.constexpr = 2 * RADIUS + 2  # integer places along an axis
+    WINDOW: tl.constexpr = SIDE - 1  # values of the answer along an axis
     p = tl.program_id(0).to(tl.int64)
     left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
+    # the products at integer places change only when the window moves by whole pixels
     across = left - tl.load(corners + 2 * p)
     down = top - tl.load(corners + 2 * p + 1)
     patch_of_p = patches + p * (SIDE * SIDE)
@@ -68,9 +69,11 @@ def _read(
     if (across != 0) | (down != 0):
         i, j = k // SIDE, k % SIDE
         x, y = left + i, top + j
+        # `known`: places that the old patch holds; `wanted`: places of the frame that have come into view
         known = (i + across >= 0) & (i + across < SIDE) & (j + down >= 0) & (j + down < SIDE) & (i < SIDE)
         wanted = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (i < SIDE) & (known == 0)
         patch = tl.load(patch_of_p + (i + across) * SIDE + j + down, mask=known, other=0)
+        # where the features of each place begin
         pixels = second + ((p // positions) * height * width + y * width + x) * channels
         for begin in range(0, channels, CHANNELS):
             c = begin + tl.arange(0, CHANNELS)
@@ -82,8 +85,10 @@ def _read(
         tl.store(corners + 2 * p, left)
         tl.store(corners + 2 * p + 1, top)
         tl.debug_barrier()  # and read it as it is now
+    # all values of the window lie at the same fraction of a pixel, so they are blended with the same shares
     i, j = k // WINDOW, k % WINDOW
     corner, inside = patch_of_p + i * SIDE + j, i < WINDOW
+    # x is the slow axis of a patch: `corner + SIDE` is the neighbour on the right, `corner + 1` the one below
     upper = (1 - right_share) * tl.load(corner, mask=inside, other=0)
     upper += right_share * tl.load(corner + SIDE, mask=inside, other=0)
     lower = (1 - right_share) * tl.load(corner + 1, mask=inside, other=0)
@@ -104,7 +109,7 @@ def _gather(
     PLACES: tl.constexpr,
 ):
     """Blend what a position's products are at its place; neighbours are read again from the cache."""
-    WINDOW: tl.constexpr = 2 * RADIUS + 1
+    WINDOW: tl.constexpr = 2 * RADIUS + 1  # values along an axis
     p = tl.program_id(0).to(tl.int64)
     left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
     k = tl.arange(0, PLACES)
@@ -113,6 +118,7 @@ def _gather(
     for di in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
         for dj in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
             x, y = left + i + di, top + j + dj
+            # products outside the frame count as zero
             inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (i < WINDOW)
             share = (right_share if di == 1 else 1 - right_share) * (lower_share if dj == 1 else 1 - lower_share)
             total += share * tl.load(products + p * height * width + y * width + x, mask=inside, other=0)
@@ -144,6 +150,7 @@ def _spread(
     total = tl.load(product, mask=inside, other=0)
     for di in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
         for dj in tl.static_range(2):  # pyright: ignore[reportGeneralTypeIssues]
+            # the transpose of `_gather`: the product at (i, j) was read by the window's values (i - di, j - dj)
             m, n = i - di, j - dj
             seen = inside & (m >= 0) & (m < WINDOW) & (n >= 0) & (n < WINDOW)
             share = (right_share if di == 1 else 1 - right_share) * (lower_share if dj == 1 else 1 - lower_share)
@@ -158,7 +165,7 @@ def gather(
     found: Float[Tensor, "positions window"],
 ) -> None:
     """See `lookup_torch.gather`."""
-    window = round(found.shape[1] ** 0.5)
+    window = round(found.shape[1] ** 0.5)  # 2 r + 1 values along an axis
     with torch.cuda.device_of(products):
         _gather[(len(places),)](
             products,
@@ -168,6 +175,7 @@ def gather(
             *products.shape[1:],
             found.stride(0),
             RADIUS=window // 2,
+            # a block of Triton has a power of two of values; those beyond the window are masked
             PLACES=triton.next_power_of_2(window * window),
         )
 
@@ -182,7 +190,7 @@ def read(
     found: Float[Tensor, "positions window"],
 ) -> None:
     """See `lookup_numba.read`."""
-    side = patches.shape[1]
+    side = patches.shape[1]  # 2 r + 2 integer places along an axis
     with torch.cuda.device_of(first):
         _read[(len(first),)](
             first,
@@ -208,7 +216,7 @@ def spread(
     products: Float[Tensor, "positions height width"],
 ) -> None:
     """See `lookup_numba.spread`."""
-    side = round(gradient.shape[1] ** 0.5) + 1
+    side = round(gradient.shape[1] ** 0.5) + 1  # 2 r + 2 integer places along an axis
     with torch.cuda.device_of(gradient):
         _spread[(len(places),)](
             gradient,

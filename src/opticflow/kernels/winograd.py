@@ -40,6 +40,7 @@ def winograd_convolution(
         residual: to the answer; of its shape.
         relu: negative values then become zero.
     """
+    # with a gradient, bias, residual and ReLU are operations of their own, which autograd can follow
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias, residual)):
         answer: Tensor = _Winograd.apply(x, kernel)  # type: ignore[assignment]
         if bias is not None:
@@ -62,7 +63,7 @@ def winograd_line_convolution(
     residual: Features | None = None,
     relu: bool = False,
 ) -> Features:
-    """The same with five weights in a line; no gradient flows through it.
+    """The convolution with 1 x 5 or 5 x 1 weights of stride 1 with zeros around the frame; it passes on no gradient.
 
     Args:
         x: see `winograd_convolution`.
@@ -83,7 +84,8 @@ def winograd_line_convolution(
 
 def _images(x: Features, kernel: Kernel) -> tuple[Features, Tensor, Tensor]:
     """The answer, not yet filled; input and answer with the channels last."""
-    size = len(x), kernel.shape[2], *x.shape[2:]
+    size = len(x), kernel.shape[2], *x.shape[2:]  # B x outputs x H x W
+    # channels are the innermost loop of the kernels, so they must lie beside each other
     answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
     return answer, x.permute(0, 2, 3, 1).contiguous(), answer.permute(0, 2, 3, 1)
 
@@ -97,6 +99,7 @@ class _Winograd(torch.autograd.Function):
         grid = _grid(height, width)
         tiles = batch * grid[0] * grid[1]
         answer, frames, to_fill = _images(x, kernel)
+        # 36 x tiles x channels; only the gradient of the kernel needs the input at the points
         values = x.new_empty(36, tiles, channels) if ctx.needs_input_grad[1] else None
         run.convolve(frames, kernel, to_fill, grid, run.finishing(to_fill, None, None, False), values)
         ctx.size = height, width
@@ -111,16 +114,17 @@ class _Winograd(torch.autograd.Function):
         values, kernel = ctx.saved_tensors
         height, width = ctx.size
         grid = _grid(height, width)
+        # the convolution is a chain of linear steps, so the gradients follow from the adjoint of each, in reverse order
         filled = _filled(gradients[0], grid)
-        products = filled.new_empty(36, len(filled) * grid[0] * grid[1], kernel.shape[2])
+        products = filled.new_empty(36, len(filled) * grid[0] * grid[1], kernel.shape[2])  # 36 x tiles x outputs
         run.transform_output_adjoint(filled, products, grid)
         of_input = of_kernel = None
         if ctx.needs_input_grad[0]:
-            spread = filled.new_zeros(len(filled), height, width, kernel.shape[1])
+            spread = filled.new_zeros(len(filled), height, width, kernel.shape[1])  # B x H x W x inputs
             run.transform_input_adjoint(torch.bmm(products, kernel.transpose(1, 2)), spread, grid)
             of_input = spread.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
-            of_kernel = torch.bmm(values.transpose(1, 2), products)
+            of_kernel = torch.bmm(values.transpose(1, 2), products)  # 36 x inputs x outputs
         return of_input, of_kernel
 
 
@@ -130,7 +134,7 @@ def _grid(height: int, width: int) -> tuple[int, int]:
 
 
 def _filled(x: Tensor, grid: tuple[int, int]) -> Tensor:
-    """With the channels last, filled up to whole tiles."""
-    below, right = (TILE * count - side for count, side in zip(grid, x.shape[2:], strict=True))
+    """A tensor in channels-last order, padded with zeros below and on the right to whole tiles."""
+    below, right = (TILE * count - side for count, side in zip(grid, x.shape[2:], strict=True))  # pixels
     frames = x.permute(0, 2, 3, 1)
     return (F.pad(frames, (0, 0, 0, right, 0, below)) if below or right else frames).contiguous()

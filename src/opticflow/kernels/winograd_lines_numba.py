@@ -22,6 +22,7 @@ _five_quarters, _five_halves, _17_quarters, _21_quarters = (np.float32(number) f
 @compiled
 def _to_points(d0, d1, d2, d3, d4, d5, d6, d7):
     """Eight values of the input to those at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity."""
+    # two opposite points share their even and their odd terms, as in `winograd_numba`
     even_one, odd_one = d2 - _17_quarters * d4 + d6, d1 - _17_quarters * d3 + d5
     even_two, odd_two = _quarter * d2 - _five_quarters * d4 + d6, _half * d1 - _five_halves * d3 + _2 * d5
     even_half, odd_half = _4 * (d2 - _five_quarters * d4) + d6, _2 * d1 - _five_halves * d3 + _half * d5
@@ -60,7 +61,7 @@ def _place(tile, rows, columns, down):
 @compiled
 def _transform_line(frames, n, y, x, down, low, size, values, t, first_channel):
     """Channels from `low` of one patch that lies within the frames, written to those from `first_channel`."""
-    along = 1 - down
+    along = 1 - down  # step in x; `down` is the step in y
     for i in range(size):
         c = low + i
         found = _to_points(
@@ -81,10 +82,12 @@ def _transform_line(frames, n, y, x, down, low, size, values, t, first_channel):
 @compiled
 def _transform_input(frames, values, rows, columns, down, shift, begin, end):
     height, width, channels = frames.shape[1:]
-    patch = np.empty((1, 1, PATCH, _BLOCK), frames.dtype)
+    patch = np.empty((1, 1, PATCH, _BLOCK), frames.dtype)  # 1 x 1 x 8 pixels x channels
     for t in range(begin, end):
         n, y, x = _place(shift + t, rows, columns, down)
+        # the convolution has a padding of two pixels, so a patch begins two pixels before its tile
         start, length = (y - 2, height) if down else (x - 2, width)
+        # patches within the frame are read in place; only those at the border are copied, with zeros outside
         if start >= 0 and start + PATCH <= length:
             _transform_line(frames, n, y - 2 * down, x - 2 * (1 - down), down, 0, channels, values, t, 0)
             continue
@@ -104,10 +107,10 @@ def _transform_input(frames, values, rows, columns, down, shift, begin, end):
 @compiled
 def _transform_output(products, frames, bias, residual, floor, rows, columns, down, start, count):
     height, width, channels = frames.shape[1:]
-    along = 1 - down
+    along = 1 - down  # step in x; `down` is the step in y
     for t in range(count):
         n, y, x = _place(start + t, rows, columns, down)
-        inside = height - y if down else width - x
+        inside = height - y if down else width - x  # pixels from the tile's first one to the border
         for c in range(channels):
             found = _from_points(
                 products[0, t, c],
@@ -146,6 +149,7 @@ def convolve(
         down: whether the kernel stands upright.
     """
     batch, height, width, _ = frames.shape
+    # rows and columns of tiles, rounded up: the last tiles may cross the border
     grid = (-(-height // TILE), width, 1) if down else (height, -(-width // TILE), 0)
     read, written = frames.numpy(), answer.numpy()
     by_chunks(

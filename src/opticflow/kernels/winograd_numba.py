@@ -30,6 +30,7 @@ _2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
 @compiled
 def _to_points(d0, d1, d2, d3, d4, d5):
     """Six values of the input to those at the points 0, 1, -1, 2, -2 and infinity."""
+    # B^T of Lavin and Gray, section 4: two opposite points share their even and their odd terms
     even, odd = d4 - _4 * d2, d3 - _4 * d1
     half_even, half_odd = d4 - d2, _2 * (d3 - d1)
     first, last = _4 * d0 - _5 * d2 + d4, _4 * d1 - _5 * d3 + d5
@@ -38,6 +39,7 @@ def _to_points(d0, d1, d2, d3, d4, d5):
 
 @compiled
 def _to_points_adjoint(m0, m1, m2, m3, m4, m5):
+    # multiplication by B, the transpose of the matrix in `_to_points`
     sum_one, gap_one, sum_two, gap_two = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     third = -_5 * m0 - _4 * sum_one - sum_two
     fourth = gap_one + _2 * gap_two - _5 * m5
@@ -47,12 +49,14 @@ def _to_points_adjoint(m0, m1, m2, m3, m4, m5):
 @compiled
 def _from_points(m0, m1, m2, m3, m4, m5):
     """Products at the points to four values of the answer."""
+    # A^T of Lavin and Gray, section 4
     sum_one, gap_one, sum_two, gap_two = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + sum_one + sum_two, gap_one + _2 * gap_two, sum_one + _4 * sum_two, gap_one + _8 * gap_two + m5
 
 
 @compiled
 def _from_points_adjoint(d0, d1, d2, d3):
+    # multiplication by A, the transpose of the matrix in `_from_points`
     even, odd = d0 + d2, d1 + d3
     far_even, far_odd = d0 + _4 * d2, _2 * d1 + _8 * d3
     return d0, even + odd, even - odd, far_even + far_odd, far_even - far_odd, d3
@@ -94,6 +98,7 @@ def _fill_row(points, k, t, c, found):
 
 @compiled
 def _place(tile, rows, columns):
+    # number of the frame in the batch, and row and column of the tile's first pixel
     within = tile % (rows * columns)
     return tile // (rows * columns), within // columns * TILE, within % columns * TILE
 
@@ -101,6 +106,7 @@ def _place(tile, rows, columns):
 @compiled
 def _transform_patch(frames, n, top, left, low, size, between, values, t, first_channel):
     """Channels from `low` of one patch that lies within the frames, written to those from `first_channel`."""
+    # the transform of a patch d is B^T d B: first down the columns, then along the rows
     for j in range(PATCH):
         x = left + j
         for i in range(size):
@@ -123,11 +129,13 @@ def _transform_patch(frames, n, top, left, low, size, between, values, t, first_
 @compiled
 def _transform_input(frames, values, rows, columns, start, begin, end):
     height, width, channels = frames.shape[1:]
-    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
-    patch = np.empty((1, PATCH, PATCH, _BLOCK), frames.dtype)
+    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)  # 6 points down x 6 columns of pixels x channels
+    patch = np.empty((1, PATCH, PATCH, _BLOCK), frames.dtype)  # 1 x 6 x 6 x channels, for patches that cross the border
     for t in range(begin, end):
         n, top, left = _place(start + t, rows, columns)
+        # the convolution has a padding of one pixel, so a patch begins one pixel above and left of its tile
         top, left = top - 1, left - 1
+        # patches within the frame are read in place; only those at the border are copied, with zeros outside
         inside = top >= 0 and left >= 0 and top + PATCH <= height and left + PATCH <= width
         for low in range(0, channels, _BLOCK):
             size = min(_BLOCK, channels - low)
@@ -152,12 +160,13 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
     """The adjoint for the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among
     threads."""
     height, width = frames.shape[1:3]
-    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)
+    between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)  # 6 rows of pixels x 6 points across x channels
     for low in range(begin, end, _BLOCK):
         size = min(_BLOCK, end - low)
         for t in range(values.shape[1]):
             n, top, left = _place(t, rows, columns)
             top, left = top - 1, left - 1
+            # rows are checked one by one below, so only the columns decide whether all six values can be added
             inside = left >= 0 and left + PATCH <= width
             for j in range(PATCH):
                 for i in range(size):
@@ -189,13 +198,14 @@ def write_value(frames, n, y, x, c, value, bias, residual, floor):
     value += bias[c]
     if residual is not None:
         value += residual[n, y, x, c]
+    # the floor is 0 with a ReLU, else minus infinity
     frames[n, y, x, c] = floor if value < floor else value
 
 
 @compiled
 def _transform_output(products, frames, bias, residual, floor, rows, columns, start, begin, end):
     height, width, channels = frames.shape[1:]
-    between = np.empty((TILE, PATCH, _BLOCK), frames.dtype)
+    between = np.empty((TILE, PATCH, _BLOCK), frames.dtype)  # 4 rows of pixels x 6 points across x channels
     for t in range(begin, end):
         n, top, left = _place(start + t, rows, columns)
         for low in range(0, channels, _BLOCK):
@@ -206,9 +216,10 @@ def _transform_output(products, frames, bias, residual, floor, rows, columns, st
                     found = _from_points(*_column(products, j, t, c))
                     between[0, j, i], between[1, j, i] = found[0], found[1]
                     between[2, j, i], between[3, j, i] = found[2], found[3]
+            # the last tiles may cross the border; their values outside are dropped
             for k in range(min(TILE, height - top)):
                 y = top + k
-                inside = width - left
+                inside = width - left  # columns from the tile's first one to the border
                 for i in range(size):
                     c = low + i
                     found = _from_points(*_six(between, k, i))
@@ -225,7 +236,7 @@ def _transform_output(products, frames, bias, residual, floor, rows, columns, st
 def _transform_output_adjoint(frames, products, rows, columns, begin, end):
     """`frames` are filled up to whole tiles."""
     channels = frames.shape[3]
-    between = np.empty((PATCH, TILE, _BLOCK), frames.dtype)
+    between = np.empty((PATCH, TILE, _BLOCK), frames.dtype)  # 6 points down x 4 columns of pixels x channels
     for t in range(begin, end):
         n, top, left = _place(t, rows, columns)
         for low in range(0, channels, _BLOCK):
@@ -277,12 +288,14 @@ def by_chunks(
     def part(begin: int, end: int) -> None:
         chunk = max(1, min(CHUNK // points, end - begin))
         room = _workspace(points * chunk * (inputs + outputs), kernel.dtype)
+        # both are points x tiles x channels; the backward pass needs the values of all tiles, which `kept` receives
         products = room[: points * chunk * outputs].view(points, chunk, outputs)
         values = room[products.numel() :].view(points, chunk, inputs) if kept is None else kept
         for start in range(begin, end, chunk):
             count = min(chunk, end - start)
             first = 0 if kept is None else start
             fill(values.numpy(), start - first, first, first + count)
+            # one matrix product for each point: tiles x inputs times inputs x outputs
             torch.bmm(values[:, first : first + count], kernel, out=products[:, :count])
             write(products.numpy(), start, count)
 
@@ -299,7 +312,8 @@ def _workspace(size: int, kind: torch.dtype) -> Tensor:
 
 
 Finish = tuple[np.ndarray, np.ndarray | None, np.floating]
-"""What is added to the channels, what to the whole answer, and the least that a value can then be."""
+"""What follows the convolution: the bias of each channel, the residual (batch x height x width x channels) or none, and
+the lower bound of the values (0 with a ReLU, else minus infinity)."""
 
 
 def finishing(
@@ -308,7 +322,7 @@ def finishing(
     residual: Float[Tensor, "batch outputs height width"] | None,
     relu: bool,
 ) -> Finish:
-    """For the compiled loops."""
+    """Bias, residual and ReLU as the compiled loops take them; a missing bias becomes zeros."""
     array = answer.numpy()
     floor = array.dtype.type(0 if relu else -np.inf)
     of_channels = np.zeros(array.shape[-1], array.dtype) if bias is None else bias.numpy()

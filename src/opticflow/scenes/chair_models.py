@@ -33,8 +33,8 @@ def chair_sprite(rng: np.random.Generator, size: int) -> Texture:
 
 
 def _wood(rng: np.random.Generator) -> Finish:
-    tone = np.array([150, 95, 55]) * rng.uniform(0.25, 1.5) + rng.normal(0, 8, 3)
-    grain = noise.fractal(rng, 256, 256, coarsest=32, persistence=0.7, stretch=12)[..., None]
+    tone = np.array([150, 95, 55]) * rng.uniform(0.25, 1.5) + rng.normal(0, 8, 3)  # RGB, grey levels
+    grain = noise.fractal(rng, 256, 256, coarsest=32, persistence=0.7, stretch=12)[..., None]  # 256 x 256 x 1
     sheet = tone * (1 + rng.uniform(0.04, 0.16) * grain)
     return Finish(np.clip(sheet, 0, 255).astype(np.uint8), gloss=rng.uniform(0, 0.3))
 
@@ -72,7 +72,7 @@ def _any(rng: np.random.Generator) -> Finish:
 def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> Part:
     """An upright box; `lean` moves its top backwards."""
     x, y, z = (side / 2 for side in size)
-    base = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]])
+    base = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]])  # 4 x 3, metres
     loops = np.stack([base - np.array([0, lean / 2, z]), base + np.array([0, lean / 2, z])]) + np.asarray(centre)
     return loft(loops, finish, smooth=False)
 
@@ -85,12 +85,14 @@ def _tube(
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(points))
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-12
+    # any direction that the path does not follow serves to find two axes across it
     helper = np.array([1.0, 0, 0]) if abs(tangents.mean(axis=0)[0]) < 0.7 else np.array([0, 1.0, 0])
     right = np.cross(tangents, helper)
     right /= np.linalg.norm(right, axis=1, keepdims=True) + 1e-12
     up = np.cross(right, tangents)
     angles = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    ring = np.cos(angles)[:, None] * right[:, None] + np.sin(angles)[:, None] * up[:, None]
+    ring = np.cos(angles)[:, None] * right[:, None] + np.sin(angles)[:, None] * up[:, None]  # points x sides x 3
+    # bars of four sides keep their edges
     return loft(points[:, None] + radii[:, None, None] * ring, finish, smooth=sides > 4)
 
 
@@ -99,6 +101,7 @@ def _bent(path: Sequence[Vector], *, roundness: float = 0.35, steps: int = 5) ->
     points = np.asarray(path, dtype=np.float64)
     out = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        # a quadratic Bezier curve replaces each corner and has it as its control point
         reach = roundness * min(np.linalg.norm(before - corner), np.linalg.norm(after - corner))
         start = corner + reach * (before - corner) / np.linalg.norm(before - corner)
         end = corner + reach * (after - corner) / np.linalg.norm(after - corner)
@@ -116,13 +119,14 @@ def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bul
     """
     angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     cosine, sine = np.cos(angles), np.sin(angles)
-    outline = np.stack(
+    outline = np.stack(  # 28 x 2, in [-1, 1]
         [np.sign(cosine) * np.abs(cosine) ** (2 / squareness), np.sign(sine) * np.abs(sine) ** (2 / squareness)],
         axis=-1,
     )
-    profile = np.linspace(-np.pi / 2, np.pi / 2, 7)
+    profile = np.linspace(-np.pi / 2, np.pi / 2, 7)  # angles from the lower rim to the upper one
     loops = []
     for angle in profile:
+        # thin pads are rounded off less, in proportion to their height
         inset = 1 - bulge * (1 - np.cos(angle)) * min(1.0, size[2] / min(size[0], size[1]) + 0.06)
         ring = outline * inset * (size[0] / 2, size[1] / 2)
         loops.append(np.column_stack([ring, np.full(len(ring), np.sin(angle) * size[2] / 2)]))
@@ -134,12 +138,12 @@ def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, 
     points = np.asarray(path, dtype=np.float64)
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-12
-    normals = np.stack([np.zeros(len(points)), -tangents[:, 2], tangents[:, 1]], axis=-1)
+    normals = np.stack([np.zeros(len(points)), -tangents[:, 2], tangents[:, 1]], axis=-1)  # points x 3, unit vectors
     across = np.linspace(-1, 1, 9)
     hollow = curve * across**2
     front = np.stack([width / 2 * across, hollow + thickness / 2], axis=-1)
     back = np.stack([width / 2 * across, hollow - thickness / 2], axis=-1)[::-1]
-    section = np.concatenate([front, back])
+    section = np.concatenate([front, back])  # 18 x 2, across the board and along its normal
     loops = points[:, None] + section[None, :, :1] * (1, 0, 0) + section[None, :, 1:] * normals[:, None]
     return loft(loops, finish, smooth=False)
 
@@ -163,7 +167,7 @@ def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: floa
             feet[right, back] = top, foot
     if rng.random() < 0.5:
         at = rng.uniform(0.3, 0.75)
-        corner = {key: top + at * (foot - top) for key, (top, foot) in feet.items()}
+        corner = {key: top + at * (foot - top) for key, (top, foot) in feet.items()}  # ends of the stretchers, metres
         for key, other in [((-1, -1), (-1, 1)), ((1, -1), (1, 1)), ((-1, 1), (1, 1)), ((-1, -1), (1, -1))]:
             if rng.random() < 0.75:
                 parts.append(_tube([corner[key], corner[other]], 0.6 * thick, finish, sides=sides))
@@ -176,7 +180,7 @@ def _back(
     """Two posts with slats, spindles, a ladder, a panel or a cushion between them."""
     lean = rng.uniform(0.02, 0.16)
     thick = rng.uniform(0.011, 0.024)
-    post = np.array([[0, at, low], [0, at + lean * 0.4, low + 0.5 * tall], [0, at + lean, low + tall]])
+    post = np.array([[0, at, low], [0, at + lean * 0.4, low + 0.5 * tall], [0, at + lean, low + tall]])  # 3 x 3
     parts = [_tube(post + np.array([side * (width / 2 - thick), 0, 0]), thick, frame) for side in (-1, 1)]
 
     def rail(share: float, high: float, finish: Finish = frame) -> Part:
@@ -253,7 +257,7 @@ def _armchair(rng: np.random.Generator) -> list[Part]:
     square, lean = rng.uniform(4, 12), rng.uniform(0, 0.2)
     parts = _legs(rng, wood, width=0.9 * width, depth=0.85 * depth, height=leg + 0.02)
     parts.append(_box((0, 0, (leg + seat - 0.1) / 2 + 0.02), (width, depth, seat - 0.1 - leg + 0.04), cloth))
-    count = max(1, round(width / 0.65))
+    count = max(1, round(width / 0.65))  # cushions, one for each seat
     inner = width - 2 * arm
     for n in range(count):
         x = (n + 0.5) / count * inner - inner / 2

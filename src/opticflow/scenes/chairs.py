@@ -24,13 +24,13 @@ SPRITE_SIZE = 400
 
 
 def length_unit(size: tuple[int, int]) -> float:
-    """What a pixel of frames of 512x384 becomes in frames of another height and width."""
+    """The factor on lengths in pixels, which are given for frames of 512x384, in frames of another height and width."""
     return min(size[0] / 384, size[1] / 512)
 
 
 @dataclass(frozen=True)
 class ChairsKnobs:
-    """What a world of flying chairs looks like and how it moves.
+    """Appearance and motion of a world of flying chairs.
 
     Lengths are for frames of 512x384 and grow and shrink with other sizes.
     """
@@ -121,7 +121,7 @@ class Chairs:
         rng = np.random.default_rng([self.seed, 0, index])
         background = self._background(rng)
         layers = [background]
-        carried = background.second @ np.linalg.inv(background.first)
+        carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, how the background moves in the frame
         for _ in range(int(rng.integers(self.knobs.objects[0], self.knobs.objects[1] + 1))):
             layer = self._object(rng, carried)
             if layer is not None:
@@ -159,8 +159,10 @@ class Chairs:
         x = width * (0.5 + self.knobs.reach * (rng.random() - 0.5))
         y = height * (0.5 + self.knobs.reach * (rng.random() - 0.5))
         number, mirrored, gain = int(rng.integers(len(self._sprites))), rng.random() < 0.5, self._gain(rng)
+        # the object's own motion is relative to the background
         motion = carried @ self.knobs.object_motion.draw(rng, (x, y), unit=self._unit)
         seen = [(x, y), tuple((motion @ (x, y, 1))[:2])]
+        # unseen: in both frames the centre lies more than half of the longer side outside
         if not any(-size < 2 * a < 2 * width + size and -size < 2 * b < 2 * height + size for a, b in seen):
             return None
         texture, scale = resized(self._sprites[number], size)
@@ -195,6 +197,7 @@ def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> 
     rows, columns = texture.shape[:2]
     left, top = rng.uniform(0, max(columns - width, 0)), rng.uniform(0, max(rows - height, 0))
     matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
+    # mirrored about the middle of the frame
     if rng.random() < 0.5:
         matrix = np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
     return matrix
@@ -210,5 +213,6 @@ def resized(texture: Texture, size: float) -> tuple[Texture, float]:
     if factor >= 1:
         return texture, factor
     small = cv2.resize(texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    # reducing leaves sharp edges, which must be band-limited like those of all other pictures
     small = cv2.GaussianBlur(small, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT)
     return small, 1.0

@@ -20,10 +20,10 @@ LONGEST_BLUR = 48
 
 
 def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects) -> RenderedPair:
-    """The same pair as a camera takes it. What is drawn is the same for each pair, whatever is left out."""
+    """The pair with a camera's effects on both frames; flow and occlusion stay as they are."""
     if rng.random() < effects.clean_share:
         return pair
-    frames = [pair.first.astype(np.float32), pair.second.astype(np.float32)]
+    frames = [pair.first.astype(np.float32), pair.second.astype(np.float32)]  # H x W x 3 each, grey levels
     if rng.random() < effects.shadow_share:
         frames = _patches(rng, frames, -rng.uniform(*effects.shadow), softness=rng.uniform(1, 20))
     if rng.random() < effects.motion_blur_share:
@@ -39,12 +39,13 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
     if rng.random() < effects.defocus_share:
         frames = _defocus(rng, frames, rng.uniform(*effects.defocus))
     gamma = rng.uniform(*effects.grading)
-    changes = rng.normal(0, effects.exposure, (2, 3)) * [[0.15] * 3, [1.0] * 3]
+    changes = rng.normal(0, effects.exposure, (2, 3)) * [[0.15] * 3, [1.0] * 3]  # 2 frames x 3 channels, octaves
     if rng.random() < effects.exposure_share:
+        # the exposure changes mostly alike in all channels
         changes[1] = changes[1].mean() + 0.2 * changes[1]
     else:
         changes[1] = 0
-    common = rng.normal(0, 0.1, 3)
+    common = rng.normal(0, 0.1, 3)  # octaves
     frames = [_grade(frame, gamma, 2 ** (common + change)) for frame, change in zip(frames, changes, strict=True)]
     if rng.random() < effects.noise_share:
         frames = _noise(rng, frames, _log_uniform(rng, effects.noise))
@@ -66,10 +67,11 @@ def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR
     plausible motion blur", I3D 2012), so that the borders of moving things blur too.
     """
     speed = np.hypot(motion[..., 0], motion[..., 1])
-    reach = int(min(longest, speed.max())) // 2
+    reach = int(min(longest, speed.max())) // 2  # pixels to either side
     out = np.empty_like(canvas)
     swept = motion
     if reach >= 2:
+        # a quarter of the size is enough to find the fastest motion nearby, and takes much less time
         small = cv2.resize(motion, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
         swept = cv2.resize(_fastest(small, max(1, reach // 4)), motion.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     _average(out, canvas, motion, np.ascontiguousarray(swept), np.float32(longest))
@@ -82,6 +84,7 @@ def _fastest(motion, reach):
     """The fastest motion within a square around each pixel."""
     height, width = motion.shape[:2]
     rows, out = motion.copy(), motion.copy()
+    # a maximum over a square is one along rows, then one along columns
     for y in range(height):
         for x in range(width):
             best = np.float32(-1)
@@ -110,6 +113,7 @@ def _average(out, canvas, motion, swept, longest):
         for x in range(width):
             u, v = swept[y, x, 0], swept[y, x, 1]
             length = np.sqrt(u * u + v * v)
+            # shorter streaks would change nothing
             if length < 0.5:
                 for c in range(3):
                     out[y, x, c] = canvas[y, x, c]
@@ -118,7 +122,7 @@ def _average(out, canvas, motion, swept, longest):
                 u, v = u * longest / length, v * longest / length
                 length = longest
             own = np.sqrt(motion[y, x, 0] ** 2 + motion[y, x, 1] ** 2)
-            count = min(17, 2 * (int(length) // 2) + 3)
+            count = min(17, 2 * (int(length) // 2) + 3)  # odd, so that the pixel itself is one of the samples
             red, green, blue, total = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
             for n in range(count):
                 at = np.float32(n) / (count - 1) - np.float32(0.5)
@@ -126,6 +130,7 @@ def _average(out, canvas, motion, swept, longest):
                 i = min(max(int(y + at * v + np.float32(0.5)), 0), height - 1)
                 distance = abs(at) * length
                 there = np.sqrt(motion[i, j, 0] ** 2 + motion[i, j, 1] ** 2)
+                # a streak of twice the distance is just long enough to reach the pixel
                 weight = np.float32(1) if 2 * distance <= max(there, own) + 1 else np.float32(0)
                 red += weight * canvas[i, j, 0]
                 green += weight * canvas[i, j, 1]
@@ -137,11 +142,11 @@ def _average(out, canvas, motion, swept, longest):
 def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, softness: float) -> list[Canvas]:
     """Darken or brighten soft patches that drift, grow and turn by themselves."""
     height, width = frames[0].shape[:2]
-    masks = np.zeros((2, height // 2, width // 2), np.float32)
+    masks = np.zeros((2, height // 2, width // 2), np.float32)  # 2 frames x H/2 x W/2
     for _ in range(int(rng.integers(1, 4))):
-        corners = outlines.outline(rng, "blob", 32) * (rng.uniform(0.05, 0.4) * width / 2)
+        corners = outlines.outline(rng, "blob", 32) * (rng.uniform(0.05, 0.4) * width / 2)  # 32 x 2, pixels of the mask
         centre = rng.uniform(0, 1, 2) * (width / 2, height / 2)
-        drift = rng.normal(0, 6, 2)
+        drift = rng.normal(0, 6, 2)  # pixels of the mask from frame to frame
         for mask, place in zip(masks, (centre, centre + drift), strict=True):
             cv2.fillPoly(mask, [np.round((corners + place) * 16).astype(np.int32)], (1.0,), cv2.LINE_8, shift=4)
     out = []
@@ -156,7 +161,7 @@ def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list
     height, width = frames[0].shape[:2]
     clouds = noise.fractal(rng, height // 4, width // 4, coarsest=64, persistence=0.5)
     ramp = np.linspace(rng.uniform(0.3, 1.5), rng.uniform(0, 1), height // 4, dtype=np.float32)[:, None]
-    veil = np.clip(np.float32(density) * (ramp + np.float32(rng.uniform(0, 0.4)) * clouds), 0, 0.85)
+    veil = np.clip(np.float32(density) * (ramp + np.float32(rng.uniform(0, 0.4)) * clouds), 0, 0.85)  # H/4 x W/4
     veil = cv2.resize(veil, (width, height))[..., None]
     colour = np.float32(rng.uniform(110, 235)) + rng.normal(0, 10, 3).astype(np.float32)
     return [frame + veil * (colour - frame) for frame in frames]
@@ -170,7 +175,7 @@ def _defocus(rng: np.random.Generator, frames: list[Canvas], sigma: float) -> li
         return blurred
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    share = np.clip(np.cos(angle) * x + np.sin(angle) * y + 0.5, 0, 1).astype(np.float32)[..., None]
+    share = np.clip(np.cos(angle) * x + np.sin(angle) * y + 0.5, 0, 1).astype(np.float32)[..., None]  # H x W x 1
     return [sharp + share * (soft - sharp) for sharp, soft in zip(frames, blurred, strict=True)]
 
 
@@ -187,7 +192,8 @@ def _noise(rng: np.random.Generator, frames: list[Canvas], deviation: float) -> 
     for frame in frames:
         grain = rng.standard_normal(frame.shape, dtype=np.float32)
         if blotched:
-            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)
+            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)  # makes up for the contrast lost
+        # photon noise grows with the square root of the light; the constant stands for read-out noise
         strength = np.sqrt(frame / np.float32(128) + np.float32(0.3)) * np.float32(deviation)
         out.append(frame + strength * grain)
     return out

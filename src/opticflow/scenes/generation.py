@@ -30,7 +30,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Order:
-    """What a set is made of; the same order gives the same bytes."""
+    """The settings that decide the content of a set; the same order gives the same bytes."""
 
     kind: str
     seed: int
@@ -48,7 +48,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take."""
+    """The missing items of a run, and the disk space that they need."""
 
     missing: Sequence[int]
     """Numbers of the items that are not there yet."""
@@ -73,6 +73,7 @@ def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
     if root.is_dir():
         missing = [number for number in missing if not layout.last(root, number).is_file()]
     needed = len(missing) * layout.item_bytes(order.height, order.width)
+    # the folder may not exist yet, so the nearest one above it tells which disk is written to
     existing = next(folder for folder in [root.absolute(), *root.absolute().parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free
     if needed + SPARE_BYTES > free:
@@ -194,7 +195,7 @@ def _make(order: Order, root: Path, numbers: Sequence[int]):
 
 
 def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
-    """The same in several processes. A process whose parent was killed stops at its next item."""
+    """Make and write items in several processes. A process whose parent was killed stops at its next item."""
     context = multiprocessing.get_context("spawn")
     processes, pipes = [], []
     try:
@@ -203,7 +204,7 @@ def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
             process = context.Process(target=_work, args=(there, order, root, numbers[job::jobs]), daemon=True)
             with interrupts_held_back():
                 process.start()
-            there.close()
+            there.close()  # so that the pipe ends when the process dies
             processes.append(process)
             pipes.append(here)
         while pipes:

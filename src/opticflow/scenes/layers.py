@@ -13,7 +13,7 @@ from opticflow.shapes import FlowArray, Frame, MaskArray
 Texture = UInt8[np.ndarray, "_rows _columns 4"]
 Homography = Float64[np.ndarray, "3 3"]
 
-_RIGID = np.zeros((2, 2, 2), np.float32)
+_RIGID = np.zeros((2, 2, 2), np.float32)  # 2 x 2 nodes x (s, t), no displacement
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") 
     first, first_instances = _draw([view for view, _ in views], height, width)
     second, second_instances = _draw([view for _, view in views], height, width)
     forward, first_occluded = _follow(views, first_instances, second_instances)
+    # backwards in time, the two views of each layer change places
     swapped = [(there, here) for here, there in views]
     backward, second_occluded = _follow(swapped, second_instances, first_instances)
     return RenderedPair(
@@ -107,8 +108,9 @@ def bounds(
     matrix: Homography, rows: int, columns: int, height: int, width: int, *, margin: float = 1.0
 ) -> tuple[int, int, int, int]:
     """Top, bottom, left and right of the pixels that a texture can touch; bottom and right are exclusive."""
-    corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)
+    corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)  # 3 x 4
     x, y, depth = matrix @ corners
+    # the image of a corner behind the camera is not bounded
     if (depth <= 1e-9).any():
         return 0, height, 0, width
     x, y = x / depth, y / depth
@@ -123,6 +125,7 @@ def _views(layer: Layer, height: int, width: int) -> tuple[_View, _View]:
         box = (0, height, 0, width)
         if not layer.endless:
             reach = 1.0
+            # a bent layer reaches further by its largest displacement, here turned into pixels
             if deformed and layer.deformation is not None:
                 reach += float(np.abs(layer.deformation.lattice).max()) * float(
                     np.abs(matrix[:2, :2]).sum(axis=1).max()
@@ -134,7 +137,7 @@ def _views(layer: Layer, height: int, width: int) -> tuple[_View, _View]:
 
 
 def _draw(views: Sequence[_View], height: int, width: int) -> tuple[Frame, InstanceMap]:
-    canvas = np.zeros((height, width, 3), np.float32)
+    canvas = np.zeros((height, width, 3), np.float32)  # grey levels
     instances = np.zeros((height, width), np.int32)
     for identity, view in enumerate(views):
         layer = view.layer
@@ -162,8 +165,9 @@ def _follow(
     """The flow and the occlusion of the frame that shows `instances`; `views` are (here, there)."""
     height, width = instances.shape
     flow = np.zeros((height, width, 2), np.float32)
-    state = np.zeros((height, width), np.uint8)
+    state = np.zeros((height, width), np.uint8)  # 0 seen, 1 out of the frame, 2 perhaps hidden
     for identity, (here, there) in enumerate(views):
+        # a layer at rest keeps zero flow, so only its occlusion must be found
         if here.layer.rests:
             state[(instances == identity) & (others != identity)] = 2
             continue
@@ -181,8 +185,9 @@ def _follow(
             here.box,
         )
     occluded = state == 1
+    # only points beside another layer are tested against all layers, each at its exact position
     y, x = np.nonzero(state == 2)
-    points = flow[y, x].astype(np.float64) + np.stack([x, y], axis=-1)
+    points = flow[y, x].astype(np.float64) + np.stack([x, y], axis=-1)  # N x 2, (x, y) in the other frame
     identities = instances[y, x]
     hidden = np.zeros(len(points), bool)
     for identity, (_, there) in enumerate(views):

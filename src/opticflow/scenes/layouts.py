@@ -41,7 +41,7 @@ SEQUENCES_PER_LETTER = 750
 
 @runtime_checkable
 class SequenceFrame(Protocol):
-    """What the FlyingThings3D layout stores of one moment."""
+    """The arrays that the FlyingThings3D layout stores for one moment."""
 
     @property
     def clean(self) -> Frame: ...
@@ -74,7 +74,7 @@ class RenderedSequence(Protocol):
 
 
 class FlyingChairsLayout:
-    """For pairs; numbered from 1."""
+    """The layout of FlyingChairs: pairs, with files numbered from 1."""
 
     def write(self, root: Path, number: int, item: RenderedPair) -> None:
         """Write one pair, its flow last."""
@@ -96,11 +96,12 @@ class FlyingChairsLayout:
 
     def item_bytes(self, height: int, width: int) -> int:
         """The room that one item takes, or a little less."""
+        # two frames of 3 bytes a pixel, flow of two floats
         return height * width * (2 * 3 + 8) + 6000
 
 
 class ChairsSDHomLayout:
-    """For pairs; numbered from 0 through both splits."""
+    """The layout of ChairsSDHom: pairs, numbered from 0 through both splits."""
 
     def write(self, root: Path, number: int, item: RenderedPair) -> None:
         """Write one pair, its flow last."""
@@ -121,11 +122,12 @@ class ChairsSDHomLayout:
 
     def item_bytes(self, height: int, width: int) -> int:
         """The room that one item takes, or a little less: PNG halves most pictures."""
+        # two frames of 3 bytes, halved by PNG, and flow of three floats
         return height * width * (3 + 12) + 6000
 
 
 class FlyingThings3DLayout:
-    """For sequences; numbered from A/0000."""
+    """The layout of FlyingThings3D: sequences, numbered from A/0000."""
 
     def write(self, root: Path, number: int, item: RenderedSequence) -> None:
         """Write one sequence, the list of its cameras last."""
@@ -156,6 +158,7 @@ class FlyingThings3DLayout:
 
     def item_bytes(self, height: int, width: int) -> int:
         """The room that one item of ten frames takes, or a little less: PNG halves most pictures."""
+        # two passes of about two bytes in PNG, two flows of three floats, depth of one
         return 10 * (height * width * (2 * 2 + 2 * 12 + 4) + 20000)
 
 
@@ -202,7 +205,7 @@ def _write_masks(root: Path, name: str, item: RenderedPair) -> None:
 def _as_png(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
-    return values.astype(np.uint8 if values.max() < 256 else np.uint16)
+    return values.astype(np.uint8 if values.max() < 256 else np.uint16)  # 16 bits only where 8 are too few
 
 
 def _write_png(path: Path, values: np.ndarray) -> None:
@@ -213,6 +216,7 @@ def _write_png(path: Path, values: np.ndarray) -> None:
 def _write_pfm(path: Path, values: Float32[np.ndarray, "height width"]) -> None:
     height, width = values.shape
     with atomic_path(path) as temporary, temporary.open("wb") as file:
+        # PFM has its rows from the bottom up; a negative scale says little-endian
         file.write(f"Pf\n{width} {height}\n-1.0\n".encode())
         file.write(values[::-1].astype("<f4").tobytes())
 
@@ -225,6 +229,7 @@ def _cameras(frames: Iterable[SequenceFrame]) -> str:
     lines = []
     for count, frame in enumerate(frames):
         lines += [f"Frame {FIRST_FRAME + count}"]
+        # the diagonal matrix turns the y and z axes of the camera around
         pose = np.linalg.inv(frame.extrinsics) @ np.diag([1.0, -1.0, -1.0, 1.0])
         lines += ["L " + " ".join(f"{value:.9g}" for value in pose.ravel())]
         lines += ["K " + " ".join(f"{value:.9g}" for value in frame.intrinsics.ravel()), ""]

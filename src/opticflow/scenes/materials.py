@@ -24,10 +24,10 @@ def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
         canvas = np.empty((height, width, 3), np.uint8)
         canvas[:] = colour(rng)
         return canvas
-    colours = np.stack([colour(rng) for _ in range(int(rng.integers(2, 4)))])
+    colours = np.stack([colour(rng) for _ in range(int(rng.integers(2, 4)))])  # N x 3
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    ramp = np.cos(angle) * x + np.sin(angle) * y if rng.random() < 0.6 else np.hypot(x - np.cos(angle), y)
+    ramp = np.cos(angle) * x + np.sin(angle) * y if rng.random() < 0.6 else np.hypot(x - np.cos(angle), y)  # H x W
     ramp = (ramp - ramp.min()) / np.ptp(ramp) * (len(colours) - 1)
     canvas = np.stack([np.interp(ramp, np.arange(len(colours)), colours[:, c]) for c in range(3)], axis=-1)
     dither = rng.random((height, width, 1), dtype=np.float32)  # hides the steps of 8 bits
@@ -49,6 +49,7 @@ def grained(rng: np.random.Generator, canvas: Frame) -> Frame:
     height, width = canvas.shape[:2]
     detail = fractal(rng, height, width, coarsest=2 ** rng.uniform(1.5, 5), persistence=rng.uniform(0.8, 1.0))
     strength = 0.016 * 2 ** rng.uniform(0, 3)
+    # H x W; the strength varies by octaves
     detail *= strength * np.exp2(fractal(rng, height, width, coarsest=256, persistence=0.5))
     detail = np.clip(detail, -0.4, 0.4)[..., None]
     return np.clip(canvas * (1 + detail) + 30 * detail, 0, 255).astype(np.uint8)
@@ -58,6 +59,7 @@ def _plane(rng: np.random.Generator, height: int, width: int, *, tilt: float = 0
     """Coordinates in pixels of a plane that is turned and a little tilted against the picture."""
     angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    # the factor on the distance of the plane, which makes the picture a perspective view
     recede = (
         1
         + np.float32(rng.uniform(-tilt, tilt)) * (y / height - 0.5)
@@ -89,16 +91,18 @@ def bricks(rng: np.random.Generator, height: int, width: int) -> Frame:
     x, y = _plane(rng, height, width)
     tall = rng.uniform(8, 60)
     wide = tall * rng.choice([1.0, 2.0, rng.uniform(0.5, 5)])
-    row = np.floor(y / np.float32(tall))
+    row = np.floor(y / np.float32(tall))  # number of the row at each pixel
     shift = x + row * np.float32(wide * rng.choice([0.0, 0.5, 0.3]))
     column = np.floor(shift / np.float32(wide))
+    # a hash of the cell's row and column chooses its tone
     tone = rng.random(4096, dtype=np.float32)[((row * 57 + column * 131).astype(np.int64)) % 4096]
     joint = np.float32(rng.uniform(0.3, 1.2) + 0.02 * tall)
+    # signed distance to the border of the cell's face, in pixels; negative inside
     depth = np.maximum(
         np.abs(y - (row + 0.5) * np.float32(tall)) - np.float32(tall / 2 - joint),
         np.abs(shift - (column + 0.5) * np.float32(wide)) - np.float32(wide / 2 - joint),
     )
-    cover = np.clip(0.5 - depth, 0, 1)[..., None]
+    cover = np.clip(0.5 - depth, 0, 1)[..., None]  # H x W x 1; 1 on a face, 0 in a joint
     field = np.float32(rng.uniform(0.3, 3)) * (tone - 0.5)
     field += np.float32(rng.uniform(0.1, 0.6)) * fractal(rng, height, width, coarsest=32, persistence=0.8)
     faces = paint(field, palette_around(rng, rng.uniform(0.2, 0.8)))
@@ -132,10 +136,11 @@ def _stones(rng: np.random.Generator, height: int, width: int) -> Frame:
     """Pebbles, cracked earth, scales: the cells of random points, bulging or flat."""
     spacing = 2 ** rng.uniform(3, 6.3)
     count = max(4, int(height * width / spacing**2))
+    # a distance transform labels each pixel with its nearest seed, which makes Voronoi cells
     seeds = np.full((height, width), 255, np.uint8)
     seeds[rng.integers(0, height, count), rng.integers(0, width, count)] = 0
     distance, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    tone = rng.standard_normal(count + 2, dtype=np.float32)[labels % (count + 2)]
+    tone = rng.standard_normal(count + 2, dtype=np.float32)[labels % (count + 2)]  # H x W, one value for each cell
     field = np.float32(rng.uniform(0.2, 1)) * tone - np.float32(rng.uniform(0.5, 2) / spacing) * (
         distance - spacing / 3
     )
@@ -150,6 +155,7 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
     canvas = paint(fractal(rng, height, width, coarsest=32, persistence=0.9), palette // 2)
     count = min(2500, int(1.5 * height * width / size**2))
     across = rng.uniform(0, width, count)
+    # sorted places: what stands lower in the picture lies in front
     down = np.sort(rng.uniform(0, height, count)) if rng.random() < 0.5 else rng.uniform(0, height, count)
     length, slim = size * rng.lognormal(0, 0.4, count), rng.uniform(0.2, 0.9, count)
     angles, tones = rng.uniform(0, 360, count), rng.integers(0, 256, count)

@@ -64,6 +64,7 @@ class Mixed:
 
     def __getitem__(self, index: int) -> RenderedPair:
         pair = self._scene(index, self.knobs)
+        # the effects have a generator of their own, so that the scene is the same with and without them
         return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.knobs.effects)
 
     def item(self, index: int) -> RenderedPair:
@@ -80,7 +81,8 @@ class Mixed:
         displacement = (
             0.0 if rng.random() < knobs.still_background_share else _log_uniform(rng, knobs.background_displacement)
         )
-        displacement *= width / 512
+        displacement *= width / 512  # the knobs are in pixels of frames 512 wide
+        # `carried` is the homography by which the background moves; objects move along with it
         if rng.random() < knobs.rigid_share:
             layers, carried = self._rigid(rng, displacement)
         else:
@@ -105,6 +107,7 @@ class Mixed:
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
         motion = self._motion(rng, ((width - 1) / 2, (height - 1) / 2), displacement, max(height, width))
+        # the lowest row of a homography tilts the picture; that moves a border by about `displacement`
         tilt = np.eye(3)
         tilt[2, :2] = rng.normal(0, 1, 2) * min(displacement, 30) / width**2
         motion = motion @ tilt
@@ -122,8 +125,9 @@ class Mixed:
     def _faint(self, rng: np.random.Generator, texture: Texture) -> Texture:
         """A picture without most of its contrast, mostly dark."""
         contrast, level = rng.uniform(*self.knobs.faint), rng.uniform(*self.knobs.faint_level)
+        # contrast is reduced about the grey level `level`
         faint = cv2.convertScaleAbs(texture, alpha=contrast, beta=(1 - contrast) * level)
-        faint[..., 3] = 255
+        faint[..., 3] = 255  # the change was applied to alpha too
         return faint
 
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
@@ -134,15 +138,17 @@ class Mixed:
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
         forward = np.array([0.0, 0.0, 1.0])
+        # a plane at 16 to 1000 camera heights, where translation moves hardly anything
         far = view.homography(forward, 10 ** rng.uniform(1.2, 3))
         layers = [Layer(texture, first, far @ first, endless=True, gain=_gain(rng))]
         ground, *walls = rigid.street(rng, texels=height / 3)
         for plane, before in [(ground, []), *((wall, [ground]) for wall in walls)]:
             layers.append(rigid.plane_layer(view, plane, before, self._surfaces.draw(rng), height, width, _gain(rng)))
         focal = view.intrinsics[1, 1]
+        # sorted from far to near, so that nearer things are drawn later
         feet = np.sort(rng.uniform(horizon + 0.05 * height, 1.1 * height, int(rng.integers(*self.knobs.uprights))))
         for foot in feet:
-            depth = focal / (foot - horizon)
+            depth = focal / (foot - horizon)  # camera heights: the ground lies one below the camera
             size = np.clip(focal / depth * rng.uniform(0.2, 1.5), *self.knobs.object_size)
             texture, scale = self._cutout(rng, size, texture)
             rows, columns = texture.shape[:2]
@@ -163,9 +169,10 @@ class Mixed:
         centre = rng.uniform(-0.05, 1.05) * width, rng.uniform(-0.05, 1.05) * height
         first = placement(centre, (columns, rows), scale, rng.random() < 0.5)
         turned = similarity(centre, rng.normal(0, 0.4), 1.0) @ first
+        # the object's own motion is relative to the background
         motion = carried @ self._motion(rng, centre, displacement, size)
         transparent, opacity = rng.random() < knobs.transparent_share, rng.uniform(*knobs.opacity)
-        bend = self._deformation(rng, texture, displacement / scale)
+        bend = self._deformation(rng, texture, displacement / scale)  # the lattice is in texels
         return Layer(texture, turned, motion @ turned, bend, gain=_gain(rng), opacity=opacity if transparent else 1.0)
 
     def _cutout(self, rng: np.random.Generator, size: float, backdrop: Texture) -> tuple[Texture, float]:
@@ -179,6 +186,7 @@ class Mixed:
         kind = rng.choice(list(STENCILS), p=self.knobs.stencil_shares)
         stencil = STENCILS[kind](rng, rows, columns)
         colours = self._colours(rng, rows, columns, backdrop)
+        # colours are premultiplied by alpha, as `Texture` says
         texture = np.dstack([cv2.multiply(colours, cv2.merge([stencil] * 3), scale=1 / 255), stencil])
         return cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
 
@@ -197,7 +205,7 @@ class Mixed:
             piece = cv2.resize(piece, (columns, rows), interpolation=cv2.INTER_LINEAR)
         slope = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
         y, x = np.ogrid[-0.5 : 0.5 : rows * 1j, -0.5 : 0.5 : columns * 1j]
-        light = (1 + slope[0] * y + slope[1] * x).astype(np.float32)
+        light = (1 + slope[0] * y + slope[1] * x).astype(np.float32)  # rows x columns, factor on the colours
         return cv2.multiply(np.ascontiguousarray(piece), cv2.merge([light] * 3), dtype=cv2.CV_8U)
 
     # Motions -------------------------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ class Mixed:
         """A similarity that moves the centre, and by rotation and zoom the rim, by up to about `displacement`."""
         direction = rng.uniform(0, 2 * np.pi)
         shift = displacement * np.cos(direction), 0.6 * displacement * np.sin(direction)
-        rim = displacement / (size / 2)
+        rim = displacement / (size / 2)  # radians, or change of scale, that moves the rim by `displacement`
         angle = np.clip(rng.normal(0, 0.5) * rim, -np.radians(self.knobs.rotation), np.radians(self.knobs.rotation))
         zoom = np.clip(rng.normal(0, 0.4) * rim, -self.knobs.zoom, self.knobs.zoom)
         return similarity(centre, angle, 1 + zoom, shift)
@@ -218,11 +226,12 @@ class Mixed:
         if rng.random() >= self.knobs.deformation_share or displacement == 0:
             return None
         rows, columns = texture.shape[:2]
-        step = max(rows, columns) / LATTICE_CELLS
-        shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1
+        step = max(rows, columns) / LATTICE_CELLS  # texels
+        shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1  # rows and columns of nodes
         coarsest = 2 ** rng.uniform(2, 4)
         field = np.dstack([noise.fractal(rng, *shape, coarsest=coarsest, persistence=0.25) for _ in range(2)])
         field = cv2.GaussianBlur(field, (0, 0), 1.5)
+        # the slope is bounded, so that the layer does not fold over itself
         slope = max(np.abs(np.diff(field, axis=0)).max(), np.abs(np.diff(field, axis=1)).max()) / step
         amplitude = min(0.35 * displacement, self.knobs.deformation_slope / (slope + 1e-9))
         return Deformation(np.ascontiguousarray(field * np.float32(amplitude)), step)

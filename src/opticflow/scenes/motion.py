@@ -55,12 +55,14 @@ def similarity(
     """Turn by `angle` (radians, clockwise on the screen) and scale about `centre`, then shift."""
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     x, y = centre
+    # translation(centre + shift) @ scaled rotation @ translation(-centre), multiplied out
     return np.array([[c, -s, x - c * x + s * y + shift[0]], [s, c, y - s * x - c * y + shift[1]], [0.0, 0.0, 1.0]])
 
 
 def placement(centre: tuple[float, float], size: tuple[float, float], scale: float, mirrored: bool) -> Homography:
     """Put a texture of `size` (columns, rows) upright with its middle at `centre` (x, y)."""
     sign = -scale if mirrored else scale
+    # the first pixel's centre is 0, so the middle of n pixels lies at (n - 1) / 2
     return np.array(
         [
             [sign, 0.0, centre[0] - sign * (size[0] - 1) / 2],

@@ -34,7 +34,7 @@ def fractal(
     """
     octaves = max(1, round(np.log2(max(coarsest, 2))))
     step = 2**octaves
-    rows, columns = -(-height // step) + 2, -(-int(width / stretch) // step) + 2
+    rows, columns = -(-height // step) + 2, -(-int(width / stretch) // step) + 2  # of the coarsest octave
     field = rng.standard_normal((rows, columns), dtype=np.float32)
     amplitude = 1.0
     for _ in range(octaves):
@@ -42,6 +42,7 @@ def fractal(
         field = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
         amplitude *= persistence
         if amplitude > 0.01:
+            # 3.4 (u - 1/2) has a standard deviation of about 1
             field += amplitude * 3.4 * (rng.random(field.shape, dtype=np.float32) - 0.5)
     field = field[: height + 2, : int(width / stretch) + 2]
     field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)

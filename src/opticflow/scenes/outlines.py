@@ -15,8 +15,9 @@ def outline(rng: np.random.Generator, kind: str, count: int = 64) -> Float32[np.
     else:
         angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
         radius = np.ones(count)
+        # harmonics of the angle; the higher ones are weaker, so that the outline is smooth
         for order in range(2, 7):
             radius += rng.normal(0, 0.45 / order) * np.cos(order * angles + rng.uniform(0, 2 * np.pi))
-        radius = np.clip(radius, 0.15, None)
+        radius = np.clip(radius, 0.15, None)  # keeps the outline from crossing itself
         radius /= radius.max()
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=-1).astype(np.float32)

@@ -31,15 +31,19 @@ def _landscape(rng: np.random.Generator, height: int, width: int) -> Frame:
     canvas = _sky(rng, height, width)
     horizon = rng.uniform(0.1, 0.55)
     ranges = int(rng.integers(2, 6))
+    # ranges from far to near, each of which hides what is behind it
     for depth in np.linspace(0, 1, ranges):
         level = height * (horizon + (1 - horizon) * 0.9 * depth**1.5)
         rough = rng.uniform(0.01, 0.12) * height
+        # width, row of the ridge in each column
         ridge = level + rough * fractal(rng, 4, width, coarsest=2 ** rng.uniform(4, 8), persistence=0.55)[1]
         if rng.random() < 0.3:  # a skyline: steps instead of slopes
             step = int(rng.integers(10, 70))
             ridge = np.repeat(ridge[::step], step)[:width] - rough
+        # H x W x 1, soft over one pixel
         below = np.clip(np.arange(height, dtype=np.float32)[:, None] - ridge + 0.5, 0, 1)[..., None]
         ground = material(rng, height, width).astype(np.float32)
+        # aerial perspective: far ranges take on the colour of the sky
         haze = np.float32(0.6 * (1 - depth) * rng.random())
         ground += haze * (canvas[0].mean(axis=0) - ground)
         canvas = (canvas + below * (ground - canvas)).astype(np.uint8)
@@ -52,6 +56,7 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> Frame:
         top, bottom = colour(rng), 0.5 * colour(rng) + 100
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     clouds = fractal(rng, height, width, coarsest=256, persistence=0.55, stretch=rng.uniform(1, 4))
+    # H x W x 1, share of cloud
     cover = np.clip(clouds * rng.uniform(0.2, 0.8) + rng.uniform(-0.6, 0.3), 0, 1)[..., None]
     canvas = top + ramp * (bottom - top)
     return np.clip(canvas + cover * (235 - canvas), 0, 255).astype(np.uint8)
@@ -111,10 +116,12 @@ def _clutter(rng: np.random.Generator, canvas: Frame, count: int, largest: float
     height, width = canvas.shape[:2]
     sheets = [material(rng, height // 2, width // 2) for _ in range(int(rng.integers(2, 5)))]
     for _ in range(count):
+        # many small shapes and few large ones: a Pareto distribution of sizes
         radius = max(2.0, largest * height * min(1.0, 0.04 * rng.pareto(1.3) + 0.02))
         corners = outline(rng, ("polygon", "blob", "star")[rng.choice(3, p=[0.5, 0.4, 0.1])], 24)
         corners = corners * radius * rng.uniform(0.4, 1.0, 2).astype(np.float32)
         turn = rng.uniform(0, 2 * np.pi)
+        # 24 x 2, pixels
         corners = corners @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]], np.float32)
         centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
         _cut(rng, canvas, sheets[rng.integers(len(sheets))], corners + centre.astype(np.float32))
@@ -130,12 +137,13 @@ def _cut(
     if tall < 2 or wide < 2:
         return
     stencil = np.zeros((tall, wide), np.uint8)
+    # in 16ths of a pixel
     cv2.fillPoly(stencil, [np.round((corners - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
     top, left = rng.integers(0, sheet.shape[0] - tall + 1), rng.integers(0, sheet.shape[1] - wide + 1)
     tint = colour(rng) / 128 if rng.random() < 0.7 else np.ones(3)
     slope = rng.uniform(-0.5, 0.5, 2)
     y, x = np.ogrid[-0.5 : 0.5 : tall * 1j, -0.5 : 0.5 : wide * 1j]
-    shade = (1 + slope[0] * y + slope[1] * x)[..., None] * tint
+    shade = (1 + slope[0] * y + slope[1] * x)[..., None] * tint  # rows x columns x 3, factor on the colours
     patch = np.clip(sheet[top : top + tall, left : left + wide] * shade, 0, 255)
     target = canvas[y0 : y0 + tall, x0 : x0 + wide]
     target[:] = (target + (stencil[..., None] / 255) * (patch - target)).astype(np.uint8)
@@ -148,6 +156,7 @@ def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
         along = np.linspace(0, 1, 24)[:, None]
         ends = rng.uniform(-0.2, 1.2, (2, 2)) * (width, height)
         bend = rng.normal(0, 0.1, 2) * (width, height) * np.sin(np.pi * along)
+        # 24 x 2, 16ths of a pixel
         curve = np.round((ends[0] + along * (ends[1] - ends[0]) + bend) * 16).astype(np.int32)
         thickness = int(min(14, 1 + rng.exponential(2.0)))
         cv2.polylines(canvas, [curve], False, colour(rng).tolist(), thickness, cv2.LINE_AA, shift=4)
@@ -156,6 +165,7 @@ def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
 def _light(rng: np.random.Generator, canvas: Frame) -> Frame:
     """Uneven light, a cast shadow now and then, a random exposure and tint."""
     height, width = canvas.shape[:2]
+    # H x W, factor on the grey levels
     light = 1 + np.float32(rng.uniform(0, 0.25)) * fractal(rng, height, width, coarsest=256, persistence=0.4)
     if rng.random() < 0.3:
         corners = (rng.uniform(-0.3, 1.3, (4, 2)) * (width, height)).astype(np.int32)

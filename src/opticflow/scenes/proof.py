@@ -27,9 +27,9 @@ class Residuals:
     """The residuals of one pair."""
 
     error: Float32[np.ndarray, "height width"]
-    """What the true flow leaves, in grey levels."""
+    """Mean absolute difference along the true flow, in grey levels."""
     disturbed: Float32[np.ndarray, "height width"]
-    """What the flow leaves that is moved by half a pixel in a random direction."""
+    """The same along a flow that is wrong by half a pixel in a random direction."""
     cycle: Float32[np.ndarray, "height width"]
     """Length of forward flow plus backward flow at its target, in pixels."""
     seen: MaskArray
@@ -41,9 +41,9 @@ class Residuals:
 def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.5) -> Residuals:
     """Fetch the second frame and its flow along the forward flow."""
     angle = rng.uniform(0, 2 * np.pi)
-    moved = pair.forward + np.float32(shift) * np.array([np.cos(angle), np.sin(angle)], np.float32)
+    moved = pair.forward + np.float32(shift) * np.array([np.cos(angle), np.sin(angle)], np.float32)  # H x W x 2
     first, second = pair.first.astype(np.float32), pair.second.astype(np.float32)
-    returned = _fetch(pair.backward, pair.forward)
+    returned = _fetch(pair.backward, pair.forward)  # H x W x 2, the backward flow at each pixel's target
     return Residuals(
         error=np.abs(_fetch(second, pair.forward) - first).mean(-1),
         disturbed=np.abs(_fetch(second, moved) - first).mean(-1),
@@ -79,13 +79,14 @@ def prove(pairs: Iterable[RenderedPair], *, seed: int = 0) -> Proof:
     number = distinguished = seen = rim = 0
     for pair in pairs:
         found = residuals(pair, rng)
-        inner = found.seen & ~found.rim
+        inner = found.seen & ~found.rim  # H x W, visible and off the rim
         for name, values in (
             ("error", found.error[inner]),
             ("with_rim", found.error[found.seen]),
             ("disturbed", found.disturbed[inner]),
             ("cycle", 100 * found.cycle[inner]),
         ):
+            # histograms take the same memory for any number of pairs
             bins = np.minimum(values / BIN, len(counts[name]) - 1).astype(np.int64)
             counts[name] += np.bincount(bins, minlength=len(counts[name]))
         distinguished += bool(found.disturbed[inner].mean() > found.error[inner].mean()) if inner.any() else 1
@@ -117,9 +118,10 @@ def _fetch(values: Float[np.ndarray, "height width channels"], flow: FlowArray) 
 def _rim(here: InstanceMap, there: InstanceMap, flow: FlowArray) -> MaskArray:
     height, width = here.shape
     y, x = np.mgrid[0:height, 0:width]
-    column = np.clip(np.floor(x + flow[..., 0]), 0, width - 2).astype(int)
+    column = np.clip(np.floor(x + flow[..., 0]), 0, width - 2).astype(int)  # H x W
     row = np.clip(np.floor(y + flow[..., 1]), 0, height - 2).astype(int)
     border = _borders(there)
+    # linear interpolation reads four pixels at the target, so a border at any of them counts
     around = border[row, column] | border[row, column + 1] | border[row + 1, column] | border[row + 1, column + 1]
     return _borders(here) | around
 

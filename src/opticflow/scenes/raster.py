@@ -25,12 +25,13 @@ below one half), so the error left is of the same size."""
 @no_type_check
 def _displacement(lattice, step, s, t):
     rows, columns = lattice.shape[0], lattice.shape[1]
+    # in cells of the lattice; clamped, so that the displacement of the border goes on outside
     a = min(max(s / step, 0.0), columns - 1.000001)
     b = min(max(t / step, 0.0), rows - 1.000001)
     i, j = int(b), int(a)
     a -= j
     b -= i
-    w00, w01, w10, w11 = (1 - b) * (1 - a), (1 - b) * a, b * (1 - a), b * a
+    w00, w01, w10, w11 = (1 - b) * (1 - a), (1 - b) * a, b * (1 - a), b * a  # bilinear weights
     ds = w00 * lattice[i, j, 0] + w01 * lattice[i, j + 1, 0] + w10 * lattice[i + 1, j, 0]
     dt = w00 * lattice[i, j, 1] + w01 * lattice[i, j + 1, 1] + w10 * lattice[i + 1, j, 1]
     return ds + w11 * lattice[i + 1, j + 1, 0], dt + w11 * lattice[i + 1, j + 1, 1]
@@ -40,6 +41,7 @@ def _displacement(lattice, step, s, t):
 @no_type_check
 def _undeform(lattice, step, s, t, ds, dt):
     """Solve q + D(q) = (s, t) from the guess D = (ds, dt); returns D(q)."""
+    # fixed-point iteration D <- D((s, t) - D), which converges as deformations contract
     for _ in range(MAXIMUM_STEPS):
         es, et = _displacement(lattice, step, s - ds, t - dt)
         change = abs(es - ds) + abs(et - dt)
@@ -55,7 +57,7 @@ def _mirror(s, size):
     """Fold a coordinate into [0, size - 1], as between two mirrors."""
     if s >= 0.0 and s <= size - 1:
         return s
-    period = 2.0 * (size - 1)
+    period = 2.0 * (size - 1)  # there and back
     s = s % period
     return period - s if s > size - 1 else s
 
@@ -68,8 +70,10 @@ def _alpha(texture, endless, s, t):
         s, t = _mirror(s, columns), _mirror(t, rows)
     elif not (s >= 0.0 and t >= 0.0 and s <= columns - 1 and t <= rows - 1):
         return 0.0
+    # the last texel belongs to the cell before it, so that all four neighbours exist
     j, i = min(int(s), columns - 2), min(int(t), rows - 2)
     a, b = s - j, t - i
+    # in floating point: differences of bytes would wrap around
     upper = texture[i, j, 3] + a * (np.float64(texture[i, j + 1, 3]) - texture[i, j, 3])
     lower = texture[i + 1, j, 3] + a * (np.float64(texture[i + 1, j + 1, 3]) - texture[i + 1, j, 3])
     return upper + b * (lower - upper)
@@ -88,15 +92,18 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
         box: top, bottom, left, right of the pixels to visit.
     """
     rows, columns = texture.shape[0], texture.shape[1]
+    # under an affine map the homogeneous coordinate is 1 everywhere, and the division can be left out
     affine = inverse[2, 0] == 0.0 and inverse[2, 1] == 0.0 and inverse[2, 2] == 1.0
     for y in range(box[0], box[1]):
         s0, t0 = inverse[0, 1] * y + inverse[0, 2], inverse[1, 1] * y + inverse[1, 2]
         depth0 = inverse[2, 1] * y + inverse[2, 2]
+        # the displacement at one pixel is the first guess at the next one
         ds, dt = 0.0, 0.0
         for x in range(box[2], box[3]):
             s, t = s0 + inverse[0, 0] * x, t0 + inverse[1, 0] * x
             if not affine:
                 depth = depth0 + inverse[2, 0] * x
+                # what is behind the camera has no image
                 if depth <= 1e-9:
                     continue
                 s, t = s / depth, t / depth
@@ -109,6 +116,7 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
                 continue
             j, i = min(int(s), columns - 2), min(int(t), rows - 2)
             a, b = np.float32(s - j), np.float32(t - i)
+            # bilinear weights with a single multiplication
             w11 = a * b
             w01, w10 = a - w11, b - w11
             w00 = np.float32(1) - a - w10
@@ -120,7 +128,8 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
             ) * opacity
             if alpha <= np.float32(0):
                 continue
-            through = np.float32(1) - alpha / np.float32(255)
+            through = np.float32(1) - alpha / np.float32(255)  # share of what is behind that still shows
+            # over operator for premultiplied colours (Porter and Duff, 1984); no colour may exceed alpha
             for c in range(3):
                 value = (
                     w00 * texture[i, j, c]
@@ -152,9 +161,11 @@ def follow(
         for x in range(box[2], box[3]):
             if instances[y, x] != identity:
                 continue
+            # homogeneous coordinate of the texture point
             depth = inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2]
             s = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]) / depth
             t = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]) / depth
+            # both frames share the coordinates of the undeformed texture
             if deformed_here:
                 ds, dt = _undeform(lattice, step, s, t, ds, dt)
                 s, t = s - ds, t - dt
@@ -166,10 +177,12 @@ def follow(
             v = (matrix[1, 0] * s + matrix[1, 1] * t + matrix[1, 2]) / depth
             flow[y, x, 0] = u - x
             flow[y, x, 1] = v - y
+            # the border of a frame runs through the centres of its outermost pixels
             if not (depth > 1e-9 and u >= 0.0 and v >= 0.0 and u <= width - 1 and v <= height - 1):
                 state[y, x] = 1
                 continue
             j, i = min(int(u), width - 2), min(int(v), height - 2)
+            # nothing hides a point among four pixels of its own layer; beside another layer `hide` decides
             whole = (
                 others[i, j] == identity
                 and others[i, j + 1] == identity
@@ -189,6 +202,7 @@ def hide(hidden, points, identities, texture, endless, inverse, lattice, step, d
         points: N x 2 float64 positions in a frame; `identities`: the N layers they belong to.
     """
     for n in range(len(points)):
+        # layers are drawn in the order of their numbers, so only a later one can hide a point
         if hidden[n] or identities[n] >= identity:
             continue
         x, y = points[n, 0], points[n, 1]
@@ -200,6 +214,7 @@ def hide(hidden, points, identities, texture, endless, inverse, lattice, step, d
         if deformed:
             ds, dt = _undeform(lattice, step, s, t, 0.0, 0.0)
             s, t = s - ds, t - dt
+        # as in `draw`, a layer hides what is behind it where it covers more than half
         hidden[n] = _alpha(texture, endless, s, t) * opacity > 127.5
 
 

@@ -99,7 +99,7 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
     unit = 1.0
     for pair in pairs:
         unit = length_unit((pair.forward.shape[0], pair.forward.shape[1]))
-        length = np.hypot(pair.forward[..., 0], pair.forward[..., 1])
+        length = np.hypot(pair.forward[..., 0], pair.forward[..., 1])  # H x W, pixels
         total, largest = total + float(length.mean()), max(largest, float(length.max()))
         fine += np.bincount(np.minimum(length * 100, 65535).astype(np.int64).ravel(), minlength=65536)
         occluded.append(float(pair.first_occluded.mean()))
@@ -108,7 +108,7 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
         counts.append(len(seen))
     if not counts:
         raise ValueError("no pairs to report on")
-    cumulated = np.cumsum(fine) / fine.sum()
+    cumulated = np.cumsum(fine) / fine.sum()  # distribution function over lengths, in steps of 0.01 px
     percentiles = {f"p{p}": float(np.searchsorted(cumulated, p / 100) / 100) for p in PERCENTILES}
     displacement = {
         "mean": total / len(counts),
@@ -153,6 +153,7 @@ def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
         return None
     edges = _SIZE_BINS / unit
     cumulated = [NormalDist(200, 200).cdf(edge) for edge in edges]
+    # sizes are clipped, so the tails of the normal distribution lie at the two limits
     cumulated = np.where(edges < 50, 0.0, np.where(edges > 640, 1.0, cumulated))
     return np.diff(cumulated)
 
@@ -164,7 +165,7 @@ def _extents(instances: np.ndarray) -> list[float]:
     if len(labels) == 0:
         return []
     size = int(labels.max()) + 1
-    low, high = np.full((2, size), 10**9), np.full((2, size), -1)
+    low, high = np.full((2, size), 10**9), np.full((2, size), -1)  # 2 axes x labels, pixels
     for axis, place in enumerate((rows, columns)):
         np.minimum.at(low[axis], labels, place)
         np.maximum.at(high[axis], labels, place)

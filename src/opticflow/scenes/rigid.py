@@ -57,6 +57,7 @@ class Plane:
 
 def atlas(frame: UInt8[np.ndarray, "rows columns 3"]) -> Atlas:
     """A square picture and its halves, quarters ... packed into one array, the finest at the top."""
+    # 768 x 512 x 3; the smaller levels lie side by side below the finest
     packed = np.zeros((ATLAS_SIZE * 3 // 2, ATLAS_SIZE, 3), np.uint8)
     level, left = cv2.resize(frame, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_AREA), 0
     packed[:ATLAS_SIZE] = level
@@ -78,18 +79,20 @@ def draw_view(
     Returns:
         the camera, and the row of the horizon.
     """
-    focal = width * rng.uniform(0.6, 1.5)
-    horizon = height * rng.uniform(0.2, 0.6)
+    focal = width * rng.uniform(0.6, 1.5)  # pixels
+    horizon = height * rng.uniform(0.2, 0.6)  # row, pixels
     intrinsics = np.array([[focal, 0, width * rng.uniform(0.4, 0.6)], [0, focal, horizon], [0, 0, 1.0]])
     direction = np.array([rng.normal(0, 0.5), rng.normal(0, 0.08), rng.normal(0, 1.0)])
+    # half of the cameras move along their axis, mostly forwards (t_z < 0), as in a car
     if rng.random() < 0.5:
         direction = np.array([rng.normal(0, 0.1), rng.normal(0, 0.03), rng.choice([1.0, -1.0], p=[0.2, 0.8])])
     direction /= np.linalg.norm(direction)
     depth = 2 * focal / height  # of the ground half-way down from the horizon to the lower border, about
     # moving sideways by T shifts a point at that depth by focal T / depth; moving forwards about half as much
     length = (1 - turning) * displacement * depth / focal / (np.hypot(*direction[:2]) + 0.5 * abs(direction[2]))
-    angles = rng.normal(0, [0.6, 1.0, 0.5]) * turning * displacement / focal
+    angles = rng.normal(0, [0.6, 1.0, 0.5]) * turning * displacement / focal  # radians about x, y and z
     rotation, _ = cv2.Rodrigues(angles)
+    # a longer step could carry the camera through what it sees
     length = min(length, 0.3 * depth)
     return View(intrinsics, np.asarray(rotation, dtype=np.float64), length * direction), horizon
 
@@ -112,13 +115,15 @@ def plane_layer(
     Args:
         before: planes that hide this one where they are nearer. What hides it by being drawn later needs no mention.
     """
-    top, left = int(MARGIN * height), int(MARGIN * width)
+    top, left = int(MARGIN * height), int(MARGIN * width)  # pixels beyond the frame
     texture = np.zeros((height + 2 * top, width + 2 * left, 4), np.uint8)
     shift = np.array([[1.0, 0, -left], [0, 1.0, -top], [0, 0, 1.0]])
-    rays = np.linalg.inv(view.intrinsics) @ shift
-    along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)
+    rays = np.linalg.inv(view.intrinsics) @ shift  # 3 x 3, from homogeneous texels to viewing directions
+    along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)  # 2 x 3, texels
+    # a ray r meets the plane n . X = d at d / (n . r) times its length: the nearer plane has the larger n . r / d
     hiding = np.array([other.normal * (plane.distance / other.distance) for other in before]).reshape(-1, 3)
     _texture_plane(texture, picture, along @ rays, plane.normal @ rays, hiding @ rays)
+    # band-limited, so that the layer can be resampled without aliasing
     texture = cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS)
     second = view.homography(plane.normal, plane.distance) @ shift
     return Layer(texture, shift, second, endless=True, gain=gain)
@@ -145,23 +150,28 @@ def _texture_plane(texture, atlas, along, facing, hiding):
                 continue
             u = (along[0, 0] * x + along[0, 1] * y + along[0, 2]) / toward
             v = (along[1, 0] * x + along[1, 1] * y + along[1, 2]) / toward
+            # by how many texels the point moves from pixel to pixel: derivatives of u and v by the quotient rule
             footprint = 1.0
             for k in range(2):
                 change = max(abs(along[0, k] - u * facing[k]), abs(along[1, k] - v * facing[k])) / toward
                 footprint = max(footprint, change)
             level, scale, corner_row, corner_column = 0, 1.0, 0, 0
+            # down to the level at which a texel is as large as a pixel, to within a factor of the square root of 2
             while footprint > 1.41 and size * scale > 4:
                 corner_row, corner_column = size, corner_column + (0 if level == 0 else int(size * scale))
                 scale *= 0.5
                 footprint *= 0.5
                 level += 1
             wide = size * scale
+            # the picture repeats mirrored, so that no seam shows
             s, t = abs(u * scale) % (2 * wide), abs(v * scale) % (2 * wide)
             s, t = min(s, 2 * wide - s), min(t, 2 * wide - t)
+            # texel centres are half-integers; the four neighbours must belong to this level
             s, t = min(max(s - 0.5, 0.0), wide - 1.001), min(max(t - 0.5, 0.0), wide - 1.001)
             j, i = int(s), int(t)
             a, b = s - j, t - i
             i, j = i + corner_row, j + corner_column
+            # in floating point: differences of bytes would wrap around
             for c in range(3):
                 upper = atlas[i, j, c] + a * (np.float64(atlas[i, j + 1, c]) - atlas[i, j, c])
                 lower = atlas[i + 1, j, c] + a * (np.float64(atlas[i + 1, j + 1, c]) - atlas[i + 1, j, c])

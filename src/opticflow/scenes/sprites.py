@@ -44,16 +44,19 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
     """
     loops = np.asarray(loops, dtype=np.float64)
     around = np.roll(loops, -1, axis=1)
-    a, b, c, d = loops[:-1], around[:-1], around[1:], loops[1:]
-    sides = np.concatenate([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)]).reshape(-1, 3, 3)
+    a, b, c, d = loops[:-1], around[:-1], around[1:], loops[1:]  # each (loops - 1) x points x 3, the corners of quads
+    sides = np.concatenate([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)]).reshape(-1, 3, 3)  # N x 3 x 3
+    # normals of the facets
     flat = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])[:, None].repeat(3, axis=1)
     if smooth:
+        # smooth normals are the cross products of the tangents around and along the surface
         along = np.gradient(loops, axis=0)
         across = np.roll(loops, -1, axis=1) - np.roll(loops, 1, axis=1)
         n = np.cross(across, along)
         n_around = np.roll(n, -1, axis=1)
         e, f, g, h = n[:-1], n_around[:-1], n_around[1:], n[1:]
         normals = np.concatenate([np.stack([e, f, g], axis=2), np.stack([e, g, h], axis=2)]).reshape(-1, 3, 3)
+        # where both tangents are parallel the facet's own normal serves
         normals = np.where(np.linalg.norm(normals, axis=-1, keepdims=True) > 1e-12, normals, flat)
     else:
         normals = flat
@@ -94,19 +97,21 @@ def render_sprite(
     mapping = _box_mapping(centred / radius, normals)
 
     camera = _camera(azimuth, elevation)
-    seen = centred @ camera.T / radius
-    depth = distance - seen[..., 2]
+    seen = centred @ camera.T / radius  # triangles x 3 x (right, up, back), in radii
+    depth = distance - seen[..., 2]  # distance from the camera along its axis, in radii
     x, y = seen[..., 0] / depth, -seen[..., 1] / depth
     extent = max(np.ptp(x), np.ptp(y))
+    # two texels of margin on either side
     scale = (size - 5) * OVERSAMPLING / extent
     x, y = (x - x.min()) * scale, (y - y.min()) * scale
     margin = 2 * OVERSAMPLING
     rows = -(-(int(y.max()) + 2 * margin + 1) // OVERSAMPLING) * OVERSAMPLING
     columns = -(-(int(x.max()) + 2 * margin + 1) // OVERSAMPLING) * OVERSAMPLING
-    corners = np.stack([x + margin, y + margin, 1 / depth], axis=-1)
+    corners = np.stack([x + margin, y + margin, 1 / depth], axis=-1)  # triangles x 3 x (x, y, 1 / depth)
 
+    # triangles x 3 x (normal, texture coordinates)
     attributes = np.concatenate([normals @ camera.T, mapping], axis=-1).astype(np.float32)
-    sheets = np.stack([cv2.resize(finish.sheet, (256, 256)) for finish in finishes])
+    sheets = np.stack([cv2.resize(finish.sheet, (256, 256)) for finish in finishes])  # finishes x 256 x 256 x 3
     gloss = np.array([finish.gloss for finish in finishes], np.float32)
     canvas = np.zeros((rows, columns, 4), np.uint8)
     towards = (light[0] / np.linalg.norm(light[0])).astype(np.float32)
@@ -125,7 +130,7 @@ def _camera(azimuth: float, elevation: float) -> np.ndarray:
 
 def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Texture coordinates of each vertex: its two coordinates along the face of a box that its triangle faces."""
-    axis = np.abs(normals.sum(axis=1)).argmax(axis=-1)
+    axis = np.abs(normals.sum(axis=1)).argmax(axis=-1)  # index of the axis that each triangle faces
     choices = np.array([[1, 2], [0, 2], [0, 1]])[axis]
     return np.take_along_axis(vertices, choices[:, None, :].repeat(3, axis=1), axis=-1) * 200
 
@@ -136,12 +141,12 @@ def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
     """Draw triangles with a z-buffer; two-sided diffuse and specular light, and an ambient one from above."""
     rows, columns = canvas.shape[:2]
     size = sheets.shape[1]
-    nearest = np.zeros((rows, columns), np.float32)
+    nearest = np.zeros((rows, columns), np.float32)  # largest 1 / depth so far
     for n in range(len(corners)):
         x0, y0 = corners[n, 0, 0], corners[n, 0, 1]
         x1, y1 = corners[n, 1, 0], corners[n, 1, 1]
         x2, y2 = corners[n, 2, 0], corners[n, 2, 1]
-        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)  # twice the area; the sign is the orientation
         if abs(area) < 1e-9:
             continue
         top, bottom = max(0, int(np.ceil(min(y0, y1, y2)))), min(rows - 1, int(max(y0, y1, y2)))
@@ -149,27 +154,34 @@ def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
         sheet, shine = which[n], gloss[which[n]]
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
+                # barycentric coordinates as ratios of areas
                 b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
                 c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
                 a = 1 - b - c
                 if a < 0 or b < 0 or c < 0:
                     continue
+                # 1 / depth is linear in the picture, unlike the depth, so it may be interpolated there
                 closeness = a * corners[n, 0, 2] + b * corners[n, 1, 2] + c * corners[n, 2, 2]
                 if closeness <= nearest[y, x]:
                     continue
                 nearest[y, x] = closeness
+                # normals and texture coordinates are interpolated in the picture, without correction for perspective
                 nx = a * attributes[n, 0, 0] + b * attributes[n, 1, 0] + c * attributes[n, 2, 0]
                 ny = a * attributes[n, 0, 1] + b * attributes[n, 1, 1] + c * attributes[n, 2, 1]
                 nz = a * attributes[n, 0, 2] + b * attributes[n, 1, 2] + c * attributes[n, 2, 2]
                 length = np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-9)
+                # the light is two-sided: a normal that points away from the viewer is turned around
                 if nz < 0:
                     length = -length
                 nx, ny, nz = nx / length, ny / length, nz / length
                 diffuse = max(np.float32(0), nx * light[0] + ny * light[1] + nz * light[2])
+                # 1 facing up, 0 facing down
                 sky = np.float32(0.5) + np.float32(0.5) * (nx * up[0] + ny * up[1] + nz * up[2])
+                # Phong's model: z of the lamp's reflection 2 (n . l) n - l, towards a distant viewer
                 mirrored = max(np.float32(0), 2 * diffuse * nz - light[2])
                 glint = np.float32(255) * shine * mirrored**12
                 brightness = np.float32(0.14) + np.float32(0.34) * sky + np.float32(0.68) * diffuse
+                # the offset, a multiple of the period of 512 texels, makes the coordinates positive
                 u = abs(int(a * attributes[n, 0, 3] + b * attributes[n, 1, 3] + c * attributes[n, 2, 3] + 4096))
                 v = abs(int(a * attributes[n, 0, 4] + b * attributes[n, 1, 4] + c * attributes[n, 2, 4] + 4096))
                 u, v = u % (2 * size), v % (2 * size)

@@ -22,7 +22,7 @@ def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
     kind = ("polygon", "blob", "star")[rng.choice(3, p=[0.35, 0.5, 0.15])]
     corners = outlines.outline(rng, kind, 48)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    room = np.array([columns - 1, rows - 1]) - 2 * _MARGIN
+    room = np.array([columns - 1, rows - 1]) - 2 * _MARGIN  # (x, y), texels
     _fill(stencil, (corners - low) / (high - low) * room + _MARGIN, 255)
     return stencil
 
@@ -41,6 +41,7 @@ def ring(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
     stencil = solid(rng, rows, columns)
     inner = cv2.resize(stencil, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
     top, left = (rows - inner.shape[0]) // 2, (columns - inner.shape[1]) // 2
+    # clearing by the complement keeps the edge of the hole soft
     stencil[top : top + inner.shape[0], left : left + inner.shape[1]] &= 255 - inner
     return stencil
 
@@ -53,7 +54,8 @@ def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
         pitch, thick = rng.uniform(9, 45), _thickness(rng)
         along = np.array([np.cos(turn), np.sin(turn)])
         across = np.array([-along[1], along[0]])
-        reach = np.hypot(rows, columns) / 2
+        reach = np.hypot(rows, columns) / 2  # half of the diagonal
+        # the pitch leaves gaps that are wider than the bars
         for offset in np.arange(-reach, reach, max(pitch, 2.5 * thick)):
             middle = np.array([columns, rows]) / 2 + offset * across
             _line(stencil, np.stack([middle - reach * along, middle + reach * along]), thick)
@@ -64,10 +66,10 @@ def wires(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
     """Bent wires, branches and tufts of hair."""
     stencil = np.zeros((rows, columns), np.uint8)
     along = np.linspace(0, 1, 20)[:, None]
-    common = rng.uniform(0, 1, (2, 2))
+    common = rng.uniform(0, 1, (2, 2))  # two ends x (x, y), as shares of the sides
     for _ in range(int(rng.integers(2, 14))):
         ends = (common + rng.normal(0, 0.25, (2, 2))) * (columns, rows)
-        bend = rng.normal(0, 0.2, 2) * (columns, rows) * np.sin(np.pi * along)
+        bend = rng.normal(0, 0.2, 2) * (columns, rows) * np.sin(np.pi * along)  # 20 x 2, texels; zero at both ends
         _line(stencil, ends[0] + along * (ends[1] - ends[0]) + bend, _thickness(rng))
     return _framed(stencil)
 
@@ -100,12 +102,12 @@ def _thickness(rng: np.random.Generator) -> int:
 
 
 def _fill(stencil: Stencil, corners: np.ndarray, value: int) -> None:
-    points = np.round(corners * (1 << _SHIFT)).astype(np.int32)
+    points = np.round(corners * (1 << _SHIFT)).astype(np.int32)  # 16ths of a texel
     cv2.fillPoly(stencil, [points], (value,), cv2.LINE_AA, shift=_SHIFT)
 
 
 def _line(stencil: Stencil, curve: np.ndarray, thickness: int) -> None:
-    points = np.round(curve * (1 << _SHIFT)).astype(np.int32)
+    points = np.round(curve * (1 << _SHIFT)).astype(np.int32)  # 16ths of a texel
     cv2.polylines(stencil, [points], False, (255,), thickness, cv2.LINE_AA, shift=_SHIFT)
 
 

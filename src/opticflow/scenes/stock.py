@@ -104,6 +104,7 @@ def load_background(path: Path, height: int, width: int) -> Frame:
 def _fitted(frame: UInt8[np.ndarray, "_rows _columns 3"], height: int, width: int) -> Frame:
     scale = max(height / frame.shape[0], width / frame.shape[1])
     larger = min(1.0, 2 * scale)
+    # a smaller picture is enlarged to the frame, a much larger one reduced to twice the frame
     factor = scale if scale > 1 else larger
     if factor != 1:
         size = (max(width, round(frame.shape[1] * factor)), max(height, round(frame.shape[0] * factor)))
@@ -147,12 +148,14 @@ def load_cutout(path: Path, size: int) -> Texture:
         channels = 1 if image.ndim == 2 else image.shape[2]
         raise DatasetError(f"{path} has {channels} channels and no transparency; wanted RGBA cut-outs (PNG or WebP)")
     if image.dtype == np.uint16:
-        image = (image // 257).astype(np.uint8)
+        image = (image // 257).astype(np.uint8)  # 65535 = 257 * 255
     image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA).astype(np.float32)
+    # colours are premultiplied by alpha, as `Texture` says
     image[..., :3] *= image[..., 3:] / 255
     factor = size / max(image.shape[:2])
     if factor < 1:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    # a clear margin lets the object end softly at its borders
     image = cv2.copyMakeBorder(image, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     return np.rint(image).astype(np.uint8)
 

@@ -67,17 +67,18 @@ def finish(
         time: number of the frame, which decides the noise.
     """
     picture = clean.copy()
+    # in the order of the light's way: fog, lens, shutter, sensor
     if effects.fog > 0:
         _fog(picture, depth, effects.fog, effects.fog_colour.astype(np.float32))
     if effects.defocus > 0.2:
         picture = _defocused(picture, depth, effects)
     if effects.shutter > 0:
         picture = _moved(picture, depth, velocity, effects.shutter)
-    noise = np.zeros((1, 1, 1), dtype=np.float32)
+    noise = np.zeros((1, 1, 1), dtype=np.float32)  # this shape stands for no noise
     if effects.noise > 0:
         rng = np.random.default_rng((effects.seed, time + 2**16))  # the first pass of a scene may begin before time 0
         noise = np.float32(effects.noise) * rng.standard_normal(picture.shape, dtype=np.float32)
-    curve = 255 * np.linspace(0, 1, 1024) ** effects.gamma
+    curve = 255 * np.linspace(0, 1, 1024) ** effects.gamma  # 1024 grey levels
     levels = np.empty(picture.shape, dtype=np.uint8)
     _expose(picture, curve.astype(np.float32), noise, levels)
     return levels
@@ -89,7 +90,7 @@ def _fog(picture, depth, extinction, colour):
     """Koschmieder's law: light fades exponentially with the distance and the fog's own colour takes its place."""
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
-            left = np.float32(np.exp(np.float32(-extinction) * depth[row, column]))
+            left = np.float32(np.exp(np.float32(-extinction) * depth[row, column]))  # share of the light that arrives
             for channel in range(3):
                 picture[row, column, channel] = colour[channel] + left * (
                     picture[row, column, channel] - colour[channel]
@@ -114,7 +115,8 @@ def _expose(picture, curve, noise, levels):
 
 def _defocused(picture: Picture, depth: Map, effects: Effects) -> Picture:
     """Spread every pixel over its circle of confusion; a thin lens makes it proportional to |1 - focus / depth|."""
-    radius = np.float32(effects.defocus) * np.abs(1 - np.float32(effects.focus) / depth)
+    radius = np.float32(effects.defocus) * np.abs(1 - np.float32(effects.focus) / depth)  # H x W, pixels
+    # the blur of very near points would grow without bound
     radius = np.minimum(radius, np.float32(2 * effects.defocus))
     # a nearer, blurred neighbour spreads over a pixel too: look as far as the largest blur nearby
     side = 2 * int(radius.max()) + 1
@@ -132,6 +134,7 @@ def _gather_disc(picture, radius, reach, depth, blurred):
     height, width = radius.shape
     one, nothing = np.float32(1.0), np.float32(0.0)
     angle = np.arange(DEFOCUS_PROBES) * 2.399963229728653  # the golden angle spreads points evenly over a disc
+    # share of the radius; the square root makes the density even
     part = np.sqrt((np.arange(DEFOCUS_PROBES) + 0.5) / DEFOCUS_PROBES)
     across, down = (part * np.cos(angle)).astype(np.float32), (part * np.sin(angle)).astype(np.float32)
     part = part.astype(np.float32)
@@ -140,8 +143,8 @@ def _gather_disc(picture, radius, reach, depth, blurred):
             red, green, blue = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
             own, size = radius[row, column], reach[row, column]
             if size > np.float32(0.5):
-                behind = depth[row, column] * np.float32(1.02)
-                total = one
+                behind = depth[row, column] * np.float32(1.02)  # depth from which on a neighbour counts as behind
+                total = one  # the pixel's own weight
                 # discs of few pixels need few probes: every second or third one is still spread evenly
                 stride = 1 if size > 3.0 else 2
                 for probe in range(0, DEFOCUS_PROBES, stride):
@@ -150,6 +153,7 @@ def _gather_disc(picture, radius, reach, depth, blurred):
                     spread = radius[y, x]
                     if depth[y, x] > behind:
                         spread = min(spread, own)
+                    # a neighbour counts if its blur reaches the pixel; the weight fades over one pixel
                     weight = min(max(spread - part[probe] * size + one, nothing), one)
                     red += weight * picture[y, x, 0]
                     green += weight * picture[y, x, 1]
@@ -164,7 +168,9 @@ def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height w
     """Motion blur by gathering along the dominant motion (McGuire et al., "A reconstruction filter for plausible motion
     blur", I3D 2012)."""
     height, width = depth.shape
+    # H x W, pixels in half of the exposure
     speed = np.hypot(velocity[..., 0], velocity[..., 1]) * np.float32(shutter / 2)
+    # tile rows x tile columns x 2, pixels per exposure
     tiles = np.zeros((-(-height // TILE), -(-width // TILE), 2), dtype=np.float32)
     _dominant(velocity, speed, shutter, tiles)
     blurred = np.empty_like(picture)
@@ -178,14 +184,15 @@ def _dominant(velocity, speed, shutter, tiles):
     """The longest motion during the exposure, in each tile and its neighbours."""
     rows, columns = tiles.shape[:2]
     height, width = speed.shape
-    most = np.zeros((rows, columns), dtype=np.float32)
-    where = np.zeros((rows, columns, 2), dtype=np.int64)
+    most = np.zeros((rows, columns), dtype=np.float32)  # fastest motion of each tile
+    where = np.zeros((rows, columns, 2), dtype=np.int64)  # row and column of the pixel that has it
     for row in range(height):
         for column in range(width):
             tile_row, tile_column = row // TILE, column // TILE
             if speed[row, column] > most[tile_row, tile_column]:
                 most[tile_row, tile_column] = speed[row, column]
                 where[tile_row, tile_column, 0], where[tile_row, tile_column, 1] = row, column
+    # a surface of a neighbouring tile may sweep over this one, so its motion counts too
     for row in range(rows):
         for column in range(columns):
             best = np.float32(0.0)
@@ -211,7 +218,8 @@ def _gather_line(picture, depth, speed, tiles, blurred):
             length = np.sqrt(line_x * line_x + line_y * line_y)
             if length > half:
                 here, own = depth[row, column], speed[row, column]
-                steep = np.float32(20.0) / here
+                steep = np.float32(20.0) / here  # a step in depth of 2.5 % separates surfaces fully
+                # a moving surface is spread over its streak, so that each pixel gets a smaller share of it
                 own_share = one / max(own, half)
                 # an offset that differs from pixel to pixel hides the steps between the probes
                 shift = np.float32(((row * 7 + column * 13) & 15) / 16.0)
@@ -223,10 +231,11 @@ def _gather_line(picture, depth, speed, tiles, blurred):
                     x = min(max(int(column + along * line_x + half), 0), width - 1)
                     y = min(max(int(row + along * line_y + half), 0), height - 1)
                     other, margin = speed[y, x], one - abs(along) * length
+                    # a nearer neighbour must reach the pixel by its own streak, a farther one by the pixel's
                     nearer = min(max(half + (here - depth[y, x]) * steep, nothing), one)
                     weight = nearer * min(max(other + margin, nothing), one) / max(other, half)
                     weight += (one - nearer) * min(max(own + margin, nothing), one) * own_share
-                    weight *= length / np.float32(probes)
+                    weight *= length / np.float32(probes)  # pixels of the line that a probe stands for
                     red += weight * picture[y, x, 0]
                     green += weight * picture[y, x, 1]
                     blue += weight * picture[y, x, 2]

@@ -33,6 +33,7 @@ class Mesh:
     ) -> "Mesh":
         """The mesh scaled along its axes, then rotated, then shifted."""
         factors = np.broadcast_to(np.asarray(scale, dtype=float), 3)
+        # normals are scaled by the inverse factors, so that they stay perpendicular to the surface
         points, normals = self.points * factors, self.normals / factors
         if rotation is not None:
             points, normals = points @ rotation.T, normals @ rotation.T
@@ -46,6 +47,7 @@ class Mesh:
 
 def joined(meshes: list[Mesh], *, one_part: bool = False) -> Mesh:
     """One mesh of several, whose parts stay apart unless told otherwise."""
+    # the numbers of each mesh are shifted beyond those of the meshes before it
     offsets = np.cumsum([0] + [len(mesh.points) for mesh in meshes])
     patches = np.cumsum([0] + [int(mesh.patches.max()) + 1 for mesh in meshes])
     parts = np.cumsum([0] + [int(mesh.parts.max()) + 1 for mesh in meshes]) * (not one_part)
@@ -61,7 +63,7 @@ def joined(meshes: list[Mesh], *, one_part: bool = False) -> Mesh:
 
 def normalised(mesh: Mesh) -> Mesh:
     """The mesh moved and scaled into the unit sphere."""
-    centre = (mesh.points.min(0) + mesh.points.max(0)) / 2
+    centre = (mesh.points.min(0) + mesh.points.max(0)) / 2  # middle of the bounding box
     radius = np.linalg.norm(mesh.points - centre, axis=1).max()
     return replace(mesh, points=(mesh.points - centre) / radius)
 
@@ -71,9 +73,10 @@ def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, alon
 
     Rims that coincide (the seam of a sphere) are shaded as one smooth surface.
     """
-    u, v = np.meshgrid(np.linspace(0, 1, across + 1), np.linspace(0, 1, along + 1))
+    u, v = np.meshgrid(np.linspace(0, 1, across + 1), np.linspace(0, 1, along + 1))  # (along + 1) x (across + 1)
     points = surface(u.ravel(), v.ravel())
-    corner = (np.arange(along)[:, None] * (across + 1) + np.arange(across)).ravel()
+    corner = (np.arange(along)[:, None] * (across + 1) + np.arange(across)).ravel()  # first vertex of each cell
+    # two triangles to a cell, counter-clockwise as seen from where du x dv points
     lower = np.stack([corner, corner + 1, corner + across + 2], axis=1)
     upper = np.stack([corner, corner + across + 2, corner + across + 1], axis=1)
     triangles = np.stack([lower, upper], axis=1).reshape(-1, 3).astype(np.int32)
@@ -85,6 +88,7 @@ def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, alon
 def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
     """Normals of a sheet: the area-weighted mean over the triangles that meet at the place."""
     right, down = np.diff(grid, axis=1), np.diff(grid, axis=0)
+    # a cross product is as long as twice the triangle's area, so that sums of them are weighted by area
     lower = np.cross(right[:-1], down[:, 1:])  # two triangles per cell
     upper = np.cross(right[1:], down[:, :-1])
     normals = np.zeros_like(grid)
@@ -92,6 +96,7 @@ def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
     normals[1:, 1:] += lower + upper
     normals[:-1, 1:] += lower
     normals[1:, :-1] += upper
+    # opposite rims that coincide get common normals, so that no seam shows
     near = 1e-9 * np.abs(grid).max()
     if np.abs(grid[:, 0] - grid[:, -1]).max() < near:
         normals[:, 0] = normals[:, -1] = normals[:, 0] + normals[:, -1]
@@ -102,6 +107,7 @@ def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
             normals[row] = normals[row].sum(0)
     normals = normals.reshape(-1, 3)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
+    # a vertex of triangles without area has no normal; any unit vector does
     return np.where(length > 1e-30, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
 
 
@@ -118,6 +124,7 @@ def _cube() -> Mesh:
             normal = np.zeros(3)
             normal[axis] = sign
             right = np.roll(np.array([0.0, 1.0, 0.0]), axis)
+            # right x up = normal, so the corners run counter-clockwise as seen from outside
             up = np.cross(normal, right)
             corners = np.array([normal - right - up, normal + right - up, normal + right + up, normal - right + up]) / 2
             triangles = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
@@ -138,7 +145,7 @@ def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool =
     pieces = [sheet(wall, around, len(radii) - 1)]
     if capped:
         angles = np.linspace(0, 2 * np.pi, around, endpoint=False)
-        rim = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        rim = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # around x 2
         pieces += [_cap(rim * radii[0], heights[0], -1.0), _cap(rim * radii[-1], heights[-1], 1.0)]
     return joined(pieces, one_part=True)
 
@@ -146,9 +153,10 @@ def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool =
 def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> Mesh:
     """A flat lid over an outline that can be seen whole from its middle."""
     count = len(rim)
-    flat = np.concatenate([rim, np.zeros((1, 2))])
+    flat = np.concatenate([rim, np.zeros((1, 2))])  # (corners + 1) x 2; the middle is the last vertex
     points = np.concatenate([flat, np.full((count + 1, 1), height)], axis=1)
     here, following = np.arange(count), (np.arange(count) + 1) % count
+    # a lid that faces down has its corners in the opposite order
     order = (here, following) if sign > 0 else (following, here)
     triangles = np.stack([*order, np.full(count, count)], axis=1).astype(np.int32)
     none = np.zeros(count, dtype=np.int32)
@@ -159,6 +167,7 @@ def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> M
 def prism(outline: Float64[np.ndarray, "corners 2"], height: float) -> Mesh:
     """An outline, given counter-clockwise and star-shaped about the origin, raised to a solid with flat sides."""
     pieces = [_cap(outline, -height / 2, -1.0), _cap(outline, height / 2, 1.0)]
+    # the sides share no vertices, so that each has its own normal and the edges look sharp
     for start, stop in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         corners = np.array([[*start, -height / 2], [*stop, -height / 2], [*stop, height / 2], [*start, height / 2]])
         normal = np.cross(corners[1] - corners[0], corners[3] - corners[0])
@@ -178,7 +187,7 @@ def superquadric(roundness_up: float, roundness_around: float, detail: int) -> M
         return np.sign(value) * size**exponent
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
-        angle, rise = 2 * np.pi * u - np.pi, np.pi * v - np.pi / 2
+        angle, rise = 2 * np.pi * u - np.pi, np.pi * v - np.pi / 2  # longitude and latitude, radians
         ring = power(np.cos(rise), roundness_up)
         return np.stack(
             [
@@ -194,13 +203,15 @@ def superquadric(roundness_up: float, roundness_around: float, detail: int) -> M
 
 def pebble(rng: np.random.Generator, roughness: float, detail: int) -> Mesh:
     """A sphere pushed in and out by smooth noise: a sum of waves over directions."""
-    waves = rng.normal(size=(12, 3)) * rng.uniform(1.0, 3.5, size=(12, 1))
+    waves = rng.normal(size=(12, 3)) * rng.uniform(1.0, 3.5, size=(12, 1))  # 12 x 3, wave vectors
     phases = rng.uniform(0, 2 * np.pi, size=12)
+    # short waves are lower, so that the surface stays smooth
     heights = roughness * rng.normal(size=12) / (1 + np.linalg.norm(waves, axis=1))
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
-        angle, rise = 2 * np.pi * u, np.pi * (v - 0.5)
+        angle, rise = 2 * np.pi * u, np.pi * (v - 0.5)  # longitude and latitude, radians
         unit = np.stack([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)], axis=1)
+        # a lower bound of the radius keeps the surface from passing through its centre
         return unit * (1 + np.sin(unit @ waves.T + phases) @ heights).clip(0.25)[:, None]
 
     return _wrapped(sheet(surface, 2 * detail, detail), detail)
@@ -210,7 +221,7 @@ def _wrapped(ball: Mesh, detail: int) -> Mesh:
     """The texture laid on both halves of a ball from its poles (Lambert's equal-area projection): the halves meet
     alike at the equator, and no pole pinches."""
     rise, angle = np.meshgrid(np.linspace(-0.5, 0.5, detail + 1), np.linspace(0, 2, 2 * detail + 1), indexing="ij")
-    reach = np.sqrt(1 - np.abs(np.sin(np.pi * rise)))
+    reach = np.sqrt(1 - np.abs(np.sin(np.pi * rise)))  # 0 at the poles, 1 at the equator
     u, v = 0.5 + reach * np.cos(np.pi * angle) / 2, 0.5 + reach * np.sin(np.pi * angle) / 2
     return replace(ball, coordinates=np.stack([u.ravel(), v.ravel()], axis=1))
 
@@ -219,6 +230,7 @@ def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along
     """A round tube about a curve `line(s)`, s from 0 to 1; open ones have flat ends."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
+        # the tangent is the central difference over a small step
         step = 1e-4
         here = line(v)
         tangent = line(v + step) - line(v - step)
@@ -227,7 +239,7 @@ def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along
         side = np.cross(tangent, np.array([0.11, 0.23, 0.97]))
         side /= np.linalg.norm(side, axis=1, keepdims=True)
         other = np.cross(tangent, side)
-        angle = (2 * np.pi * u)[:, None]
+        angle = (2 * np.pi * u)[:, None]  # vertices x 1, radians
         return here + radius * (np.cos(angle) * side + np.sin(angle) * other)
 
     body = sheet(surface, around, along)
@@ -235,7 +247,7 @@ def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along
         return body
     ends = []
     for row, flip in ((0, True), (along, False)):
-        rim = body.points[row * (around + 1) : row * (around + 1) + around]
+        rim = body.points[row * (around + 1) : row * (around + 1) + around]  # around x 3, without the repeated vertex
         centre = rim.mean(0)
         triangles = np.array(
             [(n, (n + 1) % around, around)[:: -1 if flip else 1] for n in range(around)], dtype=np.int32

@@ -48,17 +48,18 @@ def _camera(
     count = len(knot_times(knobs))
     above, pitch = rng.uniform(*height), rng.normal(-tilt / 2, tilt)
     rate = lognormal(rng, turn) * rng.choice([-1.0, 1.0])
-    yaw = np.cumsum(rate * knobs.steadiness * (1 + 0.4 * rng.normal(size=count)))
+    yaw = np.cumsum(rate * knobs.steadiness * (1 + 0.4 * rng.normal(size=count)))  # radians at each knot
     yaw -= yaw[0]
     # the ground at the lower border must not pass behind the camera, where it has no image
+    # metres to the nearest ground in view
     seen_from = above / (0.5 * lens.height / lens.focal + max(0.0, float(np.tan(-pitch))))
     pace = min(lognormal(rng, speed), journey.reserve * seen_from)
-    step = pace * knobs.steadiness * np.exp(0.1 * rng.normal(size=count - 1))
-    heading = (yaw[1:] + yaw[:-1]) / 2
-    way = np.zeros((count, 3))
+    step = pace * knobs.steadiness * np.exp(0.1 * rng.normal(size=count - 1))  # metres from knot to knot
+    heading = (yaw[1:] + yaw[:-1]) / 2  # radians between knots
+    way = np.zeros((count, 3))  # knots x 3, metres
     way[1:, 0], way[1:, 1] = np.cumsum(step * np.cos(heading)), np.cumsum(step * np.sin(heading))
     way[:, 2] = above + 0.02 * rng.normal(size=count)
-    aim = np.zeros((count, 3))
+    aim = np.zeros((count, 3))  # knots x (yaw, pitch, roll), radians
     aim[:, 0] = yaw + rng.normal(0, journey.aside)
     aim[:, 1] = pitch + 0.005 * rng.normal(size=count)
     aim[:, 2] = rng.normal(0, 0.01) + np.cumsum(rng.normal(0, knobs.roll * knobs.steadiness, count))
@@ -78,19 +79,20 @@ def _road(rng: Generator, knobs: ThingsKnobs, journey: Journey, track: Track) ->
         ground(rng, 4 * knobs.reach, rng.uniform(0.0, 0.08), log_uniform(rng, (2.0, 10.0))),
         sky(4 * knobs.reach, int(rng.integers(2, 5))),
     ]
-    way = _continued(track, knobs.reach)
+    way = _continued(track, knobs.reach)  # points x 2, metres
     for side in (-1.0, 1.0):
         if rng.random() < journey.houses_share:
             meshes += _houses(rng, way, side)
     vehicles = int(rng.integers(0, 7))
     for number in range(knobs.statics + vehicles):
         place, along = _beside(rng, way, log_uniform(rng, (2.9, 4.5) if number < vehicles else journey.roadside))
-        clear = float(np.linalg.norm(way - place, axis=1).min())
+        clear = float(np.linalg.norm(way - place, axis=1).min())  # metres to the camera's way
         if clear < 2.3:
             continue
         if number < vehicles:
             meshes.append(_standing(THINGS["vehicle"](rng), 2.2, place, along + rng.normal(0, 0.05)))
         else:
+            # a wide monument must not reach into the camera's way
             girth = min(log_uniform(rng, (0.08, 2.5)), 0.3 * clear)
             turned = about_axis(UP, rng.uniform(0, 7))
             meshes.append(monument(rng, girth).moved((*place, -0.2), turned))
@@ -116,12 +118,13 @@ def _beside(rng: Generator, way: Track, distance: float) -> tuple[np.ndarray, fl
 def _houses(rng: Generator, way: Track, side: float) -> list[Mesh]:
     """Fronts in a row on one side, with gaps."""
     houses, distance, travelled = [], rng.uniform(5.0, 14.0), 0.0
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])  # metres
     while travelled < lengths[-1]:
         length, depth, height = rng.uniform(4, 18), rng.uniform(3, 8), rng.uniform(2.5, 11)
         middle = travelled + length / 2
         travelled += length + rng.choice([0.0, rng.uniform(0.5, 8)])
         here = np.array([np.interp(middle, lengths, way[:, axis]) for axis in range(2)])
+        # a point half a metre further on gives the direction of the way
         there = np.array([np.interp(middle + 0.5, lengths, way[:, axis]) for axis in range(2)])
         along = float(np.arctan2(*(there - here)[::-1])) if middle + 0.5 < lengths[-1] else 0.0
         outward = side * np.array([-np.sin(along), np.cos(along)])
@@ -139,12 +142,13 @@ def _houses(rng: Generator, way: Track, side: float) -> list[Mesh]:
 
 def _room(rng: Generator, journey: Journey, track: Track) -> Mesh:
     """A box about the camera's way, seen from inside, with furniture on the floor and boards on the walls."""
+    # corners of the floor (x, y), metres
     low, high = track.min(0) - rng.uniform(1.2, 3.5, 2), track.max(0) + rng.uniform(1.2, 3.5, 2)
     ceiling = rng.uniform(2.2, 3.6)
     meshes = _box_from_inside((*low, 0.0), (*high, ceiling), rng.uniform(0.8, 3.0))
     for _ in range(int(rng.integers(*journey.furniture))):
         size = log_uniform(rng, (0.12, 0.9))
-        place = rng.uniform(low, high)
+        place = rng.uniform(low, high)  # metres
         clear = float(np.linalg.norm(track - place, axis=1).min())
         if clear > 0.7 and 0.6 * size < clear:
             family = FURNITURE[rng.integers(len(FURNITURE))]
@@ -162,6 +166,7 @@ def _box_from_inside(low: tuple[float, float, float], high: tuple[float, float, 
     """Floor, walls and ceiling, each a part of its own; a texture spans `scale` metres."""
     extent = np.array(high) - np.array(low)
     panels = []
+    # the floor is the first part, so that `assemble` gives it the first picture
     for axis, end in ((2, 0.0), (0, 1.0), (0, 0.0), (1, 0.0), (1, 1.0), (2, 1.0)):
         u, v = np.zeros(3), np.zeros(3)
         u[(axis + 1) % 3], v[(axis + 2) % 3] = extent[(axis + 1) % 3], extent[(axis + 2) % 3]

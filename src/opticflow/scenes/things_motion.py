@@ -20,7 +20,7 @@ class Spline:
     knots: Float64[np.ndarray, "knots 3"]
 
     def __call__(self, time: float | int) -> Vector:
-        """The point at a time; beyond the ends the path goes on straight."""
+        """The point at a time; beyond the ends the cubic of the last segment goes on."""
         place = (time - self.start) / self.spacing
         # one more knot on either side, so that the curve reaches the first and the last one
         padded = np.concatenate(
@@ -28,14 +28,15 @@ class Spline:
         )
         segment = int(np.clip(np.floor(place), 0, len(self.knots) - 2))
         t = place - segment
-        a, b, c, d = padded[segment : segment + 4]
+        a, b, c, d = padded[segment : segment + 4]  # the curve runs from knot b to knot c
+        # a cubic with the velocities (c - a) / 2 at b and (d - b) / 2 at c (Catmull and Rom, 1974)
         return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
 
 
 def about_axis(axis: Vector, angle: float | int) -> Rotation:
     """Rotation by `angle` radians about an axis of any length (Rodrigues' formula)."""
     x, y, z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])  # cross @ v is the cross product of the axis and v
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
@@ -87,5 +88,5 @@ def look_at(position: Vector, target: Vector, roll: float | int = 0) -> Pose:
     right /= np.linalg.norm(right)
     down = np.cross(forward, right)
     right, down = np.cos(roll) * right + np.sin(roll) * down, np.cos(roll) * down - np.sin(roll) * right
-    rotation = np.stack([right, down, forward])
+    rotation = np.stack([right, down, forward])  # rows are the camera's axes in world coordinates
     return Pose(rotation, -rotation @ position)

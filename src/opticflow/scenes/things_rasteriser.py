@@ -57,7 +57,7 @@ class Lens:
 
 @dataclass(frozen=True)
 class Visibility:
-    """What is seen at one moment, at SAMPLES x SAMPLES points of every pixel."""
+    """The visible triangles and their depths at one moment, at SAMPLES x SAMPLES points of every pixel."""
 
     lens: Lens
     points: Points
@@ -71,10 +71,10 @@ class Visibility:
 
 def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
     """Find what is seen of a set of triangles; their fronts are where the corners run counter-clockwise in space."""
-    size = (lens.height * SAMPLES, lens.width * SAMPLES)
+    size = (lens.height * SAMPLES, lens.width * SAMPLES)  # rows and columns of samples
     seen = np.full(size, EMPTY, dtype=np.int32)
     inverse_depth = np.zeros(size, dtype=np.float32)
-    edges = np.empty((len(triangles), 3, 3))
+    edges = np.empty((len(triangles), 3, 3))  # triangles x 3 edges x (a, b, c)
     _rasterise(points, triangles, lens.focal, *lens.centre, edges, seen, inverse_depth)
     return Visibility(lens, points, edges, seen, inverse_depth)
 
@@ -84,6 +84,7 @@ def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
 def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_depth):
     """Draw every triangle that faces the camera into the two buffers; fill `edges` of those drawn."""
     sub_height, sub_width = seen.shape
+    # (x, y) of the last samples, in pixels: the middle sample of a pixel is its centre, which has integer coordinates
     right, bottom = (sub_width - 1 - SAMPLES // 2) / SAMPLES, (sub_height - 1 - SAMPLES // 2) / SAMPLES
     slope, offset = np.empty(3), np.empty(3)
     for number in range(len(triangles)):
@@ -93,10 +94,12 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
         x2, y2, z2 = points[k]
         if z0 < NEAR and z1 < NEAR and z2 < NEAR:
             continue
+        # v1 x v2; the sign of the determinant tells from which side the triangle is seen
         ax, ay, az = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
         determinant = x0 * ax + y0 * ay + z0 * az
         if not determinant < 0.0:  # seen from behind, or edge on
             continue
+        # a triangle that reaches nearer than NEAR may have an unbounded image: no bounding box then
         crosses = z0 < NEAR or z1 < NEAR or z2 < NEAR
         low_x, low_y, high_x, high_y = -1.0 / SAMPLES, -1.0 / SAMPLES, right, bottom
         if not crosses:
@@ -109,10 +112,12 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
         last_row = int(np.floor(SAMPLES * high_y + SAMPLES // 2 + HAIR))
         if first_row > last_row or low_x > high_x:
             continue
+        # v2 x v0 and v0 x v1, for the other two e_i
         bx, by, bz = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
         cx, cy, cz = y0 * z1 - z0 * y1, z0 * x1 - x0 * z1, x0 * y1 - y0 * x1
         edge = edges[number]
         scale = 1.0 / (determinant * focal)
+        # e = d . a / det, written as a linear function of x and y
         edge[0, 0], edge[0, 1], edge[0, 2] = (
             ax * scale,
             ay * scale,
@@ -128,15 +133,18 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
             cy * scale,
             (cz * focal - cx * mid_x - cy * mid_y) * scale,
         )
+        # the sum of the e_i is 1/z, which is linear in x and y too: the depth test needs no division
         wa = edge[0, 0] + edge[1, 0] + edge[2, 0]
         wb = edge[0, 1] + edge[1, 1] + edge[2, 1]
         wc = edge[0, 2] + edge[1, 2] + edge[2, 2]
+        # along a row, e_i changes its sign at x = slope y + offset
         for side in range(3):
             if edge[side, 0] != 0.0:
                 slope[side] = -edge[side, 1] / edge[side, 0]
                 offset[side] = -edge[side, 2] / edge[side, 0]
         for row in range(first_row, last_row + 1):
             y = (row - SAMPLES // 2) / SAMPLES
+            # each e_i >= 0 is a half-plane, so the samples of a row inside the triangle are one interval
             left, end = low_x, high_x
             for side in range(3):
                 if edge[side, 0] > 0.0:
@@ -144,15 +152,16 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
                 elif edge[side, 0] < 0.0:
                     end = min(end, slope[side] * y + offset[side])
                 elif edge[side, 1] * y + edge[side, 2] < 0.0:
-                    end = left - 1.0
+                    end = left - 1.0  # the whole row is outside
             first = int(np.ceil(SAMPLES * left + SAMPLES // 2 - HAIR))
             last = int(np.floor(SAMPLES * end + SAMPLES // 2 + HAIR))
-            step = wa / SAMPLES
+            step = wa / SAMPLES  # change of 1/z from sample to sample
             start = wa * ((first - SAMPLES // 2) / SAMPLES) + wb * y + wc
             if last < first:
                 continue
             nearest, visible = inverse_depth[row, first : last + 1], seen[row, first : last + 1]
             if not crosses:
+                # selections in place of branches: the compiler can vectorise this loop
                 for place in range(len(nearest)):
                     inverse = np.float32(start + step * place)
                     nearer = inverse > nearest[place]
@@ -161,6 +170,7 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
             else:
                 for place in range(len(nearest)):
                     inverse = np.float32(start + step * place)
+                    # parts of the triangle that are nearer than NEAR, or behind the camera (1/z < 0), are not seen
                     if nearest[place] < inverse < 1.0 / NEAR:
                         visible[place] = number
                         nearest[place] = inverse
@@ -179,7 +189,7 @@ def motion(here: Visibility, there: Visibility, triangles: Triangles) -> Motion:
     """The exact displacement of every pixel between two moments, and whether its point is still seen."""
     height, width = here.lens.height, here.lens.width
     flow = np.empty((height, width, 2), dtype=np.float32)
-    occluded = np.empty((height, width), dtype=np.bool_)
+    occluded = np.empty((height, width), dtype=np.bool_)  # H x W
     _move(
         here.seen, here.edges, there.points, there.seen, there.edges, triangles, here.lens.focal, *here.lens.centre,
         flow, occluded,
@@ -195,10 +205,10 @@ def _hidden(number, x, y, z, seen, edges):
     The triangles seen at the four samples around the place are asked whether they cover it. If none does, and the
     point's own is not among them (triangles smaller than the samples' distance), the one at the nearest sample decides.
     """
-    top, left = SAMPLES * y + SAMPLES // 2, SAMPLES * x + SAMPLES // 2
+    top, left = SAMPLES * y + SAMPLES // 2, SAMPLES * x + SAMPLES // 2  # in samples
     row, column = int(np.floor(top)), int(np.floor(left))
     own = False
-    last = number
+    last = number  # neighbouring samples often see the same triangle, which is then tested once
     for corner in range(4):
         other = seen[min(row + (corner >> 1), len(seen) - 1), min(column + (corner & 1), seen.shape[1] - 1)]
         if other == number or other == EMPTY:
@@ -210,6 +220,7 @@ def _hidden(number, x, y, z, seen, edges):
             e1 = edge[1, 0] * x + edge[1, 1] * y + edge[1, 2]
             e2 = edge[2, 0] * x + edge[2, 1] * y + edge[2, 2]
             if e0 >= 0.0 and e1 >= 0.0 and e2 >= 0.0:
+                # e0 + e1 + e2 is 1/z of the other triangle: above 1 / z of the point, it is nearer
                 if (e0 + e1 + e2) * z > 1.0 + DEPTH_TOLERANCE:
                     return True
                 own = True
@@ -237,7 +248,8 @@ def _move(seen, edges, points_there, seen_there, edges_there, triangles, focal, 
             e1 = edge[1, 0] * column + edge[1, 1] * row + edge[1, 2]
             e2 = edge[2, 0] * column + edge[2, 1] * row + edge[2, 2]
             depth = 1.0 / (e0 + e1 + e2)
-            b0, b1, b2 = e0 * depth, e1 * depth, e2 * depth
+            b0, b1, b2 = e0 * depth, e1 * depth, e2 * depth  # perspective-correct barycentric coordinates
+            # a point keeps its barycentric coordinates when its triangle moves, so its new position is exact
             i, j, k = triangles[number]
             x0, y0, z0 = points_there[i]
             x1, y1, z1 = points_there[j]
@@ -253,6 +265,7 @@ def _move(seen, edges, points_there, seen_there, edges_there, triangles, focal, 
             if z < NEAR or not inside:
                 occluded[row, column] = True
                 continue
+            # the determinant of `_rasterise`: negative where the front is seen
             turned = x0 * (y1 * z2 - z1 * y2) + y0 * (z1 * x2 - x1 * z2) + z0 * (x1 * y2 - y1 * x2)
             if turned >= 0.0:
                 occluded[row, column] = True

@@ -86,7 +86,7 @@ class ThingsRenderer:
         self._clean: dict[int, Float32[np.ndarray, "height width 3"]] = {}
 
     def visibility(self, time: int) -> Visibility:
-        """What is seen at a time; three neighbouring times are kept."""
+        """The visibility at a time; that of three neighbouring times is kept."""
         if time not in self._visibility:
             _make_room(self._visibility, time)
             world = self.world
@@ -99,7 +99,9 @@ class ThingsRenderer:
 
     def instances(self, time: int) -> InstanceMap:
         """Which object is seen at each pixel."""
+        # the samples at the pixel centres
         seen = self.visibility(time).seen[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
+        # EMPTY indexes the last triangle, a value that `where` does not take
         return np.where(seen == EMPTY, 0, self.world.owners[seen])
 
     def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
@@ -145,6 +147,7 @@ class ThingsRenderer:
         future, past = self.motion(time, time + 1), self.motion(time, time - 1)
         clean = self.clean(time)
         centre = camera.lens.centre
+        # 3 x 3
         intrinsics = np.array([[camera.lens.focal, 0, centre[0]], [0, camera.lens.focal, centre[1]], [0, 0, 1.0]])
         return ThingsFrame(
             clean=as_levels(clean),

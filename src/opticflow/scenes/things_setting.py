@@ -77,11 +77,11 @@ def _camera(rng: Generator, knobs: ThingsKnobs) -> Camera:
     lens = Lens(knobs.width, knobs.height, knobs.focal * knobs.zoom)
     count = len(knot_times(knobs))
     speed = lognormal(rng, knobs.camera_speed) * knobs.steadiness
-    way = walk(rng, count, speed, 3, 0.4) * (1.0, 1.0, 0.3)
+    way = walk(rng, count, speed, 3, 0.4) * (1.0, 1.0, 0.3)  # knots x 3, metres; mostly level
     way += (0.0, 0.0, rng.uniform(*knobs.camera_height))
     way[:, 2] = np.maximum(way[:, 2], 0.6 * knobs.camera_height[0])
-    turn = lognormal(rng, knobs.camera_turn) * knobs.steadiness
-    aim = np.zeros((count, 3))
+    turn = lognormal(rng, knobs.camera_turn) * knobs.steadiness  # radians from knot to knot
+    aim = np.zeros((count, 3))  # knots x (yaw, pitch, roll), radians
     aim[:, :2] = walk(rng, count, turn, 2, 0.4) * (1.0, 0.5)
     aim[:, 1] += rng.uniform(-0.3, 0.02)
     aim[:, 2] = rng.normal(0, 0.05) + np.cumsum(rng.normal(0, knobs.roll * knobs.steadiness, count))
@@ -94,13 +94,15 @@ def _static(rng: Generator, knobs: ThingsKnobs, camera: Camera) -> Mesh:
         ground(rng, 4 * knobs.reach, rng.uniform(0.0, 0.5), log_uniform(rng, (3.0, 14.0))),
         sky(4 * knobs.reach, int(rng.integers(2, 5))),
     ]
-    track = np.array([camera.position(time)[:2] for time in np.linspace(-1, knobs.frames, 12)])
-    heading = float(np.mean([camera.aim(time)[0] for time in (0.0, knobs.frames - 1.0)]))
+    track = np.array([camera.position(time)[:2] for time in np.linspace(-1, knobs.frames, 12)])  # 12 x 2, metres
+    heading = float(np.mean([camera.aim(time)[0] for time in (0.0, knobs.frames - 1.0)]))  # mean yaw, radians
     for _ in range(knobs.statics):
         angle = heading + rng.uniform(-1.2, 1.2)
+        # the square root makes the density of places even over the area
         distance = np.sqrt(rng.uniform(0.006, 1.0)) * knobs.reach
         place = track[0] + distance * np.array([np.cos(angle), np.sin(angle)])
         clear = np.linalg.norm(track - place, axis=1).min()
+        # a solid must not reach into the camera's way
         girth = min(log_uniform(rng, (0.15, 2.5)), 0.3 * clear)
         if clear < 2.5:
             continue

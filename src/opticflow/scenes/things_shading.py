@@ -34,7 +34,7 @@ class Textures:
 def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
     """Build the pyramids of square pictures whose sides are powers of two."""
     sides = [len(picture) for picture in pictures]
-    starts = np.zeros((len(pictures), max(sides).bit_length()), dtype=np.int64)
+    starts = np.zeros((len(pictures), max(sides).bit_length()), dtype=np.int64)  # textures x levels
     levels, position = [], 0
     for number, picture in enumerate(pictures):
         level = picture
@@ -50,7 +50,7 @@ def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
 
 @dataclass(frozen=True)
 class Surface:
-    """What the triangles look like; it does not change with time."""
+    """Texture, tint and gloss of the triangles; they do not change with time."""
 
     triangles: Int32[np.ndarray, "triangles 3"]
     patches: Int32[np.ndarray, " triangles"]
@@ -116,9 +116,11 @@ def shade(
 @no_type_check
 def _fetch(texels, start, side, u, v):
     """Bilinear reading of one level of a texture, repeated mirrored."""
+    # in texels, whose centres are half-integers of u * side
     x, y = u * np.float32(side) - np.float32(0.5), v * np.float32(side) - np.float32(0.5)
     floor_x, floor_y = np.floor(x), np.floor(y)
     fx, fy = x - floor_x, y - floor_y
+    # a mirrored texture repeats after 2 * side texels, a power of two, so a bit mask does the modulo
     period = 2 * side - 1
     x0, y0 = int(floor_x) & period, int(floor_y) & period
     x1, y1 = (x0 + 1) & period, (y0 + 1) & period
@@ -126,7 +128,7 @@ def _fetch(texels, start, side, u, v):
     a, b = texels[np.uint64(start + y0 * side + x0)], texels[np.uint64(start + y0 * side + x1)]
     c, d = texels[np.uint64(start + y1 * side + x0)], texels[np.uint64(start + y1 * side + x1)]
     one, byte = np.float32(1.0), np.uint32(255)
-    wa, wb, wc, wd = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
+    wa, wb, wc, wd = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy  # bilinear weights
     return (
         wa * np.float32(a & byte) + wb * np.float32(b & byte) + wc * np.float32(c & byte) + wd * np.float32(d & byte),
         wa * np.float32(a >> EIGHT & byte)
@@ -151,10 +153,12 @@ def _colour(
     e0 = edge[0, 0] * x + edge[0, 1] * y + edge[0, 2]
     e1 = edge[1, 0] * x + edge[1, 1] * y + edge[1, 2]
     e2 = edge[2, 0] * x + edge[2, 1] * y + edge[2, 2]
+    # e_i / (e0 + e1 + e2) are the perspective-correct barycentric coordinates (see `things_rasteriser`)
     inverse = 1.0 / (e0 + e1 + e2)
     i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
     # from here on single precision does: a thousandth of a texel
     b0, b1, b2 = np.float32(e0 * inverse), np.float32(e1 * inverse), np.float32(e2 * inverse)
+    # derivatives of the e_i by x and y, divided by their sum
     ax, bx, cx = np.float32(edge[0, 0] * inverse), np.float32(edge[1, 0] * inverse), np.float32(edge[2, 0] * inverse)
     ay, by, cy = np.float32(edge[0, 1] * inverse), np.float32(edge[1, 1] * inverse), np.float32(edge[2, 1] * inverse)
     u0, u1, u2 = coordinates[i, 0], coordinates[j, 0], coordinates[k, 0]
@@ -174,8 +178,10 @@ def _colour(
     if area * np.float32(1.6) < long_square:  # along the long axis: the eigenvector of the derivative by its transpose
         probes = min(MOST_PROBES, int(long_square / (area + tiny) + half))
         axis_u, axis_v = ux * vx + uy * vy, long_square - su
+        # both forms are eigenvectors; this choice avoids the one that may cancel to zero
         if su > sv:
             axis_u, axis_v = long_square - sv, axis_u
+        # the axis becomes as long as the footprint, in texture coordinates
         length = np.sqrt(long_square / (axis_u * axis_u + axis_v * axis_v + tiny))
         axis_u, axis_v = axis_u * length, axis_v * length
     material = materials[number]
@@ -186,10 +192,10 @@ def _colour(
     fine = 0
     while spacing > np.float32(2.0) and side >> (fine + 2) > 0:
         fine, spacing = fine + 1, half * spacing
-    blend = min(max(spacing - np.float32(1.0), np.float32(0.0)), np.float32(1.0))
+    blend = min(max(spacing - np.float32(1.0), np.float32(0.0)), np.float32(1.0))  # share of the coarser level
     red = green = blue = np.float32(0.0)
     for probe in range(probes):
-        along = (np.float32(probe) + half) / np.float32(probes) - half
+        along = (np.float32(probe) + half) / np.float32(probes) - half  # from -1/2 to 1/2
         pu, pv = u + along * axis_u, v + along * axis_v
         r0, g0, s0 = _fetch(texels, starts[texture, fine], side >> fine, pu, pv)
         r1, g1, s1 = _fetch(texels, starts[texture, fine + 1], side >> (fine + 1), pu, pv)
@@ -199,6 +205,7 @@ def _colour(
     strength = np.float32(ambient)
     shine = np.float32(0.0)
     if diffuse > 0.0:
+        # interpolated normals make a mesh look smooth (Phong, 1975)
         nx = b0 * normals[i, 0] + b1 * normals[j, 0] + b2 * normals[k, 0]
         ny = b0 * normals[i, 1] + b1 * normals[j, 1] + b2 * normals[k, 1]
         nz = b0 * normals[i, 2] + b1 * normals[j, 2] + b2 * normals[k, 2]
@@ -209,13 +216,14 @@ def _colour(
             np.float32(0.8) * max(facing, np.float32(0.0)) + (facing + one) / np.float32(10)
         )
         if specular > 0.0 and gloss[material, 0] > 0.0 and facing > 0.0:
+            # Blinn's highlight is strongest where the normal halves the angle between the lamp and the viewer
             dx, dy = np.float32((centre_x - x) / focal), np.float32((centre_y - y) / focal)
             back = one / np.sqrt(dx * dx + dy * dy + one)
             hx, hy, hz = light[0] + dx * back, light[1] + dy * back, light[2] - back
             aligned = (nx * hx + ny * hy + nz * hz) * length / np.sqrt(hx * hx + hy * hy + hz * hz + tiny)
             if aligned > 0.0:
                 shine = np.float32(255.0 * specular) * gloss[material, 0] * aligned ** gloss[material, 1]
-    strength /= np.float32(probes)
+    strength /= np.float32(probes)  # the colours are sums over the probes
     return (
         red * strength * tints[material, 0] + shine,
         green * strength * tints[material, 1] + shine,
@@ -228,12 +236,14 @@ def _colour(
 def _is_smooth(seen, inverse_depth, patches, row, column):
     """Whether all samples of a pixel see one smooth piece of surface, without a step in depth."""
     first = seen[row, column]
+    # most pixels see a single triangle, which is found without reading depths
     same = True
     for down in range(SAMPLES):
         for across in range(SAMPLES):
             same &= seen[row + down, column + across] == first
     if same or first == EMPTY:
         return same
+    # inverse depths of the farthest and the nearest sample
     least = most = inverse_depth[row, column]
     for down in range(SAMPLES):
         for across in range(SAMPLES):
@@ -285,7 +295,7 @@ def _shade(
     """One colour per pixel inside a smooth piece; one per piece, weighted by its samples, where several meet."""
     height, width = picture.shape[:2]
     middle, samples = SAMPLES // 2, SAMPLES * SAMPLES
-    softening = 2.0**softness
+    softening = 2.0**softness  # factor on the footprint
     done = np.empty(samples, dtype=np.bool_)
     for row in range(height):
         for column in range(width):
@@ -307,7 +317,7 @@ def _shade(
                         number, x, y, focal, centre_x, centre_y, edges, triangles, materials, coordinates, normals,
                         tints, gloss, texels, starts, sides, textures_of, light, ambient, diffuse, specular, softening,
                     )  # fmt: skip
-                    weight = np.float32(count) / np.float32(samples)
+                    weight = np.float32(count) / np.float32(samples)  # share of the pixel's samples
                     red, green, blue = red + weight * r, green + weight * g, blue + weight * b
                 if smooth:
                     break

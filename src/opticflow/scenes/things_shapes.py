@@ -52,6 +52,7 @@ def _torus(rng: Generator) -> Mesh:
 
 
 def _knot(rng: Generator) -> Mesh:
+    # torus knots: `turns` times about the axis, `winds` times about the ring
     turns, winds = ((2, 3), (3, 2), (2, 5), (3, 4))[rng.integers(4)]
 
     def line(s: np.ndarray) -> Points:
@@ -78,6 +79,7 @@ def _vessel(rng: Generator) -> Mesh:
     profile = rng.uniform(0.15, 0.8, 7)
     steps = np.linspace(0, 1, 25)
     smooth = np.interp(steps, knots, profile)
+    # a moving average rounds the corners of the profile
     smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.ones(7) / 7, mode="valid")
     return lathe(smooth, steps * rng.uniform(1.2, 2.4), 36).repeated(2, 1)
 
@@ -90,8 +92,10 @@ def _drum(rng: Generator) -> Mesh:
 def _plate(rng: Generator) -> Mesh:
     """Stars, gears, blades and polygons cut from a thick sheet."""
     corners = int(rng.integers(3, 13))
+    # the jitter is less than half of the spacing, so that the angles stay in order
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(-0.2, 0.2, corners) * 2 * np.pi / corners
     radii = rng.uniform(0.75, 1.0, corners)
+    # every second corner moved inwards makes a star or a gear
     if corners % 2 == 0 and corners > 5 and rng.random() < 0.8:
         radii[::2] *= rng.uniform(0.3, 0.7)
     outline = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
@@ -200,13 +204,13 @@ def column(rng: Generator, radius: float, height: float) -> Mesh:
     def wall(u: np.ndarray, v: np.ndarray) -> Points:
         angle = 2 * np.pi * u
         swell = 1 + (waist - 1) * v + bulge * np.sin(3 * np.pi * v + phase)
-        reach = radius * swell * (1 + flutes * np.cos(lobes * angle + twist * v))
+        reach = radius * swell * (1 + flutes * np.cos(lobes * angle + twist * v))  # metres
         x = reach * np.cos(angle) + lean[0] * height * v**2
         y = reach * np.sin(angle) + lean[1] * height * v**2
         return np.stack([x, y, height * v], axis=1)
 
     body = sheet(wall, 24, 10)
-    rim = body.points[-25:-1]
+    rim = body.points[-25:-1]  # 24 x 3, the last row without the repeated vertex
     lid = _lid(rim)
     return joined([body, lid], one_part=True)
 
@@ -223,12 +227,12 @@ def _lid(rim: Points) -> Mesh:
 
 def ground(rng: Generator, reach: float, unevenness: float, texture_size: float) -> Mesh:
     """A plane with gentle hills, `reach` metres to every side of the origin."""
-    waves = rng.normal(size=(6, 2)) * 0.12
+    waves = rng.normal(size=(6, 2)) * 0.12  # 6 x 2, wave vectors in radians per metre
     phases = rng.uniform(0, 2 * np.pi, 6)
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
         x, y = (2 * u - 1) * reach, (2 * v - 1) * reach
-        hills = np.sin(np.stack([x, y], axis=1) @ waves.T + phases).sum(1) * unevenness / np.sqrt(6)
+        hills = np.sin(np.stack([x, y], axis=1) @ waves.T + phases).sum(1) * unevenness / np.sqrt(6)  # metres
         return np.stack([x, y, hills], axis=1)
 
     return sheet(surface, 64, 64).repeated(2 * reach / texture_size, 2 * reach / texture_size)
@@ -238,8 +242,10 @@ def sky(radius: float, repeats: int) -> Mesh:
     """The backdrop: a dome seen from inside, as bright on all sides."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
+        # the angle runs backwards, so that du x dv points inwards
         angle, rise = -2 * np.pi * u, np.pi * (v - 0.5)
         return radius * np.stack([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)], axis=1)
 
     dome = sheet(surface, 64, 32).repeated(2 * repeats, repeats)
+    # one normal everywhere: the lamp lights all of the sky alike
     return replace(dome, normals=np.tile((0.0, 0.0, 1.0), (len(dome.points), 1)))

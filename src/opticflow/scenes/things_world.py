@@ -87,11 +87,12 @@ def assemble(
     everything = joined([static, *(thing.mesh for thing in things)])
     materials = int(everything.parts.max()) + 1
     textures_of = rng.integers(0, len(pictures), materials).astype(np.int32)
+    # the first two parts of the static world, the ground and the backdrop for instance, get the first two pictures
     fixed = min(2, len(pictures), materials)
     textures_of[:fixed] = np.arange(fixed)
     tints = rng.uniform(0.75, 1.3, (materials, 1)) * rng.uniform(0.8, 1.2, (materials, 3))
     tints[:fixed] = 1.0
-    strength = rng.uniform(0.0, 0.5, materials) * (rng.random(materials) < 0.4)
+    strength = rng.uniform(0.0, 0.5, materials) * (rng.random(materials) < 0.4)  # 60 % are matt
     strength[:fixed] = 0.0
     gloss = np.stack([strength, np.exp(rng.uniform(np.log(5), np.log(60), materials))], axis=1)
     surface = Surface(
@@ -125,18 +126,20 @@ def _thing(rng: Generator, knobs: ThingsKnobs, camera: Camera) -> Thing:
     """An object whose way is planned in the picture: it stays in view, at the speed that the knobs ask for."""
     lens, times = camera.lens, knot_times(knobs)
     depth = log_uniform(rng, knobs.object_depth)
+    # metres; the knob is a share of the picture's width
     size = log_uniform(rng, knobs.object_size) * lens.width * depth / lens.focal
-    speed = lognormal(rng, knobs.object_speed) * knobs.zoom * knobs.steadiness
-    way = walk(rng, len(times), speed, 2, 0.5)
+    speed = lognormal(rng, knobs.object_speed) * knobs.zoom * knobs.steadiness  # pixels from knot to knot
+    way = walk(rng, len(times), speed, 2, 0.5)  # knots x 2, pixels
     meeting = rng.integers(len(times))  # the knot at which it is inside the picture for certain
     way += rng.uniform(0.05, 0.95, 2) * (lens.width, lens.height) - way[meeting]
     way = _reflected(way, (lens.width, lens.height))
     change = rng.normal(0, knobs.approach) + rng.normal(0, knobs.approach / 2, len(times))
-    depths = depth * np.exp(np.clip(np.cumsum(change * knobs.steadiness), -0.7, 1.0))
+    depths = depth * np.exp(np.clip(np.cumsum(change * knobs.steadiness), -0.7, 1.0))  # depth at each knot, metres
+    # an object must not come so near that the camera is inside of it
     depths = np.maximum(depths, 1.6 * size + 0.3)
     knots = []
     for time, (x, y), far in zip(times, way, depths, strict=True):
-        ray = np.array([[(x - lens.centre[0]) / lens.focal, (y - lens.centre[1]) / lens.focal, 1.0]])
+        ray = np.array([[(x - lens.centre[0]) / lens.focal, (y - lens.centre[1]) / lens.focal, 1.0]])  # 1 x 3
         place = camera.pose(time).into_world(ray * far)[0]
         place[2] = max(place[2], 0.5 * size)  # above the ground, or nearly
         knots.append(place)
@@ -150,6 +153,7 @@ def _reflected(way: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A way in the picture, turned back where it would leave it by more than a fifth of its size."""
     margin = 0.2 * np.array(size)
     span = np.array(size) + 2 * margin
+    # the remainder modulo twice the span, folded, is reflected at both borders
     folded = np.mod(way + margin, 2 * span)
     return np.where(folded > span, 2 * span - folded, folded) - margin
 
@@ -158,11 +162,12 @@ def _lamp(rng: Generator, knobs: ThingsKnobs, pictures: Sequence[Frame]) -> Lamp
     if not knobs.lighting:
         return None
     rise, angle = rng.uniform(0.35, 1.2), rng.uniform(0, 2 * np.pi)
-    direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])
+    direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])  # unit vector
     ambient = rng.uniform(0.35, 0.6)
     # exposed as a camera would be: dark materials get more light
     exposure = np.clip(115 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.5) * rng.uniform(0.85, 1.15)
     base = np.array([ambient, 1.25 - ambient, 1.0]) * exposure
     count = len(knot_times(knobs))
+    # knots x 1, factor on the light
     drift = np.exp(np.cumsum(rng.normal(0, knobs.brightness_change, (count, 1)), axis=0))
     return Lamp(direction, path(knobs, base * drift))

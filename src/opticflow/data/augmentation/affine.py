@@ -39,6 +39,7 @@ def rotation(angle: float) -> Matrix:
 def covers(matrix: Matrix, size: tuple[int, int], crop: tuple[int, int]) -> bool:
     """Whether every pixel of a crop (height, width) is mapped into the frame of a size (height, width)."""
     (height, width), (rows, columns) = size, crop
+    # an affine map makes a parallelogram of the crop, so the four corners decide
     corners = np.array([[0, columns - 1, 0, columns - 1], [0, 0, rows - 1, rows - 1], [1, 1, 1, 1]])
     x, y, _ = matrix @ corners
     return bool(x.min() >= -0.5 and y.min() >= -0.5 and x.max() <= width - 0.5 and y.max() <= height - 0.5)
@@ -80,6 +81,7 @@ def transform(sample: Sample, first: Matrix, second: Matrix, size: tuple[int, in
 
 
 def _warp(frame: Frame, matrix: Matrix, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
+    # the matrix maps new pixels to old ones, which OpenCV calls the inverse map
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(frame, matrix[:2], (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
@@ -93,6 +95,7 @@ def _look_up(flow, valid, occluded, first, back, rows, columns):
     new_occluded = np.zeros((rows, columns), dtype=np.bool_)
     for y in range(rows):
         for x in range(columns):
+            # p = A x in the formula of `transform`
             px = first[0, 0] * x + first[0, 1] * y + first[0, 2]
             py = first[1, 0] * x + first[1, 1] * y + first[1, 2]
             near_x, near_y = int(np.floor(px + 0.5)), int(np.floor(py + 0.5))
@@ -101,6 +104,7 @@ def _look_up(flow, valid, occluded, first, back, rows, columns):
             u, v = flow[near_y, near_x, 0], flow[near_y, near_x, 1]
             left, top = min(max(int(np.floor(px)), 0), width - 1), min(max(int(np.floor(py)), 0), height - 1)
             right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
+            # vectors on both sides of a motion boundary must not be mixed
             together = True
             for row in (top, bottom):
                 for column in (left, right):
@@ -111,8 +115,8 @@ def _look_up(flow, valid, occluded, first, back, rows, columns):
                 share_x, share_y = min(max(px - left, 0.0), 1.0), min(max(py - top, 0.0), 1.0)
                 fx = _between(flow, 0, left, right, top, bottom, share_x, share_y)
                 fy = _between(flow, 1, left, right, top, bottom, share_x, share_y)
-            end_x, end_y = px + fx, py + fy
-            end_x, end_y = (
+            end_x, end_y = px + fx, py + fy  # in the old second frame
+            end_x, end_y = (  # in the new second frame
                 back[0, 0] * end_x + back[0, 1] * end_y + back[0, 2],
                 back[1, 0] * end_x + back[1, 1] * end_y + back[1, 2],
             )

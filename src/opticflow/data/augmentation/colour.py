@@ -9,7 +9,7 @@ from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
 from opticflow.data.augmentation.steps import Step
 from opticflow.shapes import Frame, Sample
 
-LEVELS = np.arange(256, dtype=np.float32) / 255
+LEVELS = np.arange(256, dtype=np.float32) / 255  # grey levels, from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tone:
     """Factor of the difference from one half."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Three factors of colour, gamma, brightness, contrast."""
+        """Six numbers: factors of red, green and blue, gamma, brightness, contrast."""
         colour = [self.colour.draw(rng) for _ in range(3)]
         return np.array([*colour, self.gamma.draw(rng), self.brightness.draw(rng), self.contrast.draw(rng)])
 
@@ -41,20 +41,22 @@ def toned(frame: Frame, values: np.ndarray) -> Frame:
     colour, (gamma, brightness, contrast) = values[:3], values[3:]
     if (colour != 1).any():
         values = frame.astype(np.float32)
-        changed = cv2.transform(values, np.diag(colour))
+        changed = cv2.transform(values, np.diag(colour))  # H x W x 3, grey levels
+        # H x W each, sums of the channels
         before, after = (cv2.transform(picture, np.ones((1, 3))) for picture in (values, changed))
         kept = before / (after + 1)  # one grey level, against black
         frame = cv2.multiply(changed, cv2.merge([kept, kept, kept]), dtype=cv2.CV_8U)
+    # these three changes act on each value by itself, so that one table does them all
     table = np.clip((LEVELS**gamma + brightness - 0.5) * contrast + 0.5, 0, 1)
     return cv2.LUT(frame, np.rint(table * 255).astype(np.uint8))
 
 
 @dataclass(frozen=True)
 class Tones:
-    """What a `Toning` has drawn."""
+    """The changes of tone that a `Toning` has drawn for both frames."""
 
     first: np.ndarray
-    """As `Tone.draw` gives it, of the first frame."""
+    """Six numbers for the first frame, as `Tone.draw` returns them."""
     second: np.ndarray
 
     def apply(self, sample: Sample) -> Sample:
@@ -74,7 +76,7 @@ class Toning(Step):
         """The tones of both frames."""
         values, more = self.both.draw(rng), self.second.draw(rng)
         joined = values * more
-        joined[4] = values[4] + more[4]
+        joined[4] = values[4] + more[4]  # brightness is an offset, not a factor
         return Tones(values, joined)
 
     def scaled_down(self, share: float) -> "Toning":
@@ -84,7 +86,7 @@ class Toning(Step):
 
 @dataclass(frozen=True)
 class Grain:
-    """What a `Noise` has drawn."""
+    """The noise that a `Noise` has drawn for both frames."""
 
     deviation: float
     """In grey levels."""
@@ -93,7 +95,7 @@ class Grain:
 
     def apply(self, sample: Sample) -> Sample:
         """The sample with noise."""
-        noise = np.empty(sample.first.shape, dtype=np.float32)
+        noise = np.empty(sample.first.shape, dtype=np.float32)  # H x W x 3, used for both frames in turn
 
         def noisy(frame: Frame, seed: int) -> Frame:
             cv2.setRNGSeed(seed)  # OpenCV's generator is six times as fast as NumPy's
@@ -120,26 +122,28 @@ class Noise(Step):
 
 @dataclass(frozen=True)
 class Colouring:
-    """What a `ColourJitter` has drawn for one picture."""
+    """The change of colours that a `ColourJitter` has drawn for one picture."""
 
     brightness: float
-    """Factors."""
+    """Factor on all values; contrast and saturation are factors likewise."""
     contrast: float
     saturation: float
     turn: int
     """Turn of the hue, in 256ths of the circle."""
     order: tuple[int, ...]
-    """In which brightness (0), contrast (1), saturation (2) and hue (3) are changed."""
+    """The order in which brightness (0), contrast (1), saturation (2) and hue (3) are changed."""
 
     def apply(self, picture: Frame) -> Frame:
         """The picture with other colours."""
         for change in self.order:
             match change:
+                # every change is rounded to 8 bits, as in torchvision's version for pictures
                 case 0:
                     picture = cv2.convertScaleAbs(picture, alpha=self.brightness)
                 case 1:
                     picture = cv2.LUT(picture, _about(_mean_grey(picture), self.contrast))
                 case 2:
+                    # as in torchvision: a blend of the picture and its grey version
                     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
                     picture = cv2.addWeighted(picture, self.saturation, grey, 1 - self.saturation, 0)
                 case 3 if self.turn != 0:
@@ -151,7 +155,7 @@ class Colouring:
 
 @dataclass(frozen=True)
 class Jitter:
-    """What a `ColourJitter` has drawn for both frames."""
+    """The changes of colours that a `ColourJitter` has drawn for both frames."""
 
     first: Colouring
     second: Colouring | None
@@ -161,6 +165,7 @@ class Jitter:
         """The sample with other colours."""
         if self.second is not None:
             return sample.replace(first=self.first.apply(sample.first), second=self.second.apply(sample.second))
+        # stacked into one picture, the frames share the mean grey that contrast is about
         first, second = np.split(self.first.apply(np.concatenate([sample.first, sample.second])), 2)
         return sample.replace(first=first, second=second)
 
@@ -202,16 +207,17 @@ class ColourJitter(Step):
 
 
 def _mean_grey(picture: Frame) -> float:
+    # luma of ITU-R BT.601, as in OpenCV and torchvision
     return float(np.dot(cv2.mean(picture)[:3], (0.299, 0.587, 0.114)))
 
 
 def _about(middle: float, contrast: float) -> np.ndarray:
-    return np.clip(np.rint(middle + contrast * (np.arange(256) - middle)), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(middle + contrast * (np.arange(256) - middle)), 0, 255).astype(np.uint8)  # 256 grey levels
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """What an `Eraser` has drawn."""
+    """The boxes that an `Eraser` has drawn."""
 
     boxes: tuple[tuple[int, int, int, int], ...]
     """Top, left, bottom and right of each; a box ends before the last two, which may lie outside the frame."""
@@ -219,7 +225,7 @@ class Boxes:
     def apply(self, sample: Sample) -> Sample:
         """The sample with boxes in its second frame."""
         second = sample.second.copy()
-        colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)
+        colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)  # RGB, grey levels
         for top, left, bottom, right in self.boxes:
             second[top:bottom, left:right] = colour
         return sample.replace(second=second)
@@ -231,9 +237,9 @@ class Eraser:
 
     probability: float = 0.5
     boxes: tuple[int, int] = (1, 2)
-    """Fewest and most."""
+    """Fewest and most boxes."""
     sides: tuple[int, int] = (50, 100)
-    """Shortest and longest, in pixels."""
+    """Shortest and longest side, in pixels."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> Boxes | None:
         """Boxes in a frame of a size (height, width); mostly none."""
@@ -244,6 +250,7 @@ class Eraser:
         for _ in range(int(rng.integers(self.boxes[0], self.boxes[1] + 1))):
             x, y = int(rng.integers(width)), int(rng.integers(height))
             columns, rows = rng.integers(self.sides[0], self.sides[1], 2).tolist()
+            # the corner lies in the frame, so that each box hides something
             boxes.append((y, x, y + rows, x + columns))
         return Boxes(tuple(boxes))
 

@@ -1,4 +1,4 @@
-"""What an open shutter does to frames whose motion is known."""
+"""Motion blur: what an open shutter does to frames whose motion is known."""
 
 from dataclasses import dataclass, replace
 
@@ -15,20 +15,22 @@ CELL = 4
 
 @dataclass(frozen=True)
 class Streaks:
-    """What a `MotionBlur` has drawn."""
+    """The exposure that a `MotionBlur` has drawn for both frames."""
 
     shutter: float
-    """How long it is open, as a share of the time between the frames."""
+    """How long the shutter is open, as a share of the time between the frames."""
     longest: float
-    """Pixels."""
+    """Length of the longest streak, in pixels."""
 
     def apply(self, sample: Sample) -> Sample:
         """The sample with both frames blurred; where flow is not known nothing moves."""
-        motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))
+        motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))  # H x W x 2, pixels
+        # H x W x 2, the motion of what the second frame shows
         arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
         return sample.replace(first=self._blurred(sample.first, motion), second=self._blurred(sample.second, arrived))
 
     def _blurred(self, frame: Frame, motion: FlowArray) -> Frame:
+        # H x W x 3, grey levels
         blurred = motion_blur(frame.astype(np.float32), motion * np.float32(self.shutter), self.longest)
         return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
 

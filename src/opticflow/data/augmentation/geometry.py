@@ -19,6 +19,7 @@ ROUNDING = 1 + 1e-9
 def resized(scale: tuple[float, float], corner: tuple[int, int]) -> Matrix:
     """The map into a frame from a crop, whose upper left pixel is `corner` (y, x), of the frame scaled by (y, x);
     half-pixel centres."""
+    # from pixel centres to pixel borders, where scaling acts, and back
     return translation(-0.5, -0.5) @ scaling(1 / scale[1], 1 / scale[0]) @ translation(corner[1] + 0.5, corner[0] + 0.5)
 
 
@@ -36,7 +37,7 @@ def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, 
 def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
     """A crop anywhere in a frame, which is enlarged if it is smaller."""
     scale = max(1.0, *(ROUNDING * wanted / side for wanted, side in zip(crop, size, strict=True)))
-    room = [max(0, int(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]
+    room = [max(0, int(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]  # pixels, (y, x)
     return resized((scale, scale), (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))))
 
 
@@ -93,6 +94,7 @@ class ScaleAndCrop(Geometry):
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
         """The same map for both frames."""
         scales = rng.random() < self.probability
+        # the scaled frame must cover the crop; where it is scaled, RAFT's code also leaves a clearance
         least = ROUNDING * max(
             (wanted + self.clearance * scales) / side for wanted, side in zip(crop, size, strict=True)
         )
@@ -102,6 +104,7 @@ class ScaleAndCrop(Geometry):
         scale = (max(both * y, least), max(both * x, least))
         rooms = [max(0, int(side * by) - wanted) for side, by, wanted in zip(size, scale, crop, strict=True)]
         below, beside = self.overhang
+        # the corner of the crop in the scaled frame, pixels
         y = min(int(rng.integers(rooms[0] + 1 + below)), rooms[0])
         x = min(max(int(rng.integers(-beside, rooms[1] + 1 + beside)), 0), rooms[1])
         place = resized(scale, (y, x)) @ flipped(rng, crop, self.flip_left_right, self.flip_up_down)
@@ -130,7 +133,7 @@ class Placement:
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Shifts, angle, and the logarithms of zoom and squeeze, so that placements add up."""
         x, y, angle, zoom, squeeze = (getattr(self, field.name).draw(rng) for field in fields(self))
-        return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])
+        return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])  # in the order of `placed`
 
     def scaled_down(self, share: float) -> "Placement":
         """The same with a share of each spread."""
@@ -141,6 +144,7 @@ def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> 
     """The map from a crop into a frame: turned about the crop's middle, shifted, shrunk by the zoom, about the
     frame's middle."""
     shift_x, shift_y, angle, zoom, squeeze = values
+    # read from right to left: the crop's middle to the origin, turn, shift, shrink, then to the frame's middle
     return (
         translation((size[1] - 1) / 2, (size[0] - 1) / 2)
         @ scaling(np.exp(-zoom - squeeze), np.exp(-zoom + squeeze))
@@ -170,6 +174,7 @@ class RelativeAffine(Geometry):
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
         """The maps of both frames."""
         mirror = flipped(rng, crop, self.flip_left_right, self.flip_up_down)
+        # the crop must lie within both frames, so each placement is drawn anew until it does, at most TRIES times
         base = _drawn(self.both, np.zeros(5), rng, size, crop)
         if base is None:
             first = second = random_crop(rng, size, crop)
@@ -189,7 +194,8 @@ def _drawn(
     placement: Placement, base: np.ndarray, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]
 ) -> np.ndarray | None:
     for _ in range(TRIES):
-        values = base + placement.draw(rng)
+        # placements are sums: the second frame's is relative to that of both
+        values = base + placement.draw(rng)  # 5 numbers, see `Placement.draw`
         if covers(placed(values, size, crop), size, crop):
             return values
     return None

@@ -15,7 +15,7 @@ from opticflow.shapes import Sample
 
 @dataclass(frozen=True)
 class Variation:
-    """What an `Augmentation` has drawn for one sample."""
+    """The boxes, maps and changes that an `Augmentation` has drawn for one sample."""
 
     boxes: Boxes | None
     """Erased before the crop."""
@@ -31,6 +31,7 @@ class Variation:
     def apply(self, sample: Sample) -> Sample:
         """The sample, varied."""
         if self.boxes is not None:
+            # RAFT erases boxes before it moves and crops
             sample = self.boxes.apply(sample)
         sample = transform(sample, self.first, self.second, self.crop)
         for change in self.changes:
@@ -59,6 +60,7 @@ class Augmentation:
 
     def strength(self, step: float) -> float:
         """The share of the spread after a number of training steps."""
+        # the missing share halves with each half-life, as in the schedule of Caffe's training
         return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (step / self.half_life)
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, after: float = 0) -> Sample:
@@ -79,6 +81,7 @@ class Augmentation:
         share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
+            # early in training the augmentation is weaker
             geometry, colours = geometry.scaled_down(share), tuple(step.scaled_down(share) for step in colours)
         boxes = None if self.eraser is None else self.eraser.draw(rng, size)
         first, second = geometry.draw(rng, size, crop)
@@ -94,6 +97,7 @@ _RAFT = "RAFT, core/datasets.py and core/utils/augmentor.py"
 _RELATIVE = Placement(
     shift_x=about(0, 0.03), shift_y=about(0, 0.03), angle=about(0, 0.03), zoom=factor(0, 0.03, "normal")
 )
+# RAFT gives the hue as a share of the circle, 0.5 / 3.14 of it
 _DENSE_JITTER = ColourJitter(0.4, 0.4, 0.4, 0.5 / 3.14, asymmetric=0.2)
 _SPARSE_JITTER = ColourJitter(0.3, 0.3, 0.3, 0.3 / 3.14)
 

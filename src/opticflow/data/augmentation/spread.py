@@ -20,6 +20,7 @@ class Spread:
 
     def draw(self, rng: np.random.Generator) -> float:
         """One number."""
+        # without unit; `spread` scales it
         deviation = rng.uniform(-1, 1) if self.kind == "uniform" else rng.standard_normal()
         number = self.mean + self.spread * deviation
         return math.exp(number) if self.exponential else number

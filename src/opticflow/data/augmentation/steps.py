@@ -14,7 +14,7 @@ from opticflow.shapes import Sample
 
 @runtime_checkable
 class Change(Protocol):
-    """What was drawn for one sample."""
+    """A change of the pictures that was drawn for one sample."""
 
     def apply(self, sample: Sample) -> Sample:
         """The sample with the change; no more is left to chance."""

@@ -67,15 +67,17 @@ def vary(raw: RawSamples, variations: Sequence[Variation]) -> tuple[Frames, Fram
     """
     crop = variations[0].crop
     firsts, seconds = [one.first for one in variations], [one.second for one in variations]
+    # boxes are placed in the old second frames, so they are filled before those are moved
     erased = erase(pictures(raw.second), [one.boxes for one in variations])
-    pairs = torch.stack((move(pictures(raw.first), firsts, crop), move(erased, seconds, crop)), 1)
+    pairs = torch.stack((move(pictures(raw.first), firsts, crop), move(erased, seconds, crop)), 1)  # B x 2 x 3 x H x W
     flow, valid = look_up(raw.flow, raw.valid, firsts, seconds, crop)
+    # samples may have changes of different kinds, so each kind is applied to its part of the batch
     for place in range(max(len(one.changes) for one in variations)):
         due = [one.changes[place] if place < len(one.changes) else None for one in variations]
         for kind in dict.fromkeys(type(change) for change in due if change is not None):
             which = [number for number, change in enumerate(due) if isinstance(change, kind)]
             pairs = _changed(pairs, flow, which, [due[number] for number in which])
-    pairs = pairs / 255
+    pairs = pairs / 255  # grey levels to [0, 1]
     first, second = (frames.contiguous(memory_format=torch.channels_last) for frames in pairs.unbind(1))
     return first, second, flow, valid
 
@@ -84,7 +86,7 @@ def _changed(pairs: Pairs, flow: Flow, which: list[int], changes: Sequence[Chang
     """Pairs of which some have changes, all of one kind."""
     if len(which) == len(pairs):
         return _change(pairs, flow, changes)
-    index = on(pairs.device, which, np.int64)
+    index = on(pairs.device, which, np.int64)  # numbers of the samples that change
     return pairs.index_copy_(0, index, _change(pairs[index], flow[index], changes))
 
 

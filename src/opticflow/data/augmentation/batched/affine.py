@@ -32,20 +32,21 @@ def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
     if not any(boxes):
         return frames
     most = max(len(one.boxes) for one in boxes if one)
+    # 4 edges x B x boxes x 1 x 1, pixels
     edges = np.zeros((4, len(boxes), most, 1, 1), np.int64)  # a box of zeros holds no pixel
     for place, one in enumerate(boxes):
         for number, box in enumerate(one.boxes if one else ()):
             edges[:, place, number, 0, 0] = box
     top, left, bottom, right = on(frames.device, edges, np.int64)
     x, y = pixel_grid(*frames.shape[-2:], like=frames)
-    inside = ((y >= top) & (y < bottom) & (x >= left) & (x < right)).any(1)
-    colour = frames.mean((2, 3), keepdim=True).floor()
+    inside = ((y >= top) & (y < bottom) & (x >= left) & (x < right)).any(1)  # B x H x W
+    colour = frames.mean((2, 3), keepdim=True).floor()  # B x 3 x 1 x 1; whole levels, as on the CPU
     return torch.where(inside[:, None], colour, frames)
 
 
 def move(frames: Frames, maps: Sequence[Matrix], size: tuple[int, int]) -> Float[Tensor, "batch 3 rows columns"]:
     """Frames seen through maps from new pixels to old ones; beyond the border its nearest pixel is seen."""
-    x, y = _mapped(on(frames.device, [matrix[:2] for matrix in maps]), size)
+    x, y = _mapped(on(frames.device, [matrix[:2] for matrix in maps]), size)  # B x rows x columns each
     return sample(frames, torch.stack((x, y), -1), outside="border")
 
 
@@ -63,36 +64,39 @@ def look_up(
     """
     height, width = valid.shape[1:]
     backs = [np.linalg.inv(matrix) for matrix in second]
+    # 2 x 8 for each sample: A, then B^-1 A - 1, then the linear part of B^-1
     rows = [
         np.hstack((matrix, back @ matrix - np.eye(3), back[:, :2]))[:2]
         for matrix, back in zip(first, backs, strict=True)
     ]
-    maps, change, turn = on(valid.device, rows).split((3, 3, 2), dim=2)
+    maps, change, turn = on(valid.device, rows).split((3, 3, 2), dim=2)  # B x 2 x 3, B x 2 x 3, B x 2 x 2
 
     px, py = _mapped(maps, size)
-    near_x, near_y = (px + 0.5).floor(), (py + 0.5).floor()
+    near_x, near_y = (px + 0.5).floor(), (py + 0.5).floor()  # B x rows x columns each
     inside = (near_x >= 0) & (near_y >= 0) & (near_x < width) & (near_y < height)
     left, top = px.floor().clamp(0, width - 1), py.floor().clamp(0, height - 1)
     right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
     nearest = _place(near_x.clamp(0, width - 1), near_y.clamp(0, height - 1), width, height)
     corners = [_place(x, y, width, height) for y in (top, bottom) for x in (left, right)]
-    share_x, share_y = (px - left).clamp(0, 1), (py - top).clamp(0, 1)
+    share_x, share_y = (px - left).clamp(0, 1), (py - top).clamp(0, 1)  # bilinear shares, B x rows x columns
 
     scale = 1 / STEPS if flow.dtype == torch.int16 else 1.0
     # where it is not known it is NaN, to which no vector is near
     tables = [(part.float() * scale).masked_fill_(~valid, torch.nan).flatten() for part in flow.unbind(-1)]
-    near, between = [], []
+    near, between = [], []  # for u and v each
     together = torch.ones_like(inside)
     for table in tables:
         own = table[nearest]
         at00, at01, at10, at11 = (table[corner] for corner in corners)
         highest = torch.maximum(torch.maximum(at00, at01), torch.maximum(at10, at11))
         lowest = torch.minimum(torch.minimum(at00, at01), torch.minimum(at10, at11))
+        # comparisons with NaN are false, so one unknown neighbour is enough to take the nearest pixel
         together &= (highest - own <= ONE_MOTION) & (own - lowest <= ONE_MOTION)
         near.append(own)
         between.append(torch.lerp(torch.lerp(at00, at01, share_x), torch.lerp(at10, at11, share_x), share_y))
     u, v = (torch.where(together, *both) for both in zip(between, near, strict=True))
 
+    # the first term of the formula: (B^-1 A - 1) x
     own_x, own_y = _mapped(change, size)
     turned = turn[..., None, None]  # B 2 2 1 1
     new_flow = torch.stack(
@@ -103,8 +107,8 @@ def look_up(
 
 
 def _place(x: Coordinate, y: Coordinate, width: int, height: int) -> Int64[Tensor, "batch rows columns"]:
-    """Places of pixels in a batch of maps of one number for each pixel."""
-    beginnings = torch.arange(len(x), device=x.device)[:, None, None] * (height * width)
+    """Indices of pixels (x, y) in a flattened batch x height x width map."""
+    beginnings = torch.arange(len(x), device=x.device)[:, None, None] * (height * width)  # B x 1 x 1
     return y.long().mul_(width).add_(x.long()).add_(beginnings)
 
 

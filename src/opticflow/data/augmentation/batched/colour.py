@@ -17,11 +17,12 @@ Pairs = Float[Tensor, "batch 2 3 height width"]
 def tone(pairs: Pairs, tones: Sequence[Tones]) -> Pairs:
     """Pairs with the changes that a `Toning` has drawn."""
     values = np.array([(one.first, one.second) for one in tones], np.float32)  # B 2 6
-    numbers = on(pairs.device, values)[..., None, None]
+    numbers = on(pairs.device, values)[..., None, None]  # B x 2 x 6 x 1 x 1
     if (values[..., :3] != 1).any():
         changed = pairs * numbers[:, :, :3]
+        # each pixel keeps the sum of its channels; one grey level is added against division by zero
         kept = pairs.sum(2, keepdim=True) / (changed.sum(2, keepdim=True) + 1)
-        same = (numbers[:, :, :3] == 1).all(2, keepdim=True)
+        same = (numbers[:, :, :3] == 1).all(2, keepdim=True)  # frames without a change of colour
         pairs = torch.where(same, pairs, (changed * kept).clamp_(0, 255))
     gamma, brightness, contrast = numbers[:, :, 3:].split(1, dim=2)
     return ((pairs / 255) ** gamma).add_(brightness - 0.5).mul_(contrast).add_(0.5).clamp_(0, 1).mul_(255)
@@ -32,7 +33,7 @@ def add_noise(pairs: Pairs, grains: Sequence[Grain]) -> Pairs:
     noise = pairs.new_empty(pairs.shape)
     generator = torch.Generator(pairs.device)
     for one, grain in zip(noise, grains, strict=True):
-        generator.manual_seed(grain.seeds[0] << 31 | grain.seeds[1])
+        generator.manual_seed(grain.seeds[0] << 31 | grain.seeds[1])  # two seeds of 31 bits in one
         one.normal_(0, grain.deviation, generator=generator)
     return noise.add_(pairs).clamp_(0, 255)
 
@@ -44,13 +45,14 @@ def jitter(pairs: Pairs, jitters: Sequence[Jitter]) -> Pairs:
     a x + b grey(x) + c mean grey; the hue is turned in those pictures alone whose turn it is.
     """
     colourings = [(one.first, one.second or one.first) for one in jitters]
-    shared = on(pairs.device, [one.second is None for one in jitters], np.bool_)[:, None, None, None]
+    shared = on(pairs.device, [one.second is None for one in jitters], np.bool_)[:, None, None, None]  # B x 1 x 1 x 1
     weights = pairs.new_tensor([0.299, 0.587, 0.114])
     for turn in range(4):
         rows = [[_linear(one, one.order[turn]) for one in both] for both in colourings]  # B 2 3
         own, of_grey, of_mean = on(pairs.device, rows)[..., None, None].unbind(2)  # B 2 1 1 each
-        grey = pairs[:, :, 0] * weights[0] + pairs[:, :, 1] * weights[1] + pairs[:, :, 2] * weights[2]
-        mean = grey.mean((2, 3), keepdim=True)
+        grey = pairs[:, :, 0] * weights[0] + pairs[:, :, 1] * weights[1] + pairs[:, :, 2] * weights[2]  # B x 2 x H x W
+        mean = grey.mean((2, 3), keepdim=True)  # B x 2 x 1 x 1
+        # frames that are changed as one picture share their mean grey
         mean = torch.where(shared, mean.mean(1, keepdim=True), mean)
         added = grey.mul_(of_grey).add_(of_mean * mean)[:, :, None]
         pairs = (pairs * own[:, :, None]).add_(added).clamp_(0, 255)
@@ -64,6 +66,7 @@ def jitter(pairs: Pairs, jitters: Sequence[Jitter]) -> Pairs:
 
 
 def _linear(drawn: Colouring, change: int) -> tuple[float, float, float]:
+    # factors a, b and c of the formula in `jitter`
     match change:
         case 0:
             return drawn.brightness, 0, 0
@@ -83,9 +86,9 @@ def turn_hue(
     blue.
     """
     red, green, blue = pictures.unbind(1)
-    value, least = pictures.amax(1), pictures.amin(1)
+    value, least = pictures.amax(1), pictures.amin(1)  # B x H x W each
     reach = value - least
-    sixths = torch.where(
+    sixths = torch.where(  # B x H x W, hue in sixths of the circle
         value == red,
         green - blue,
         torch.where(value == green, blue - red + 2 * reach, red - green + 4 * reach),

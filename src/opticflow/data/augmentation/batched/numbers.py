@@ -12,5 +12,6 @@ def on(device: torch.device, values: Sequence | np.ndarray, kind: type = np.floa
     """Numbers, in lists of lists or an array, as a tensor on a device; a GPU does not make the CPU wait for it."""
     tensor = torch.from_numpy(np.asarray(values, dtype=kind))
     if device.type == "cuda":
+        # only a copy from pinned memory can be queued
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
