@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from opticflow.estimator import Estimator, PairFlow, estimate, load
     from opticflow.io import read_flow, read_flow_with_mask, read_image, write_flow, write_image
-    from opticflow.ops.door import occlusion, warp
+    from opticflow.ops.arrays import occlusion, warp
     from opticflow.settings import Settings
     from opticflow.shapes import Sample
     from opticflow.video import read_video
@@ -58,13 +58,13 @@ _PLACES = {
     "flow_to_image": "visualize",
     "list_models": "weights",
     "load": "estimator",
-    "occlusion": "ops.door",
+    "occlusion": "ops.arrays",
     "open_dataset": "data",
     "read_flow": "io",
     "read_flow_with_mask": "io",
     "read_image": "io",
     "read_video": "video",
-    "warp": "ops.door",
+    "warp": "ops.arrays",
     "write_flow": "io",
     "write_image": "io",
 }

@@ -36,8 +36,8 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "
 class Settings:
     """How a method is used.
 
-    The text beside each field is its help on the command line, too. None for `iterations`, `refine` and `coarse_start`
-    is as the weights are best used: `load` knows.
+    The text beside each field is its help on the command line, too. For `iterations`, `refine` and `coarse_start` None
+    means: as the weights are best used, which `load` looks up.
 
     Raises:
         InputError: a value that cannot be used.
@@ -48,7 +48,7 @@ class Settings:
     device: Annotated[Device, Doc("auto, cpu, cuda, cuda:1 ...")] = "auto"
     precision: Annotated[
         Precision,
-        Doc("Number format of the convolutions: auto, fp32, bf16 or fp16. auto is bf16 where the device is faster so."),
+        Doc("Number format of the convolutions: auto, fp32, bf16 or fp16. auto is bf16 where that is faster."),
     ] = "auto"
     iterations: Annotated[int | None, Doc("How often RAFT updates its flow.")] = None
     padding: Annotated[
@@ -88,11 +88,12 @@ class Settings:
             parse_memory(self.max_memory)
 
     def resolved(self, usual: Mapping[str, Any]) -> "Settings":
-        """These settings, with what is not asked for as it is usual.
+        """These settings with values in place of None.
 
         Args:
-            usual: of `iterations`, `coarse_start` and `refine` what the weights are best used with. Its iterations hold
-                for its coarse start: with another start they are the network's own.
+            usual: values of `iterations`, `coarse_start` and `refine` that the weights are best used with. Its
+                iterations belong to its coarse start: where another start is asked for, iterations stay None, and the
+                network's own number is used.
         """
         coarse = usual.get("coarse_start", False) if self.coarse_start is None else self.coarse_start
         refine = usual.get("refine", False) if self.refine is None else self.refine

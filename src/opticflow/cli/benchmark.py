@@ -1,6 +1,5 @@
 """opticflow benchmark"""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +54,7 @@ def benchmark_networks(
     from itertools import product
 
     from opticflow.errors import OpticflowError
+    from opticflow.estimator.composition import use_in_words
     from opticflow.estimator.speed import measure_speed
 
     rows, failures = [], []
@@ -76,11 +76,11 @@ def benchmark_networks(
             say(f"{model:17} {where:>10} {kind:>6}  {error}")
             continue
         rows.append(row)
-        name = row.model if row.trained else model
+        name, use = row.model if row.trained else model, use_in_words(row.iterations, row.uses)
         compared = f"{row.plain_milliseconds:9.1f} {row.ratio:6.2f}" if row.plain_milliseconds else f"{'-':>9} {'-':>6}"
         say(
             f"{name:17} {where:>10} {row.precision:>6} {row.milliseconds:9.1f} {row.frames_per_second:9.2f} "
-            f"{row.memory / 1e6:6.0f} MB {compared}{_used_with(row.iterations, row.uses)}"
+            f"{row.memory / 1e6:6.0f} MB {compared}{f'  ({use})' if use else ''}"
         )
     if json:
         _write_report(json, rows)
@@ -209,12 +209,6 @@ def benchmark_generate(
 
 def _called(model: str, trained: bool) -> str:
     return model if trained else f"{model} without weights"
-
-
-def _used_with(iterations: int | None, uses: Sequence[str]) -> str:
-    """What is done around a network, as the end of a line."""
-    parts = [*([f"{iterations} iterations"] if iterations else []), *uses]
-    return f"  ({', '.join(parts)})" if parts else ""
 
 
 def _write_report(path: Path, rows: list[Any], **settings: Any) -> None:

@@ -25,7 +25,7 @@ from opticflow.data.augmentation.batched import STEPS, RawSamples
 from opticflow.data.order import Interleaving, Shuffle
 from opticflow.data.pool import World
 from opticflow.errors import DatasetError, InputError, OpticflowError
-from opticflow.scenes.generation import interrupts_held_back
+from opticflow.runtime.interrupts import interrupts_held_back
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import FlowArray, MaskArray, Sample
 

@@ -1,4 +1,6 @@
-"""Which networks are put around a network."""
+"""The networks around a network: which ones settings ask for, and what a user is told of them."""
+
+from collections.abc import Sequence
 
 from opticflow.models import CoarseToFine, FlowNetwork, VariationalRefinement
 from opticflow.settings import Settings
@@ -11,3 +13,14 @@ def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
     if settings.refine:  # outermost: details of a coarse flow would be lost when it is enlarged
         network = VariationalRefinement(network)
     return network
+
+
+def use_in_words(iterations: int | None, uses: Sequence[str]) -> str:
+    """How a network is used, as `8 iterations, coarse to fine, variational refinement`; empty if there is nothing to
+    say.
+
+    Args:
+        iterations: of an iterative network.
+        uses: `FlowNetwork.uses`.
+    """
+    return ", ".join([*([] if iterations is None else [f"{iterations} iterations"]), *uses])

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from opticflow.errors import InputError
-from opticflow.estimator.composition import compose
+from opticflow.estimator.composition import compose, use_in_words
 from opticflow.estimator.loading import resolve
 from opticflow.estimator.memory import memory_of_process
 from opticflow.models import build
@@ -63,7 +63,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
     with torch.device("meta" if learned else "cpu"):
         method = compose(build(network, **options), settings)
     iterations = settings.iterations or method.iterations
-    report["used_with"] = ", ".join([*([f"{iterations} iterations"] if iterations else []), *method.uses]) or "nothing"
+    report["used_with"] = use_in_words(iterations, method.uses) or "nothing"
     report |= {"parameters": 0}
     if learned:
         cost = measure(lambda: compose(build(network, **options), settings), height, width, iterations)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from opticflow.errors import InputError
-from opticflow.estimator.composition import compose
+from opticflow.estimator.composition import compose, use_in_words
 from opticflow.estimator.inputs import (
     checked_starts,
     flow_arrays,
@@ -25,7 +25,7 @@ from opticflow.estimator.precision import Format, choose_device, choose_precisio
 from opticflow.estimator.stream import PairFlow, batches_of_pairs, is_cut
 from opticflow.estimator.tiles import estimate_in_tiles, layout
 from opticflow.models import Encoded, FlowNetwork, accelerate
-from opticflow.ops.door import occlusion
+from opticflow.ops.consistency import occlusion
 from opticflow.ops.fitting import Fitting
 from opticflow.ops.projection import project_forward
 from opticflow.runtime.forks import outlive_forks
@@ -36,6 +36,7 @@ from opticflow.shapes import (
     FlowArray,
     Frame,
     Frames,
+    MaskArray,
     Picture,
     as_frame,
     flow_tensor,
@@ -70,15 +71,14 @@ class Estimator:
         self.device = choose_device(settings.device)
         chosen = choose_precision(settings.precision, self.device)
         self.precision: Format = chosen if network.takes_precision else "fp32"
-        if settings.iterations is not None and network.iterations is None:
-            raise InputError(f"{type(network.innermost).__name__} has no iterations to set; leave them out")
+        self.name = type(network.innermost).__name__
+        self._check_iterations(network, settings.iterations)
         if settings.max_memory is not None and self.device.type != "cpu":
             raise InputError(
                 f"max_memory counts main memory, and the network would be on {self.device}; leave it out, or take the "
                 "device cpu"
             )
         outlive_forks()
-        self.name = type(network.innermost).__name__
         self.network = compose(accelerate(network), settings).to(self.device).eval()
         self.settings = replace(
             settings.resolved({}),
@@ -90,9 +90,8 @@ class Estimator:
         self._limits: dict[tuple[int, int], int] = {}
 
     def __repr__(self) -> str:
-        settings = self.settings
-        use = [] if settings.iterations is None else [f"{settings.iterations} iterations"]
-        return f"Estimator({self.name}: {', '.join([*use, *self.network.uses, self.precision, str(self.device)])})"
+        words = [use_in_words(self.settings.iterations, self.network.uses), self.precision, str(self.device)]
+        return f"Estimator({self.name}: {', '.join(filter(None, words))})"
 
     def with_iterations(self, iterations: int | None) -> "Estimator":
         """An Estimator of the same network with another number of iterations; None leaves it.
@@ -100,12 +99,15 @@ class Estimator:
         Raises:
             InputError: the method has none, or a number that cannot be one of iterations.
         """
+        self._check_iterations(self.network, iterations)
         other = copy.copy(self)
         if iterations is not None:
-            if self.network.iterations is None:
-                raise InputError(f"{self.name} has no iterations to set; leave them out")
             other.settings = replace(self.settings, iterations=iterations)
         return other
+
+    def _check_iterations(self, network: FlowNetwork, iterations: int | None) -> None:
+        if iterations is not None and network.iterations is None:
+            raise InputError(f"{self.name} has no iterations to set; leave them out")
 
     @overload
     def __call__(self, first: Tensor, second: Tensor, *, init_flow: Tensor | None = None) -> Tensor: ...
@@ -228,10 +230,10 @@ class Estimator:
             cuts = [is_cut(*pair) for pair in pairwise(group)]
             start = None
             if warm_start and previous is not None and not cuts[0]:
-                start = flow_arrays(project_forward(flow_tensor(previous)))
+                start = project_forward(flow_tensor(previous))
             if not reuse or len(cuts) * math.prod(fitting.size) > self._limit(fitting):
                 tail = None
-                forward = self.batch(group[:-1], group[1:], init_flows=start)
+                forward = self.batch(group[:-1], group[1:], init_flows=None if start is None else flow_arrays(start))
                 backwards = self.batch(group[1:], group[:-1]) if backward else [None] * len(forward)
             else:
                 with inference(self.precision, self.device):
@@ -240,14 +242,13 @@ class Estimator:
                     firsts = (
                         head if len(cuts) == 1 else {name: torch.cat((head[name], tail[name][:-1])) for name in tail}
                     )
-                    begin = None if start is None else flows_tensor(start)
-                    forward = flow_arrays(self._match(firsts, tail, fitting, begin))
+                    forward = flow_arrays(self._match(firsts, tail, fitting, start))
                     backwards: list[FlowArray] | list[None] = [None] * len(forward)
                     if backward:
                         backwards = flow_arrays(self._match(tail, firsts, fitting, None))
             kept, previous = (tail if batch == 1 else None), forward[-1]
             for i, flow in enumerate(forward):
-                hidden = None if (back := backwards[i]) is None else occlusion(flow, back)
+                hidden = None if (back := backwards[i]) is None else _occluded(flow, back)
                 yield PairFlow(index + i, group[i], group[i + 1], flow, back, hidden, cuts[i])
             index += len(forward)
         if index == 0:
@@ -334,3 +335,7 @@ class Estimator:
         """The flow at the frames' size, B x 2 x H x W."""
         start = None if start is None else fitting.fit_flow(start.to(self.device))
         return fitting.restore(self.network.match_asked(first, second, start, self.settings.iterations).float())
+
+
+def _occluded(forward: FlowArray, backward: FlowArray) -> MaskArray:
+    return occlusion(flow_tensor(forward), flow_tensor(backward))[0].numpy()

@@ -93,5 +93,5 @@ def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> Fl
 
 
 def resolve(name_or_file: str | Path, settings: Settings) -> Settings:
-    """The settings, with what is not asked for as the weights are best used. Errors are those of `load`."""
+    """The settings with values in place of None, as the weights are best used. Errors are those of `load`."""
     return settings.resolved(weights.usual_settings(name_or_file))

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from opticflow.errors import InputError
+from opticflow.settings import Precision
 
 Format = Literal["fp32", "bf16", "fp16"]
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -40,7 +41,7 @@ def choose_precision(precision: str, device: torch.device) -> Format:
     if precision == "fp32" or precision == "bf16" or precision == "fp16":
         return precision
     if precision != "auto":
-        raise InputError(f"there is no precision {precision!r}; known are auto, fp32, bf16, fp16")
+        raise InputError(f"there is no precision {precision!r}; known are {', '.join(get_args(Precision))}")
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     return "bf16" if device.type == "cpu" and cpu_is_faster_in_bf16() else "fp32"

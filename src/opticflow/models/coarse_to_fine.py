@@ -11,7 +11,7 @@ from opticflow.shapes import Flow, Frames
 LEVELS = 2
 """Half and a quarter of the size: an eighth leaves too little to see."""
 SMALLEST = 64
-"""Pixels of the shorter side from which on a quarter, or less, of the size is worth an estimate of its own."""
+"""Pixels: a quarter of the size is estimated only where its shorter side has at least so many."""
 _EXTENT = "extent"
 
 

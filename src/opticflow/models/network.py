@@ -40,9 +40,9 @@ class FlowNetwork(nn.Module, ABC):
     iterations: int | None = None
     """How often an iterative network updates its flow where nothing else is asked for; None: it does not iterate."""
     outside_bytes: float = 0
-    """Bytes per pixel that it takes outside of PyTorch's tensors, which cannot be found by running it without data."""
+    """Bytes per pixel that it takes outside of PyTorch's tensors; these cannot be counted by a run without data."""
     outside_multiply_adds: int = 0
-    """Multiply-adds per pixel outside of PyTorch, likewise."""
+    """Multiply-adds per pixel that it makes outside of PyTorch."""
 
     def encode(self, frames: Frames) -> Encoded:
         """The work that depends on one frame alone.
@@ -79,7 +79,7 @@ class FlowNetwork(nn.Module, ABC):
         return self.match_asked(self.encode(first), self.encode(second), init_flow, iterations)
 
     def match_asked(self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None) -> Flow:
-        """`match`, with the iterations for a method that has some: others need not know of them."""
+        """Call `match`, with `iterations` only if the method iterates: other methods need not have that argument."""
         if self.iterations is None:
             return self.match(first, second, init_flow=init_flow)
         return self.match(first, second, init_flow=init_flow, iterations=iterations)
@@ -149,15 +149,15 @@ class WrappedNetwork(FlowNetwork):
         network: the other one.
     """
 
+    use: str
+    """What it does, in a word or two."""
+
     def __init__(self, network: FlowNetwork) -> None:
         super().__init__()
         self.network = network
         self.stride, self.min_size, self.fitting = network.stride, network.min_size, network.fitting
         self.takes_precision, self.iterations = network.takes_precision, network.iterations
         self.outside_bytes, self.outside_multiply_adds = network.outside_bytes, network.outside_multiply_adds
-
-    use: str
-    """What it does, in a word or two."""
 
     @property
     def innermost(self) -> FlowNetwork:

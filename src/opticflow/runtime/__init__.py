@@ -1,1 +1,1 @@
-"""What concerns the whole process: memory that its C library keeps, and processes forked from it."""
+"""What concerns the whole process: memory that its C library keeps, processes forked from it, and Ctrl-C."""

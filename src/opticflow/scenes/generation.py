@@ -1,14 +1,11 @@
 """Writing synthetic sets: in several processes, resumable, never half-written."""
 
-import contextlib
 import json
 import multiprocessing
 import shutil
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import cv2
 
 from opticflow.errors import DatasetError, InputError, OpticflowError
 from opticflow.io.atomic import remove_unfinished, write_bytes
+from opticflow.runtime.interrupts import interrupts_held_back
 from opticflow.scenes.layouts import LAYOUTS
 from opticflow.scenes.worlds import World, make_world
 
@@ -129,32 +127,6 @@ def amount(count: int) -> str:
     """A number of bytes, as people say it: `4.2 GB`."""
     power = min(4, max(1, (len(str(count)) - 1) // 3))
     return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
-
-
-@contextlib.contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Processes started in this block leave Ctrl-C to their parent, from their first moment on; the parent takes it
-    when the block ends."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        if hasattr(signal, "pthread_sigmask"):  # not on Windows
-            resource_tracker.ensure_running()  # which unblocks the signal where it begins
-            # a new process inherits what is blocked; a handler would be replaced by the usual one, which ends it
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                yield
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        else:
-            yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            signal.raise_signal(signal.SIGINT)
 
 
 def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
