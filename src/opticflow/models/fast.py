@@ -4,6 +4,7 @@
 - The weights are the same in all iterations, so they are transformed once for the algorithm of their convolution.
 - Both gates of a GRU are one convolution.
 - Features lie in memory with the channels last, which is up to 12 % faster on a CPU.
+- A residual block adds its shortcut in place where no gradient is asked, which saves one pass over memory.
 
 Each is left out in a block of `reference_kernels`. Faster convolutions, norms and lookups are the layers' own.
 """
@@ -16,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from opticflow.kernels.dispatch import reference_is_asked
-from opticflow.models.layers import Convolution, prepare_weights, prepared_weights
+from opticflow.models.layers import Convolution, prepare_weights, prepared_weights, relu
 from opticflow.models.network import FlowNetwork
-from opticflow.models.raft import CoarseFlow, ConvGRU, Encoder, Features, UpdateBlock, UpdateStep
+from opticflow.models.raft import CoarseFlow, ConvGRU, Encoder, Features, ResidualBlock, UpdateBlock, UpdateStep
 from opticflow.models.raft_pyramid import PlainUpdateBlock, PyramidEncoder
 from opticflow.ops.convolution import convolve, transform_weight
 
 
 def accelerate(network: FlowNetwork) -> FlowNetwork:
-    """Make the update blocks of a network fast ones, and have its encoders compute with the channels last. Its modules
+    """Make the blocks of a network fast ones, and have its encoders compute with the channels last. Its modules
     and its `state_dict` stay the same.
 
     Args:
@@ -51,6 +52,10 @@ def _with_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
 
 
 def _channels_last(x: Tensor) -> Tensor:
+    """In the precision of the convolution that comes next: one copy does both."""
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    x = x.to(dtype, memory_format=torch.channels_last)  # leaves some of the channels of a wider tensor where they are
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -110,7 +115,20 @@ class FastPlainUpdateBlock(PlainUpdateBlock):
         return step
 
 
+class FastResidualBlock(ResidualBlock):
+    """A ResidualBlock that adds its shortcut in place."""
+
+    def forward(self, x: Features) -> Features:
+        if torch.is_grad_enabled() or reference_is_asked():
+            return super().forward(x)
+        y = x
+        for layer in self.residual:
+            y = relu(layer(y))
+        return relu(y.add_(self.shortcut(x)))
+
+
 FAST_BLOCKS: dict[type[nn.Module], type[nn.Module]] = {
+    ResidualBlock: FastResidualBlock,
     UpdateBlock: FastUpdateBlock,
     PlainUpdateBlock: FastPlainUpdateBlock,
 }
