@@ -20,10 +20,10 @@ import torch
 from opticflow.estimator.describe import parse_size
 from opticflow.models import LearnedNetwork
 from opticflow.train import Progress, train
-from opticflow.train.checkpoint import Run
 from opticflow.train.curriculum import begin
 from opticflow.train.recipe import Stage
 from opticflow.train.recipes import find_recipe
+from opticflow.train.run_folder import Run
 from opticflow.train.sources import Locations, RecipeSources
 from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint

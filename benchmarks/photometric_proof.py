@@ -11,7 +11,7 @@ import cv2
 import torch
 
 from opticflow.scenes.proof import prove
-from opticflow.scenes.report import measure
+from opticflow.scenes.statistics import measure_set
 from opticflow.scenes.worlds import WORLDS, make_world
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     for kind in options.kinds:
         world = make_world(kind, options.seed)
         proof = prove(world.clean(index) for index in range(options.pairs))
-        report = measure(kind, (world[index] for index in range(options.pairs)))
+        report = measure_set(kind, (world[index] for index in range(options.pairs)))
         print(kind, json.dumps(asdict(proof)))
         print(kind, json.dumps({"displacement": report.displacement, "occluded": report.occluded}), flush=True)
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.visualize import flow_to_image
 
 SCENES = (1, 2, 4, 6, 7, 9)
@@ -23,7 +23,7 @@ def depth_to_image(depth: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    world = Things(ThingsKnobs(), seed=3)
+    world = Things(ThingsConfig(), seed=3)
     rows = []
     for scene in SCENES:
         frame = world.renderer(scene).frame(4)

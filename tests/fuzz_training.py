@@ -8,9 +8,9 @@ import torch
 from fuzzing import Target
 from opticflow.models import build
 from opticflow.train.averaging import WeightAverage
-from opticflow.train.checkpoint import Run, State
 from opticflow.train.logbook import Logbook
 from opticflow.train.recipe import Recipe
+from opticflow.train.run_folder import Run, State
 from train_toys import small_stage
 
 _STAGE = small_stage(model="FlowNet2-S", options={"width": 1 / 64}, loss="multiscale", iterations=None)

@@ -14,7 +14,7 @@ import pytest
 
 
 @pytest.fixture
-def stock(tmp_path):
+def material(tmp_path):
     """Options that name one picture and one object, so that little has to be made."""
     rng = np.random.default_rng(0)
     for name, channels in (("pictures", 3), ("objects", 4)):
@@ -23,9 +23,9 @@ def stock(tmp_path):
     return "--backgrounds", tmp_path / "pictures", "--objects", tmp_path / "objects"
 
 
-def test_set_is_made_and_reported_on(command, stock, tmp_path):
+def test_set_is_made_and_reported_on(command, material, tmp_path):
     folder = tmp_path / "set"
-    options = ("generate", "chairs", "-n", 3, "-o", folder, "--size", "128x96", *stock)
+    options = ("generate", "chairs", "-n", 3, "-o", folder, "--size", "128x96", *material)
     code, out, err = command(*options, "--report")
     assert code == 0, err
     assert "3 of 3 to make, about 534.1 kB; " in out
@@ -69,9 +69,9 @@ def test_benchmark_names_every_world(command):
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_workers_leave_interrupts_to_the_command(stock, tmp_path, processes):
+def test_workers_leave_interrupts_to_the_command(material, tmp_path, processes):
     """From their first moment on, as when all processes of a terminal get Ctrl-C; while one of them begins, too."""
-    options = ("generate", "chairs", "-n", "20000", "-o", "set", "--size", "128x96", "--jobs", "2", *map(str, stock))
+    options = ("generate", "chairs", "-n", "20000", "-o", "set", "--size", "128x96", "--jobs", "2", *map(str, material))
     command = [sys.executable, "-m", "opticflow", *options]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
         children = psutil.Process(process.pid).children

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from opticflow.data.augmentation import PRESETS
-from opticflow.data.pool import SLACK, Pool
+from opticflow.data.pool import SLACK, SamplePool
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.worlds import make_world
 from opticflow.shapes import Sample
@@ -37,9 +37,9 @@ def same(one: Sample, other: Sample) -> bool:
 @pytest.mark.parametrize("kept", ["memory", "folder"])
 def test_a_draw_is_the_same_whatever_the_pool_holds(tmp_path, kept):
     folder = tmp_path / "pool" if kept == "folder" else None
-    pool = Pool(Numbers, seed=3, capacity=20, uses=4, folder=folder)
+    pool = SamplePool(Numbers, seed=3, capacity=20, uses=4, folder=folder)
     straight = [pool[draw] for draw in range(300)]
-    plain = Pool(Numbers, seed=3, capacity=20, uses=4)
+    plain = SamplePool(Numbers, seed=3, capacity=20, uses=4)
     for draw in (299, 150, 0):
         assert same(plain[draw], straight[draw])
         assert same(pool[draw], straight[draw])
@@ -50,7 +50,7 @@ def test_a_draw_is_the_same_whatever_the_pool_holds(tmp_path, kept):
 @pytest.mark.parametrize("kept", ["memory", "folder"])
 def test_pairs_are_made_once_for_many_draws(tmp_path, kept):
     world = Numbers()
-    pool = Pool(lambda: world, capacity=20, uses=4, folder=tmp_path / "pool" if kept == "folder" else None)
+    pool = SamplePool(lambda: world, capacity=20, uses=4, folder=tmp_path / "pool" if kept == "folder" else None)
     for draw in range(400):
         pool[draw]
     assert len(world.made) == len(set(world.made)) <= (16 + 400 // 4) / 2 + 1
@@ -58,16 +58,16 @@ def test_pairs_are_made_once_for_many_draws(tmp_path, kept):
 
 def test_every_second_sample_is_time_reversed():
     world = Numbers()
-    for number, sample in Pool(lambda: world)._made(6).items():
+    for number, sample in SamplePool(lambda: world)._made(6).items():
         pair = world[3]
         assert same(sample, (pair if number == 6 else pair.reversed()).sample())
-    assert list(Pool(lambda: world, both_directions=False)._made(6)) == [6]
+    assert list(SamplePool(lambda: world, both_directions=False)._made(6)) == [6]
 
 
 def test_a_folder_serves_another_process_and_stays_small(tmp_path):
-    Pool(Numbers, capacity=16, uses=2, folder=tmp_path)[0]
+    SamplePool(Numbers, capacity=16, uses=2, folder=tmp_path)[0]
     world = Numbers()
-    pool = Pool(lambda: world, capacity=16, uses=2, folder=tmp_path)
+    pool = SamplePool(lambda: world, capacity=16, uses=2, folder=tmp_path)
     pool[0]
     assert not world.made
     for draw in range(2000):
@@ -77,7 +77,7 @@ def test_a_folder_serves_another_process_and_stays_small(tmp_path):
 
 
 def test_damaged_files_are_made_again(tmp_path):
-    pool = Pool(Numbers, folder=tmp_path)
+    pool = SamplePool(Numbers, folder=tmp_path)
     whole = pool[0]
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:100])
@@ -88,7 +88,7 @@ def test_damaged_files_are_made_again(tmp_path):
 
 
 def test_the_pool_of_a_world_travels_to_workers():
-    pool = Pool(partial(make_world, "mixed", 0, (64, 96)), capacity=16)
+    pool = SamplePool(partial(make_world, "mixed", 0, (64, 96)), capacity=16)
     sample = pool[0]
     assert same(pickle.loads(pickle.dumps(pool))[0], sample)
     assert sample.name.startswith("mixed")

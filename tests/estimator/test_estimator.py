@@ -133,7 +133,7 @@ class Counting(FlowNetwork):
         self.encoded.append((len(frames), frames.shape[2]))
         return {"frames": frames}
 
-    def match(self, first, second, *, init_flow=None):
+    def match(self, first, second, *, init_flow=None, iterations=None):
         return 0 * first["frames"][:, :2]
 
 

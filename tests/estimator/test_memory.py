@@ -35,7 +35,7 @@ def test_a_network_is_weighed_without_being_touched():
             super().__init__()
             self.layer = torch.nn.Conv2d(3, 10, 1)
 
-        def match(self, first, second, *, init_flow=None):
+        def match(self, first, second, *, init_flow=None, iterations=None):
             return self.layer(first["frames"])[:, :2] + self.layer(second["frames"])[:, :2]
 
     network = Doubling()

@@ -10,7 +10,7 @@ import opticflow
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.models import MODELS, LearnedNetwork, VariationalRefinement, accelerate, build
-from opticflow.models.cost import measure
+from opticflow.models.cost import measure_cost
 from pictures import moving
 
 LEARNED = [name for name in MODELS if name.startswith(("FlowNet", "RAFT"))]
@@ -187,13 +187,13 @@ def test_multiply_adds_of_one_convolution_have_a_closed_form():
             super().__init__()
             self.layer = torch.nn.Conv2d(6, 2, 5, padding=2)
 
-        def match(self, first, second, *, init_flow=None):
+        def match(self, first, second, *, init_flow=None, iterations=None):
             return self.layer(torch.cat([first["frames"], second["frames"]], 1))
 
         def predictions(self, first, second, *, init_flow=None):
             return [self(first, second)]
 
-    cost = measure(Single, 30, 40)
+    cost = measure_cost(Single, 30, 40)
     assert cost.parameters == 6 * 2 * 25 + 2
     assert cost.multiply_adds == 30 * 40 * 2 * 6 * 25
     pixels = 30 * 40 * 4

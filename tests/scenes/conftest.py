@@ -7,9 +7,9 @@ import pytest
 
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
-from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import THINGS_WORLDS
+from opticflow.scenes.things_config import THINGS_WORLDS
 from opticflow.scenes.worlds import World
 
 SMALL = (144, 192)
@@ -36,8 +36,8 @@ def _solid(kind: str) -> Callable[[int, tuple[int, int]], Things]:
     """A world of the family of `things`."""
 
     def world(seed: int, size: tuple[int, int]) -> Things:
-        knobs = replace(THINGS_WORLDS[kind], picture_pool=3, material_pool=5, texture_side=256, statics=40)
-        return Things(knobs, seed=seed, size=size, kind=kind)
+        config = replace(THINGS_WORLDS[kind], picture_pool=3, material_pool=5, texture_side=256, statics=40)
+        return Things(config, seed=seed, size=size, kind=kind)
 
     return world
 
@@ -52,5 +52,5 @@ SMALL_WORLDS = {
 
 @pytest.fixture
 def small_world() -> Callable[..., World]:
-    """A function from the name of a world, a seed and a size to a world with a small stock."""
+    """A function from the name of a world, a seed and a size to a world with few pictures and objects."""
     return lambda kind, seed=0, size=SMALL: SMALL_WORLDS[kind](seed, size)

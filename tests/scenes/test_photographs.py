@@ -6,9 +6,9 @@ import pytest
 
 from opticflow.errors import DatasetError
 from opticflow.io import write_image
-from opticflow.scenes.stock import PHOTOGRAPH_SHARE, Pool, folder_digest, load_photograph
+from opticflow.scenes.textures import PHOTOGRAPH_SHARE, TexturePool, folder_digest, load_photograph
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.scenes.worlds import make_world
 
 MAGENTA = (250, 0, 250)
@@ -28,7 +28,7 @@ def is_magenta(frame):
 
 def test_an_eighth_of_the_pictures_are_photographs(photographs):
     assert 0.10 <= PHOTOGRAPH_SHARE <= 0.15
-    plain = Pool(lambda rng, number: f"{number} {rng.random()}", 80, [0, 1])
+    plain = TexturePool(lambda rng, number: f"{number} {rng.random()}", 80, [0, 1])
     pool = plain.with_photographs(photographs, lambda path: path.name)
     entries = [pool[number] for number in range(len(pool))]
     own = [entry for entry in entries if entry.endswith(".png")]
@@ -37,11 +37,11 @@ def test_an_eighth_of_the_pictures_are_photographs(photographs):
     rng = np.random.default_rng(0)
     assert 0.10 <= np.mean([pool.draw(rng) in own for _ in range(4000)]) <= 0.15
 
-    other = Pool(lambda rng, number: "", 80, [1, 1]).with_photographs(photographs, lambda path: path.name)
+    other = TexturePool(lambda rng, number: "", 80, [1, 1]).with_photographs(photographs, lambda path: path.name)
     assert {other[number] for number in range(80)} != {"", *own}, "another seed takes others"
-    few = Pool(lambda rng, number: "", 3, [0]).with_photographs(photographs, lambda path: path.name)
+    few = TexturePool(lambda rng, number: "", 3, [0]).with_photographs(photographs, lambda path: path.name)
     assert sum(few[number] != "" for number in range(3)) == 1
-    many = Pool(lambda rng, number: "", 400, [0]).with_photographs(photographs, lambda path: path.name)
+    many = TexturePool(lambda rng, number: "", 400, [0]).with_photographs(photographs, lambda path: path.name)
     assert sum(many[number] != "" for number in range(400)) == 50
 
 
@@ -68,8 +68,10 @@ def test_what_moves_does_not_depend_on_them(small_world, photographs):
 
 
 def test_things_are_covered_with_them(photographs):
-    knobs = ThingsKnobs(width=160, height=96, statics=20, materials=0, picture_pool=1, texture_side=64, lighting=False)
-    world = Things(knobs, seed=0)
+    config = ThingsConfig(
+        width=160, height=96, statics=20, materials=0, picture_pool=1, texture_side=64, lighting=False
+    )
+    world = Things(config, seed=0)
     plain = world[0].first
     covered = world.with_photographs(photographs).clean(0).first
     assert ((covered[..., 0] > covered[..., 1] + 40) & (covered[..., 2] > covered[..., 1] + 40)).mean() > 0.9

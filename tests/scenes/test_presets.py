@@ -7,7 +7,7 @@ import pytest
 
 from opticflow.scenes.effects import apply_effects
 from opticflow.scenes.layers import Layer, render, settled
-from opticflow.scenes.mixed_knobs import STILL, Effects
+from opticflow.scenes.mixed_config import STILL, EffectsConfig
 from opticflow.scenes.proof import prove
 from opticflow.scenes.rendered import RenderedPair
 
@@ -92,7 +92,7 @@ def grey(level: int, shape: tuple[int, int] = (96, 128)) -> RenderedPair:
     return RenderedPair(frame, frame, flow, flow, nowhere, nowhere, instances, instances)
 
 
-NOTHING = Effects(
+NOTHING = EffectsConfig(
     clean_share=0, motion_blur_share=0, defocus_share=0, fog_share=0, shadow_share=0, highlight_share=0,
     exposure=0, grading=(1, 1), noise_share=0, compression_share=0,
 )  # fmt: skip

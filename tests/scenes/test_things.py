@@ -8,9 +8,9 @@ import pytest
 
 from opticflow.errors import InputError
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 
-SMALL = ThingsKnobs(
+SMALL = ThingsConfig(
     width=160, height=90, frames=3, objects=(4, 6), statics=30, pictures=2, materials=2, texture_side=128,
     picture_pool=4, material_pool=4,
 )  # fmt: skip
@@ -64,7 +64,7 @@ def test_depth_camera_and_flow_of_the_static_world_agree():
 
 @pytest.mark.parametrize("index", range(2))
 def test_the_second_frame_warped_by_the_flow_is_the_first(index):
-    pair = Things(ThingsKnobs(texture_side=256, picture_pool=3, material_pool=6), seed=11).clean(3 * index)
+    pair = Things(ThingsConfig(texture_side=256, picture_pool=3, material_pool=6), seed=11).clean(3 * index)
     seen = ~pair.first_occluded
     assert seen.mean() > 0.4
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from opticflow.scenes.things_effects import Effects, finish
+from opticflow.scenes.things_effects import CameraEffects, finish
 
-NONE = Effects(0.0, 0.0, 5.0, 0.0, np.array([200.0, 210.0, 220.0]), 1.0, 0.0, 1)
+NONE = CameraEffects(0.0, 0.0, 5.0, 0.0, np.array([200.0, 210.0, 220.0]), 1.0, 0.0, 1)
 DEPTH = np.full((40, 60), 10.0, np.float32)
 STILL = np.zeros((40, 60, 2), np.float32)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.scenes.things_motion import about_axis
 from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Lens, depth_of, look, motion
 
@@ -99,10 +99,10 @@ def cast(points, triangles, x, y):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_visibility_and_occlusion_agree_with_ray_casting(seed):
-    knobs = ThingsKnobs(
+    config = ThingsConfig(
         width=LENS.width, height=LENS.height, objects=(5, 5), statics=25, pictures=1, materials=1, texture_side=16
     )
-    world = Things(knobs, seed=seed).renderer(0).world
+    world = Things(config, seed=seed).renderer(0).world
     lens = world.camera.lens
     here, there = world.points(0), world.points(1)
     triangles = world.surface.triangles

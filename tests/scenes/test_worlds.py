@@ -5,7 +5,7 @@ import pytest
 
 from opticflow.errors import DatasetError, InputError
 from opticflow.io import write_image
-from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.proof import prove
 from opticflow.scenes.source import PairSource
 from opticflow.scenes.worlds import WORLDS, make_world

@@ -5,9 +5,9 @@ import torch
 
 from opticflow.errors import InputError, TrainingError
 from opticflow.train import curriculum
-from opticflow.train.checkpoint import Run
 from opticflow.train.loop import train
 from opticflow.train.recipe import Recipe, Start
+from opticflow.train.run_folder import Run
 from opticflow.weights import read_checkpoint
 from train_toys import ToySources, small_curriculum, small_stage
 
@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
     first = small_stage(name="first")
     network = curriculum.begin(first, run_of(tmp_path, first))
     optimiser = torch.optim.Adam(network.parameters())
-    from opticflow.train.checkpoint import State
+    from opticflow.train.run_folder import State
 
     run_of(tmp_path, first).place(first).save(network, optimiser, State(step=4))
     for start, message in [

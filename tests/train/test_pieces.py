@@ -9,9 +9,9 @@ import torch
 
 import opticflow
 from opticflow.errors import InputError, WeightsError
-from opticflow.train.checkpoint import TRAINING
 from opticflow.train.loop import train
 from opticflow.train.parts import read_parts
+from opticflow.train.run_folder import TRAINING
 from opticflow.weights import Checkpoint, read_checkpoint
 from train_toys import ToySources, toy_sample
 

@@ -41,7 +41,7 @@ class FirstTwoColours(LearnedNetwork):
         self.weight = torch.nn.Parameter(torch.ones(()))
         self.sizes, self.training_modes = [], []
 
-    def match(self, first, second, *, init_flow=None):
+    def match(self, first, second, *, init_flow=None, iterations=None):
         self.sizes.append(tuple(first["frames"].shape[-2:]))
         self.training_modes.append(self.training)
         return self.weight * first["frames"][:, :2]

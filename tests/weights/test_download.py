@@ -12,7 +12,7 @@ import pytest
 import opticflow
 from opticflow import weights
 from opticflow.errors import FormatError, InputError, WeightsError
-from opticflow.weights import Record, download, load_network, manifest
+from opticflow.weights import WeightsRecord, download, load_network, manifest
 from opticflow.weights import download as download_function
 from vectors import read_vector
 
@@ -63,9 +63,9 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache" / "weights"
 
 
-def record_of(server: Server, **changes) -> Record:
+def record_of(server: Server, **changes) -> WeightsRecord:
     sha256 = hashlib.sha256(server.contents).hexdigest()
-    known = Record(
+    known = WeightsRecord(
         name="RAFT-small.test",
         parameters=990_162,
         licence="none",

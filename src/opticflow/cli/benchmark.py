@@ -159,7 +159,7 @@ def benchmark_stream(
     from opticflow.estimator.speed import load_or_build
     from opticflow.video import read_video
     from opticflow.video.demo import sample_clip
-    from opticflow.video.streams import measure_streams
+    from opticflow.video.stream_speed import measure_streams
 
     model = model or "RAFT-small"
     estimator, trained = load_or_build(model, settings, bare=bare)
@@ -191,11 +191,11 @@ def benchmark_generate(
     """
     from dataclasses import asdict
 
-    from opticflow.scenes.speed import measure_speed
-    from opticflow.scenes.things_knobs import THINGS_WORLDS
+    from opticflow.scenes.generation_speed import measure_generation_speed
+    from opticflow.scenes.things_config import THINGS_WORLDS
     from opticflow.scenes.worlds import WORLDS
 
-    results = [measure_speed(kind, pairs=pairs) for kind in kinds or WORLDS]
+    results = [measure_generation_speed(kind, pairs=pairs) for kind in kinds or WORLDS]
     if json:
         show_json({result.kind: asdict(result) | {"pairs_per_second": result.pairs_per_second} for result in results})
         return

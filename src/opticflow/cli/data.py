@@ -25,7 +25,7 @@ def check_data(
     """
     from dataclasses import asdict
 
-    from opticflow.data import open_dataset, validate
+    from opticflow.data import check_dataset, open_dataset
 
     dataset = open_dataset(name, root, split)
     total = len(dataset)
@@ -33,7 +33,7 @@ def check_data(
         dataset = dataset[:limit]
     findings = []
     with show_progress("reading", unit="pairs") as show:
-        for finding in validate(dataset):
+        for finding in check_dataset(dataset):
             findings.append(finding)
             show(len(findings), len(dataset))
     broken = [finding for finding in findings if finding.problem]

@@ -49,16 +49,16 @@ def generate(
 
     Example: `opticflow generate mixed -n 5000 -o mixed --seed 1 --jobs 2 --report`
     """
-    from opticflow.scenes.generation import Order, amount, estimate
+    from opticflow.scenes.generation import Order, amount, estimate_size
     from opticflow.scenes.generation import generate as write_set
-    from opticflow.scenes.report import write_report
+    from opticflow.scenes.statistics import write_report
     from opticflow.scenes.worlds import make_world
 
     world = make_world(kind, seed, _size(size), backgrounds=backgrounds, objects=objects)
     height, width = world.size
     folders = [str(folder.absolute()) if folder else None for folder in (backgrounds, objects)]
     order = Order(kind, seed, height, width, backgrounds=folders[0], objects=folders[1])
-    plan = estimate(order, output, number, resume=resume)
+    plan = estimate_size(order, output, number, resume=resume)
     if not quiet and not json:
         say(f"{len(plan.missing)} of {number} to make, about {amount(plan.bytes)}; {amount(plan.free)} are free")
     with show_progress(f"generate {kind}", unit="items", quiet=quiet) as progress:

@@ -166,7 +166,7 @@ def _begin(weights: str | None) -> Any:
 def _network_of(run: Path) -> str:
     """The network that a run trains, which is resumed without its first weights."""
     from opticflow.errors import InputError
-    from opticflow.train.checkpoint import RECORD, read_record
+    from opticflow.train.run_folder import RECORD, read_record
 
     if not (run / RECORD).is_file():
         raise InputError(f"{FINETUNE} goes on from weights; add --weights NAME or FILE, such as RAFT-small")

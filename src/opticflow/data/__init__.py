@@ -9,7 +9,7 @@ from typing import Any
 
 from opticflow.data import chairs, kitti, middlebury, pairs, sintel, spring, things
 from opticflow.data.dataset import Choices, FlowDataset, Pair
-from opticflow.data.validation import Finding, validate
+from opticflow.data.integrity import Finding, check_dataset
 from opticflow.errors import DatasetError
 
 
@@ -59,4 +59,4 @@ def open_dataset(name: str, root: str | Path, split: str | None = None, **option
     return reader.open(root, split or reader.splits[0], **options)
 
 
-__all__ = ["DATASETS", "Choices", "Finding", "FlowDataset", "Pair", "Reader", "open_dataset", "validate"]
+__all__ = ["DATASETS", "Choices", "Finding", "FlowDataset", "Pair", "Reader", "check_dataset", "open_dataset"]

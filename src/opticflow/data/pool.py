@@ -26,17 +26,17 @@ samples each are 1,900 samples apart, which are 240 items at 8 uses."""
 
 
 @runtime_checkable
-class World(Protocol):
+class PairSeries(Protocol):
     """An endless series of pairs: `world[number]` is always the same."""
 
     def __getitem__(self, number: int, /) -> RenderedPair | Sample: ...
 
 
 @dataclass(frozen=True)
-class Pool:
+class SamplePool:
     """Samples of a synthetic world, by number of the draw."""
 
-    make_world: Callable[[], World]
+    make_world: Callable[[], PairSeries]
     """Called once in every process that makes samples: `partial(make_world, "chairs", seed, size)`. It, not the world,
     travels to the workers, so it must be one that can be pickled."""
     seed: int = 0
@@ -51,7 +51,7 @@ class Pool:
     both_directions: bool = True
     """Whether every second sample is the one before it with time reversed."""
     _memory: OrderedDict[int, Sample] = field(init=False, repr=False, default_factory=OrderedDict)
-    _worlds: list[World] = field(init=False, repr=False, default_factory=list)
+    _worlds: list[PairSeries] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self):
         Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))  # refuses numbers that make no sense

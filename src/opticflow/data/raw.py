@@ -23,7 +23,7 @@ from jaxtyping import Int16
 from opticflow.data.augmentation import Augmentation
 from opticflow.data.augmentation.batched import STEPS, RawSamples
 from opticflow.data.order import Interleaving, Shuffle
-from opticflow.data.pool import World
+from opticflow.data.pool import PairSeries
 from opticflow.errors import DatasetError, InputError, OpticflowError
 from opticflow.runtime.interrupts import interrupts_held_back
 from opticflow.scenes.rendered import RenderedPair
@@ -35,7 +35,7 @@ class Origin:
     """One of the worlds or data sets of a mix."""
 
     name: str
-    make: Callable[[], World]
+    make: Callable[[], PairSeries]
     """Called once in every worker: `partial(make_world, "chairs", seed)` or `partial(open_dataset, "chairs", folder)`.
     It, not its result, travels to the workers, so it must be one that can be pickled. A data set, which has a length,
     is read in an order of its own in each epoch; of a world's pairs both directions of time are taken."""
@@ -246,7 +246,7 @@ def _samples(
 class _Opened:
     """A world or a data set, of which every draw is two samples."""
 
-    def __init__(self, samples: World, seed: int) -> None:
+    def __init__(self, samples: PairSeries, seed: int) -> None:
         self.samples = samples
         self.order = Shuffle(len(samples), seed) if isinstance(samples, Sized) else None
 

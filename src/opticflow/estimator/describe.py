@@ -11,9 +11,9 @@ from opticflow.estimator.composition import compose, use_in_words
 from opticflow.estimator.loading import resolve
 from opticflow.estimator.memory import memory_of_process
 from opticflow.models import build
-from opticflow.models.cost import measure
+from opticflow.models.cost import measure_cost
 from opticflow.settings import Settings
-from opticflow.weights import Record, as_file, find_records, is_learned, read_checkpoint
+from opticflow.weights import WeightsRecord, as_file, find_records, is_learned, read_checkpoint
 from opticflow.weights.digest import weights_hash
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
@@ -35,7 +35,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
     """
     width, height = parse_size(size)
     report: dict[str, Any]
-    known: list[Record] = []
+    known: list[WeightsRecord] = []
     options: dict[str, Any] = {}
     if (file := as_file(name_or_file)) is not None:
         checkpoint = read_checkpoint(file)
@@ -66,7 +66,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
     report["used_with"] = use_in_words(iterations, method.uses) or "nothing"
     report |= {"parameters": 0}
     if learned:
-        cost = measure(lambda: compose(build(network, **options), settings), height, width, iterations)
+        cost = measure_cost(lambda: compose(build(network, **options), settings), height, width, iterations)
         report |= {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds}
     return {**report, "bytes": memory_of_process(method, height, width)}
 

@@ -334,7 +334,8 @@ class Estimator:
     def _match(self, first: Encoded, second: Encoded, fitting: Fitting, start: Flow | None) -> Flow:
         """The flow at the frames' size, B x 2 x H x W."""
         start = None if start is None else fitting.fit_flow(start.to(self.device))
-        return fitting.restore(self.network.match_asked(first, second, start, self.settings.iterations).float())
+        flow = self.network.match(first, second, init_flow=start, iterations=self.settings.iterations)
+        return fitting.restore(flow.float())
 
 
 def _occluded(forward: FlowArray, backward: FlowArray) -> MaskArray:

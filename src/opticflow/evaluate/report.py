@@ -17,7 +17,7 @@ HISTOGRAM_EDGES = np.concatenate(([0.0], np.exp2(np.arange(-6, 9.5, 0.5)), [np.i
 
 
 @dataclass(frozen=True)
-class Record:
+class EvaluationRecord:
     """One pair."""
 
     name: str
@@ -56,7 +56,7 @@ class ModelResult:
     """Device, precision and what else was chosen."""
     weights_sha256: str | None
     parameters: int
-    records: list[Record] = field(default_factory=list)
+    records: list[EvaluationRecord] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals.zero)
     sequences: dict[str, Totals] = field(default_factory=dict)
     histogram: Int64[np.ndarray, " bins"] = field(

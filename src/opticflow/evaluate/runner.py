@@ -11,8 +11,8 @@ from opticflow.data import Choices, FlowDataset
 from opticflow.errors import DatasetError, OpticflowError
 from opticflow.estimator import Estimator
 from opticflow.evaluate.environment import environment
-from opticflow.evaluate.pictures import case_pictures
-from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, ModelResult, Record, Report
+from opticflow.evaluate.error_pictures import case_pictures
+from opticflow.evaluate.report import HISTOGRAM_EDGES, Broken, Case, EvaluationRecord, ModelResult, Report
 from opticflow.metrics import Protocol, Sums, Totals, end_point_error, measure, nearest_truth
 from opticflow.shapes import FlowArray, Frame, Sample
 from opticflow.weights.digest import weights_hash
@@ -134,7 +134,7 @@ def _enter(result: ModelResult, protocol: Protocol, sample: Sample, sequence: st
     truth = np.where(sample.valid[..., None], outcome.truth, np.float32(0))
     result.histogram += np.histogram(end_point_error(outcome.flow, truth)[sample.valid], HISTOGRAM_EDGES)[0]
     result.records.append(
-        Record(
+        EvaluationRecord(
             sample.name,
             sequence,
             width=sample.first.shape[1],

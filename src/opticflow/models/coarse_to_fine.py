@@ -43,7 +43,7 @@ class CoarseToFine(WrappedNetwork):
     ) -> Flow:
         if init_flow is None:
             init_flow = self._start(first, second, iterations)
-        return self.network.match_asked(first, second, init_flow, iterations)
+        return self.network.match(first, second, init_flow=init_flow, iterations=iterations)
 
     def start(self, first: Frames, second: Frames, *, iterations: int | None = None) -> Flow:
         """The initial flow at the frames' size, from the estimates of smaller frames alone.
@@ -73,7 +73,7 @@ class CoarseToFine(WrappedNetwork):
                 one, other = _level(first, level), _level(second, level)
                 fitting = self._fitting(*one[_EXTENT].shape[2:])
                 start = None if flow is None else fitting.fit_flow(flow)
-                flow = fitting.restore(self.network.match_asked(one, other, start, iterations).float())
+                flow = fitting.restore(self.network.match(one, other, init_flow=start, iterations=iterations).float())
                 height, width = first[f"{level - 1}/{_EXTENT}"].shape[2:]
                 flow = resize_flow(flow, (height, width))
         assert flow is not None  # there is one level at the least

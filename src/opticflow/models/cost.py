@@ -58,7 +58,7 @@ class _LargestSum(TorchDispatchMode):
         self.now -= size
 
 
-def measure(build: Callable[[], FlowNetwork], height: int, width: int, iterations: int | None = None) -> Cost:
+def measure_cost(build: Callable[[], FlowNetwork], height: int, width: int, iterations: int | None = None) -> Cost:
     """The cost of a network at a size, which is rounded up to what the network takes.
 
     Args:

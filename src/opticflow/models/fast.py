@@ -20,7 +20,7 @@ from opticflow.kernels.dispatch import reference_is_asked
 from opticflow.models.layers import Convolution, prepare_weights, prepared_weights, relu
 from opticflow.models.network import FlowNetwork
 from opticflow.models.raft import CoarseFlow, ConvGRU, Encoder, Features, ResidualBlock, UpdateBlock, UpdateStep
-from opticflow.models.raft_pyramid import PlainUpdateBlock, PyramidEncoder
+from opticflow.models.raft_pyramid import ConvolutionalUpdateBlock, PyramidEncoder
 from opticflow.ops.convolution import convolve, transform_weight
 
 
@@ -101,8 +101,8 @@ class FastUpdateBlock(UpdateBlock):
             return hidden, self.flow_head(hidden)
 
 
-class FastPlainUpdateBlock(PlainUpdateBlock):
-    """A PlainUpdateBlock whose weights are prepared once."""
+class FastConvolutionalUpdateBlock(ConvolutionalUpdateBlock):
+    """A ConvolutionalUpdateBlock whose weights are prepared once."""
 
     def for_context(self, context: Features) -> UpdateStep:
         update = super().for_context(context)
@@ -130,7 +130,7 @@ class FastResidualBlock(ResidualBlock):
 FAST_BLOCKS: dict[type[nn.Module], type[nn.Module]] = {
     ResidualBlock: FastResidualBlock,
     UpdateBlock: FastUpdateBlock,
-    PlainUpdateBlock: FastPlainUpdateBlock,
+    ConvolutionalUpdateBlock: FastConvolutionalUpdateBlock,
 }
 
 

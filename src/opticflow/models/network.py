@@ -76,13 +76,7 @@ class FlowNetwork(nn.Module, ABC):
             InputError: frames that the method cannot take.
         """
         self.must_take(first, second)
-        return self.match_asked(self.encode(first), self.encode(second), init_flow, iterations)
-
-    def match_asked(self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None) -> Flow:
-        """Call `match`, with `iterations` only if the method iterates: other methods need not have that argument."""
-        if self.iterations is None:
-            return self.match(first, second, init_flow=init_flow)
-        return self.match(first, second, init_flow=init_flow, iterations=iterations)
+        return self.match(self.encode(first), self.encode(second), init_flow=init_flow, iterations=iterations)
 
     @property
     def innermost(self) -> "FlowNetwork":

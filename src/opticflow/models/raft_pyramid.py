@@ -77,7 +77,7 @@ class PyramidEncoder(nn.Module):
         return [self.projection(scale) for scale in (self.halve(sixteenth), sixteenth, eighth)]
 
 
-class PlainUpdateBlock(nn.Module):
+class ConvolutionalUpdateBlock(nn.Module):
     """One iteration: a chain of 3 x 3 convolutions, from the correlation around the present target, the hidden state,
     the context and the present flow, to the next hidden state and a change of the flow.
 
@@ -172,7 +172,7 @@ class RAFTPyramid(LearnedNetwork):
                 channels) and the context (the rest), at 1/32, 1/16 and 1/8.
             correlation: the features of two frames to a CorrelationLookup.
             first_flow: the hidden state at 1/32 to the flow that the iterations start from, in pixels of 1/32.
-            update_block: see PlainUpdateBlock.
+            update_block: see ConvolutionalUpdateBlock.
             state_upsampler: see StateUpsampler.
             upsampler: flow at 1/8 (in its own pixels) and the hidden state to flow at full size.
             hidden: channels of the hidden state.
@@ -270,7 +270,7 @@ def raft_pyramid(*, iterations: int = DEFAULT_ITERATIONS, mixture: bool = False)
         context_encoder=PyramidEncoder(inputs=6, widths=widths, outputs=hidden + context),
         correlation=correlation,
         first_flow=first_flow(hidden, 128),
-        update_block=PlainUpdateBlock(
+        update_block=ConvolutionalUpdateBlock(
             correlation=correlation.outputs, hidden=hidden, context=context, widths=(128, 96, 96, 96, 96, 96, 96)
         ),
         state_upsampler=StateUpsampler(hidden),

@@ -45,7 +45,7 @@ class VariationalRefinement(WrappedNetwork):
     def match(
         self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Flow:
-        flow = self.network.match_asked(first, second, init_flow, iterations).float()
+        flow = self.network.match(first, second, init_flow=init_flow, iterations=iterations).float()
         if flow.is_meta:
             return flow
         greys = (encoded["refinement_grey"].cpu().numpy() for encoded in (first, second))

@@ -6,7 +6,7 @@ import numpy as np
 
 from opticflow.scenes import materials, noise, palettes
 from opticflow.scenes.layers import Texture
-from opticflow.scenes.sprites import Finish, Part, loft, render_sprite
+from opticflow.scenes.sprites import Finish, MeshPart, loft, render_sprite
 
 Vector = Sequence[float] | np.ndarray
 
@@ -69,7 +69,7 @@ def _any(rng: np.random.Generator) -> Finish:
 # Solids --------------------------------------------------------------------------------------------------------
 
 
-def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> Part:
+def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> MeshPart:
     """An upright box; `lean` moves its top backwards."""
     x, y, z = (side / 2 for side in size)
     base = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]])  # 4 x 3, metres
@@ -79,7 +79,7 @@ def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> 
 
 def _tube(
     path: Sequence[Vector] | np.ndarray, radius: float | Sequence[float], finish: Finish, *, sides: int = 9
-) -> Part:
+) -> MeshPart:
     """A round bar along a path, with a radius for each of its points or one for all."""
     points = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(points))
@@ -110,7 +110,7 @@ def _bent(path: Sequence[Vector], *, roundness: float = 0.35, steps: int = 5) ->
     return np.array([*out, points[-1]])
 
 
-def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bulge: float = 0.5) -> Part:
+def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bulge: float = 0.5) -> MeshPart:
     """A cushion or a seat: a superellipse from above, rounded at its edge.
 
     Args:
@@ -133,7 +133,7 @@ def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bul
     return loft(np.array(loops) + np.asarray(centre), finish, smooth=bool(bulge > 0.1))
 
 
-def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, curve: float = 0.0) -> Part:
+def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, curve: float = 0.0) -> MeshPart:
     """A board swept along a path in the y-z plane: backs, shells, bent plywood. `curve` hollows it crosswise."""
     points = np.asarray(path, dtype=np.float64)
     tangents = np.gradient(points, axis=0)
@@ -151,7 +151,7 @@ def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, 
 # Parts of chairs -----------------------------------------------------------------------------------------------
 
 
-def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, height: float) -> list[Part]:
+def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, height: float) -> list[MeshPart]:
     """Four legs, square or turned, splayed or straight, often tied by stretchers."""
     splay = rng.choice([0.0, rng.uniform(0, 0.09)])
     thick = rng.uniform(0.01, 0.028)
@@ -176,14 +176,14 @@ def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: floa
 
 def _back(
     rng: np.random.Generator, frame: Finish, panel: Finish, *, width: float, at: float, low: float, tall: float
-) -> list[Part]:
+) -> list[MeshPart]:
     """Two posts with slats, spindles, a ladder, a panel or a cushion between them."""
     lean = rng.uniform(0.02, 0.16)
     thick = rng.uniform(0.011, 0.024)
     post = np.array([[0, at, low], [0, at + lean * 0.4, low + 0.5 * tall], [0, at + lean, low + tall]])  # 3 x 3
     parts = [_tube(post + np.array([side * (width / 2 - thick), 0, 0]), thick, frame) for side in (-1, 1)]
 
-    def rail(share: float, high: float, finish: Finish = frame) -> Part:
+    def rail(share: float, high: float, finish: Finish = frame) -> MeshPart:
         y, z = np.interp(share, [0, 0.5, 1], post[:, 1]), low + share * tall
         return _box((0, y, z), (width - thick, 0.018, high), finish)
 
@@ -215,7 +215,7 @@ def _back(
     return parts
 
 
-def _arms(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, seat: float) -> list[Part]:
+def _arms(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, seat: float) -> list[MeshPart]:
     """Rests on posts, of bent tube or of board."""
     high = seat + rng.uniform(0.15, 0.27)
     pad = _paint(rng) if rng.random() < 0.4 else finish
@@ -233,7 +233,7 @@ def _arms(rng: np.random.Generator, finish: Finish, *, width: float, depth: floa
 # Families ------------------------------------------------------------------------------------------------------
 
 
-def _dining(rng: np.random.Generator) -> list[Part]:
+def _dining(rng: np.random.Generator) -> list[MeshPart]:
     frame, panel = _any(rng), _any(rng)
     if rng.random() < 0.5:
         panel = frame
@@ -249,7 +249,7 @@ def _dining(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _armchair(rng: np.random.Generator) -> list[Part]:
+def _armchair(rng: np.random.Generator) -> list[MeshPart]:
     cloth, wood = _cloth(rng), _any(rng)
     width, depth = rng.choice([rng.uniform(0.6, 0.85), rng.uniform(1.2, 1.9)], p=[0.75, 0.25]), rng.uniform(0.6, 0.85)
     seat, leg, arm = rng.uniform(0.32, 0.45), rng.uniform(0.04, 0.16), rng.uniform(0.08, 0.18)
@@ -273,7 +273,7 @@ def _armchair(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _stool(rng: np.random.Generator) -> list[Part]:
+def _stool(rng: np.random.Generator) -> list[MeshPart]:
     frame, panel = _any(rng), _any(rng)
     width, seat = rng.uniform(0.28, 0.42), rng.uniform(0.42, 0.85)
     count, splay, thick = int(rng.integers(3, 5)), rng.uniform(0, 0.12), rng.uniform(0.009, 0.022)
@@ -292,7 +292,7 @@ def _stool(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _bench(rng: np.random.Generator) -> list[Part]:
+def _bench(rng: np.random.Generator) -> list[MeshPart]:
     frame, panel = _any(rng), _wood(rng) if rng.random() < 0.7 else _any(rng)
     width, depth, seat = rng.uniform(0.9, 1.7), rng.uniform(0.35, 0.5), rng.uniform(0.4, 0.48)
     parts = _legs(rng, frame, width=0.9 * width, depth=depth, height=seat)
@@ -312,7 +312,7 @@ def _bench(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _office(rng: np.random.Generator) -> list[Part]:
+def _office(rng: np.random.Generator) -> list[MeshPart]:
     frame, cloth = _paint(rng), _cloth(rng) if rng.random() < 0.7 else _paint(rng)
     seat, width, depth = rng.uniform(0.42, 0.56), rng.uniform(0.44, 0.54), rng.uniform(0.42, 0.52)
     parts = [_tube([(0, 0, 0.1), (0, 0, seat)], [0.035, 0.022], frame, sides=12)]
@@ -338,7 +338,7 @@ def _office(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _cantilever(rng: np.random.Generator) -> list[Part]:
+def _cantilever(rng: np.random.Generator) -> list[MeshPart]:
     """Bent steel tube without hind legs."""
     metal, panel = _paint(rng), _any(rng)
     width, depth, seat = rng.uniform(0.42, 0.54), rng.uniform(0.44, 0.54), rng.uniform(0.42, 0.5)
@@ -357,7 +357,7 @@ def _cantilever(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _shell(rng: np.random.Generator) -> list[Part]:
+def _shell(rng: np.random.Generator) -> list[MeshPart]:
     """One moulded shell for seat and back on thin legs."""
     shell, frame = _any(rng), _any(rng)
     width, depth, seat = rng.uniform(0.42, 0.6), rng.uniform(0.4, 0.5), rng.uniform(0.4, 0.46)
@@ -369,7 +369,7 @@ def _shell(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _deck(rng: np.random.Generator) -> list[Part]:
+def _deck(rng: np.random.Generator) -> list[MeshPart]:
     """A reclining chair on crossed bars."""
     frame, cloth = _wood(rng) if rng.random() < 0.6 else _paint(rng), _cloth(rng)
     width, tall = rng.uniform(0.45, 0.6), rng.uniform(0.75, 1.0)
@@ -385,7 +385,7 @@ def _deck(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator], list[Part]]] = {
+FAMILIES: dict[str, Callable[[np.random.Generator], list[MeshPart]]] = {
     "dining": _dining,
     "armchair": _armchair,
     "stool": _stool,

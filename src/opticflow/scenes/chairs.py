@@ -15,9 +15,9 @@ import numpy as np
 from opticflow.scenes import materials, noise, pictures
 from opticflow.scenes.chair_models import chair_sprite
 from opticflow.scenes.layers import Layer, Texture, render
-from opticflow.scenes.motion import Motion, Spread, placement
+from opticflow.scenes.motion import HeavyTailed, RandomSimilarity, placement
 from opticflow.scenes.rendered import RenderedPair
-from opticflow.scenes.stock import Pool, load_background, load_cutout, load_photograph, opaque, picture_files
+from opticflow.scenes.textures import TexturePool, load_background, load_cutout, load_photograph, opaque, picture_files
 
 SPRITE_SIZE = 400
 """Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""
@@ -29,14 +29,14 @@ def length_unit(size: tuple[int, int]) -> float:
 
 
 @dataclass(frozen=True)
-class ChairsKnobs:
+class ChairsConfig:
     """Appearance and motion of a world of flying chairs.
 
     Lengths are for frames of 512x384 and grow and shrink with other sizes.
     """
 
-    background_motion: Motion
-    object_motion: Motion
+    background_motion: RandomSimilarity
+    object_motion: RandomSimilarity
     """Relative to the background."""
     objects: tuple[int, int] = (16, 24)
     """How many, both ends included; as published."""
@@ -54,30 +54,30 @@ class ChairsKnobs:
     """Deviation of the brightness of objects and backgrounds, in octaves."""
 
 
-FLYING_CHAIRS = ChairsKnobs(
-    background_motion=Motion(
-        translation=Spread(3, 0, 1.25, -40, 40, 1.0),
-        rotation=Spread(2, 0, 1.3, -10, 10, 0.3),
-        scale=Spread(2, 1, 0.1, 0.93, 1.07, 0.6),
+FLYING_CHAIRS = ChairsConfig(
+    background_motion=RandomSimilarity(
+        translation=HeavyTailed(3, 0, 1.25, -40, 40, 1.0),
+        rotation=HeavyTailed(2, 0, 1.3, -10, 10, 0.3),
+        scale=HeavyTailed(2, 1, 0.1, 0.93, 1.07, 0.6),
     ),
-    object_motion=Motion(
-        translation=Spread(3, 0, 1.7, -75, 75, 1.0),
-        rotation=Spread(2, 0, 2.3, -30, 30, 0.7),
-        scale=Spread(2, 1, 0.18, 0.8, 1.2, 0.7),
+    object_motion=RandomSimilarity(
+        translation=HeavyTailed(3, 0, 1.7, -75, 75, 1.0),
+        rotation=HeavyTailed(2, 0, 2.3, -30, 30, 0.7),
+        scale=HeavyTailed(2, 1, 0.18, 0.8, 1.2, 0.7),
     ),
 )
 
 CHAIRS_SDHOM = replace(
     FLYING_CHAIRS,
-    background_motion=Motion(
-        translation=Spread(3, 0, 0.55, -6, 6, 0.8),
-        rotation=Spread(2, 0, 0.25, -0.6, 0.6, 0.2),
-        scale=Spread(1, 1, 0.002, 0.995, 1.005, 0.3),
+    background_motion=RandomSimilarity(
+        translation=HeavyTailed(3, 0, 0.55, -6, 6, 0.8),
+        rotation=HeavyTailed(2, 0, 0.25, -0.6, 0.6, 0.2),
+        scale=HeavyTailed(1, 1, 0.002, 0.995, 1.005, 0.3),
     ),
-    object_motion=Motion(
-        translation=Spread(3, 0, 0.8, -10, 10, 0.8),
-        rotation=Spread(2, 0, 0.6, -3, 3, 0.3),
-        scale=Spread(1, 1, 0.008, 0.97, 1.03, 0.3),
+    object_motion=RandomSimilarity(
+        translation=HeavyTailed(3, 0, 0.8, -10, 10, 0.8),
+        rotation=HeavyTailed(2, 0, 0.6, -3, 3, 0.3),
+        scale=HeavyTailed(1, 1, 0.008, 0.97, 1.03, 0.3),
     ),
     plain_share=0.5,
 )
@@ -89,7 +89,7 @@ class Chairs:
     def __init__(
         self,
         kind: str,
-        knobs: ChairsKnobs,
+        config: ChairsConfig,
         *,
         seed: int,
         size: tuple[int, int],
@@ -103,10 +103,10 @@ class Chairs:
             backgrounds: a folder of pictures that replace the procedural ones.
             objects: a folder of RGBA cut-outs that replace the chairs.
         """
-        self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
+        self.kind, self.config, self.seed, self.size = kind, config, seed, size
         self._unit = length_unit(size)
-        self._pictures = background_pool(knobs.pictures, [seed, 1], size, backgrounds)
-        self._sprites = object_pool(knobs.sprites, [seed, 2], objects)
+        self._pictures = background_pool(config.pictures, [seed, 1], size, backgrounds)
+        self._sprites = object_pool(config.sprites, [seed, 2], objects)
 
     def with_photographs(self, folder: Path) -> "Chairs":
         """The same world with photographs among its background pictures."""
@@ -122,7 +122,7 @@ class Chairs:
         background = self._background(rng)
         layers = [background]
         carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, how the background moves in the frame
-        for _ in range(int(rng.integers(self.knobs.objects[0], self.knobs.objects[1] + 1))):
+        for _ in range(int(rng.integers(self.config.objects[0], self.config.objects[1] + 1))):
             layer = self._object(rng, carried)
             if layer is not None:
                 layers.append(layer)
@@ -136,31 +136,31 @@ class Chairs:
         """The same pair: this world has no effects."""
         return self[index]
 
-    def stock(self) -> None:
+    def prepare(self) -> None:
         """Make all pictures and objects now rather than when they are needed."""
-        self._pictures.stock()
-        self._sprites.stock()
+        self._pictures.prepare()
+        self._sprites.prepare()
 
     def _background(self, rng: np.random.Generator) -> Layer:
         height, width = self.size
-        if rng.random() < self.knobs.plain_share:
+        if rng.random() < self.config.plain_share:
             texture = opaque(materials.plain(rng, height, width))
         else:
             texture = self._pictures.draw(rng)
         matrix = cut(rng, texture, height, width)
-        motion = self.knobs.background_motion.draw(rng, ((width - 1) / 2, (height - 1) / 2), unit=self._unit)
+        motion = self.config.background_motion.draw(rng, ((width - 1) / 2, (height - 1) / 2), unit=self._unit)
         return Layer(texture, matrix, motion @ matrix, endless=True, gain=self._gain(rng))
 
     def _object(self, rng: np.random.Generator, carried: np.ndarray) -> Layer | None:
         """One object, or nothing if neither frame shows it."""
         height, width = self.size
-        mean, deviation, low, high = self.knobs.object_size
+        mean, deviation, low, high = self.config.object_size
         size = self._unit * float(np.clip(rng.normal(mean, deviation), low, high))
-        x = width * (0.5 + self.knobs.reach * (rng.random() - 0.5))
-        y = height * (0.5 + self.knobs.reach * (rng.random() - 0.5))
+        x = width * (0.5 + self.config.reach * (rng.random() - 0.5))
+        y = height * (0.5 + self.config.reach * (rng.random() - 0.5))
         number, mirrored, gain = int(rng.integers(len(self._sprites))), rng.random() < 0.5, self._gain(rng)
         # the object's own motion is relative to the background
-        motion = carried @ self.knobs.object_motion.draw(rng, (x, y), unit=self._unit)
+        motion = carried @ self.config.object_motion.draw(rng, (x, y), unit=self._unit)
         seen = [(x, y), tuple((motion @ (x, y, 1))[:2])]
         # unseen: in both frames the centre lies more than half of the longer side outside
         if not any(-size < 2 * a < 2 * width + size and -size < 2 * b < 2 * height + size for a, b in seen):
@@ -171,25 +171,25 @@ class Chairs:
         return Layer(texture, first, motion @ first, gain=gain)
 
     def _gain(self, rng: np.random.Generator) -> np.ndarray:
-        octaves = np.clip(rng.normal(-0.1, self.knobs.tint), -1, 0.25)  # brighter ones would burn out
+        octaves = np.clip(rng.normal(-0.1, self.config.tint), -1, 0.25)  # brighter ones would burn out
         return (2 ** (octaves + rng.normal(0, 0.1, 3))).astype(np.float32)
 
 
-def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> Pool[Texture]:
+def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> TexturePool[Texture]:
     """Background pictures, twice as wide and high as the frames, or the user's."""
     height, width = size
     if folder is None:
-        return Pool(lambda rng, _: opaque(pictures.picture(rng, 2 * height, 2 * width)), count, seed)
+        return TexturePool(lambda rng, _: opaque(pictures.picture(rng, 2 * height, 2 * width)), count, seed)
     files = picture_files(folder, "backgrounds")
-    return Pool(lambda _, number: opaque(load_background(files[number], height, width)), len(files), seed)
+    return TexturePool(lambda _, number: opaque(load_background(files[number], height, width)), len(files), seed)
 
 
-def object_pool(count: int, seed: list[int], folder: Path | None) -> Pool[Texture]:
+def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool[Texture]:
     """Cut-outs of chairs, or the user's objects."""
     if folder is None:
-        return Pool(lambda rng, _: chair_sprite(rng, SPRITE_SIZE), count, seed)
+        return TexturePool(lambda rng, _: chair_sprite(rng, SPRITE_SIZE), count, seed)
     files = picture_files(folder, "objects")
-    return Pool(lambda _, number: load_cutout(files[number], SPRITE_SIZE), len(files), seed)
+    return TexturePool(lambda _, number: load_cutout(files[number], SPRITE_SIZE), len(files), seed)
 
 
 def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from numba import njit
 
 from opticflow.scenes import noise, outlines
-from opticflow.scenes.mixed_knobs import Effects, Range
+from opticflow.scenes.mixed_config import EffectsConfig, Range
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import FlowArray, Frame
 
@@ -19,7 +19,7 @@ LONGEST_BLUR = 48
 """Pixels; a longer streak is cut."""
 
 
-def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects) -> RenderedPair:
+def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: EffectsConfig) -> RenderedPair:
     """The pair with a camera's effects on both frames; flow and occlusion stay as they are."""
     if rng.random() < effects.clean_share:
         return pair

@@ -14,7 +14,7 @@ import cv2
 from opticflow.errors import DatasetError, InputError, OpticflowError
 from opticflow.io.atomic import remove_unfinished, write_bytes
 from opticflow.runtime.interrupts import interrupts_held_back
-from opticflow.scenes.layouts import LAYOUTS
+from opticflow.scenes.set_layouts import LAYOUTS
 from opticflow.scenes.worlds import World, make_world
 
 MANIFEST = "generation.json"
@@ -45,7 +45,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SizeEstimate:
     """The missing items of a run, and the disk space that they need."""
 
     missing: Sequence[int]
@@ -56,7 +56,7 @@ class Estimate:
     """Room that there is."""
 
 
-def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
+def estimate_size(order: Order, root: Path, count: int, *, resume: bool) -> SizeEstimate:
     """Check that a set can be written to a folder.
 
     Raises:
@@ -79,7 +79,7 @@ def estimate(order: Order, root: Path, count: int, *, resume: bool) -> Estimate:
             f"{len(missing)} of {count} items need about {amount(needed)} and {existing} has {amount(free)} free; "
             "ask for fewer (-n) or smaller ones (--size), or write to another disk (-o)"
         )
-    return Estimate(missing, needed, free)
+    return SizeEstimate(missing, needed, free)
 
 
 def generate(
@@ -90,7 +90,7 @@ def generate(
     jobs: int = 1,
     resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Estimate:
+) -> SizeEstimate:
     """Write items 0 to `count` - 1 that are not there yet.
 
     Args:
@@ -99,12 +99,12 @@ def generate(
         progress: called with the number of items that are there, and `count`.
 
     Raises:
-        OpticflowError: see `estimate`; or a file cannot be written.
+        OpticflowError: see `estimate_size`; or a file cannot be written.
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"{jobs} jobs were asked for; wanted 1 to {MOST_JOBS}")
     order.world()  # refuses what cannot be made, before anything is written
-    plan = estimate(order, root, count, resume=resume)
+    plan = estimate_size(order, root, count, resume=resume)
     root.mkdir(parents=True, exist_ok=True)
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
         remove_unfinished(folder)  # of a run that was killed

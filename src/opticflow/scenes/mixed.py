@@ -14,11 +14,11 @@ from opticflow.scenes import materials, noise, rigid
 from opticflow.scenes.chairs import background_pool, cut, object_pool, resized
 from opticflow.scenes.effects import apply_effects
 from opticflow.scenes.layers import Deformation, Homography, Layer, Texture, render, settled
-from opticflow.scenes.mixed_knobs import MixedKnobs, Range
+from opticflow.scenes.mixed_config import MixedConfig, Range
 from opticflow.scenes.motion import placement, similarity
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.stencils import STENCILS
-from opticflow.scenes.stock import Pool, load_photograph, opaque
+from opticflow.scenes.textures import TexturePool, load_photograph, opaque
 
 LATTICE_CELLS = 24
 """Cells along the longer side of a deformation's lattice."""
@@ -29,7 +29,7 @@ class Mixed:
 
     def __init__(
         self,
-        knobs: MixedKnobs,
+        config: MixedConfig,
         *,
         seed: int,
         size: tuple[int, int],
@@ -45,12 +45,12 @@ class Mixed:
             objects: a folder of RGBA cut-outs that replace the chairs.
             kind: the world's name.
         """
-        self.kind, self.knobs, self.seed, self.size = kind, knobs, seed, size
-        self._pictures = background_pool(knobs.pictures, [seed, 11], size, backgrounds)
-        self._chairs = object_pool(knobs.chairs, [seed, 12], objects)
-        self._surfaces = Pool(
+        self.kind, self.config, self.seed, self.size = kind, config, seed, size
+        self._pictures = background_pool(config.pictures, [seed, 11], size, backgrounds)
+        self._chairs = object_pool(config.chairs, [seed, 12], objects)
+        self._surfaces = TexturePool(
             lambda rng, _: rigid.atlas(materials.surface(rng, rigid.ATLAS_SIZE, rigid.ATLAS_SIZE)),
-            knobs.surfaces,
+            config.surfaces,
             [seed, 13],
         )
 
@@ -63,9 +63,9 @@ class Mixed:
         return world
 
     def __getitem__(self, index: int) -> RenderedPair:
-        pair = self._scene(index, self.knobs)
+        pair = self._scene(index, self.config)
         # the effects have a generator of their own, so that the scene is the same with and without them
-        return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.knobs.effects)
+        return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.config.effects)
 
     def item(self, index: int) -> RenderedPair:
         """What a set stores: the pair."""
@@ -73,31 +73,31 @@ class Mixed:
 
     def clean(self, index: int) -> RenderedPair:
         """The same scene without effects and without transparency: the frames show exactly what moves."""
-        return self._scene(index, self.knobs.clean())
+        return self._scene(index, self.config.clean())
 
-    def _scene(self, index: int, knobs: MixedKnobs) -> RenderedPair:
+    def _scene(self, index: int, config: MixedConfig) -> RenderedPair:
         height, width = self.size
         rng = np.random.default_rng([self.seed, 10, index])
         displacement = (
-            0.0 if rng.random() < knobs.still_background_share else _log_uniform(rng, knobs.background_displacement)
+            0.0 if rng.random() < config.still_background_share else _log_uniform(rng, config.background_displacement)
         )
-        displacement *= width / 512  # the knobs are in pixels of frames 512 wide
+        displacement *= width / 512  # the config are in pixels of frames 512 wide
         # `carried` is the homography by which the background moves; objects move along with it
-        if rng.random() < knobs.rigid_share:
+        if rng.random() < config.rigid_share:
             layers, carried = self._rigid(rng, displacement)
         else:
             layers, carried = self._flat(rng, displacement)
         backdrop = layers[0].texture
-        for _ in range(int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))):
-            layers.append(self._object(rng, carried, backdrop, knobs))
-        if knobs.exact_rest:
+        for _ in range(int(rng.integers(config.objects[0], config.objects[1] + 1))):
+            layers.append(self._object(rng, carried, backdrop, config))
+        if config.exact_rest:
             layers = [settled(layer) for layer in layers]
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
-    def stock(self) -> None:
+    def prepare(self) -> None:
         """Make all pictures and objects now rather than when they are needed."""
         for pool in (self._pictures, self._chairs, self._surfaces):
-            pool.stock()
+            pool.prepare()
 
     # Backgrounds ---------------------------------------------------------------------------------------------
 
@@ -115,16 +115,16 @@ class Mixed:
         return [layer], motion
 
     def _backdrop(self, rng: np.random.Generator) -> Texture:
-        if rng.random() < self.knobs.plain_share:
+        if rng.random() < self.config.plain_share:
             return opaque(materials.plain(rng, *self.size))
         texture = self._pictures.draw(rng)
         return (
-            self._faint(rng, texture) if self.knobs.faint_share and rng.random() < self.knobs.faint_share else texture
+            self._faint(rng, texture) if self.config.faint_share and rng.random() < self.config.faint_share else texture
         )
 
     def _faint(self, rng: np.random.Generator, texture: Texture) -> Texture:
         """A picture without most of its contrast, mostly dark."""
-        contrast, level = rng.uniform(*self.knobs.faint), rng.uniform(*self.knobs.faint_level)
+        contrast, level = rng.uniform(*self.config.faint), rng.uniform(*self.config.faint_level)
         # contrast is reduced about the grey level `level`
         faint = cv2.convertScaleAbs(texture, alpha=contrast, beta=(1 - contrast) * level)
         faint[..., 3] = 255  # the change was applied to alpha too
@@ -133,7 +133,7 @@ class Mixed:
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
         """A far picture, the ground, walls, and things that stand there, seen by one moving camera."""
         height, width = self.size
-        turning = rng.uniform(*self.knobs.forward_turning)
+        turning = rng.uniform(*self.config.forward_turning)
         view, horizon = rigid.draw_view(rng, height, width, displacement, turning=turning)
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
@@ -146,10 +146,10 @@ class Mixed:
             layers.append(rigid.plane_layer(view, plane, before, self._surfaces.draw(rng), height, width, _gain(rng)))
         focal = view.intrinsics[1, 1]
         # sorted from far to near, so that nearer things are drawn later
-        feet = np.sort(rng.uniform(horizon + 0.05 * height, 1.1 * height, int(rng.integers(*self.knobs.uprights))))
+        feet = np.sort(rng.uniform(horizon + 0.05 * height, 1.1 * height, int(rng.integers(*self.config.uprights))))
         for foot in feet:
             depth = focal / (foot - horizon)  # camera heights: the ground lies one below the camera
-            size = np.clip(focal / depth * rng.uniform(0.2, 1.5), *self.knobs.object_size)
+            size = np.clip(focal / depth * rng.uniform(0.2, 1.5), *self.config.object_size)
             texture, scale = self._cutout(rng, size, texture)
             rows, columns = texture.shape[:2]
             middle = rng.uniform(0, width), foot - scale * rows / 2
@@ -159,11 +159,11 @@ class Mixed:
 
     # Objects -------------------------------------------------------------------------------------------------
 
-    def _object(self, rng: np.random.Generator, carried: Homography, backdrop: Texture, knobs: MixedKnobs) -> Layer:
+    def _object(self, rng: np.random.Generator, carried: Homography, backdrop: Texture, config: MixedConfig) -> Layer:
         height, width = self.size
-        size = _log_uniform(rng, knobs.object_size) * min(height, width) / 384
-        still = rng.random() < knobs.still_object_share
-        displacement = 0.0 if still else _log_uniform(rng, knobs.displacement) * width / 512
+        size = _log_uniform(rng, config.object_size) * min(height, width) / 384
+        still = rng.random() < config.still_object_share
+        displacement = 0.0 if still else _log_uniform(rng, config.displacement) * width / 512
         texture, scale = self._cutout(rng, size, backdrop)
         rows, columns = texture.shape[:2]
         centre = rng.uniform(-0.05, 1.05) * width, rng.uniform(-0.05, 1.05) * height
@@ -171,19 +171,19 @@ class Mixed:
         turned = similarity(centre, rng.normal(0, 0.4), 1.0) @ first
         # the object's own motion is relative to the background
         motion = carried @ self._motion(rng, centre, displacement, size)
-        transparent, opacity = rng.random() < knobs.transparent_share, rng.uniform(*knobs.opacity)
+        transparent, opacity = rng.random() < config.transparent_share, rng.uniform(*config.opacity)
         bend = self._deformation(rng, texture, displacement / scale)  # the lattice is in texels
         return Layer(texture, turned, motion @ turned, bend, gain=_gain(rng), opacity=opacity if transparent else 1.0)
 
     def _cutout(self, rng: np.random.Generator, size: float, backdrop: Texture) -> tuple[Texture, float]:
         """An object `size` pixels long, and the scale that is left to do."""
-        if rng.random() < self.knobs.chair_share:
+        if rng.random() < self.config.chair_share:
             return resized(self._chairs.draw(rng), size)
-        longer = max(self.knobs.smallest_stencil, round(size))
-        rows, columns = longer, max(12, round(longer * rng.uniform(*self.knobs.slenderness)))
+        longer = max(self.config.smallest_stencil, round(size))
+        rows, columns = longer, max(12, round(longer * rng.uniform(*self.config.slenderness)))
         if rng.random() < 0.5:
             rows, columns = columns, rows
-        kind = rng.choice(list(STENCILS), p=self.knobs.stencil_shares)
+        kind = rng.choice(list(STENCILS), p=self.config.stencil_shares)
         stencil = STENCILS[kind](rng, rows, columns)
         colours = self._colours(rng, rows, columns, backdrop)
         # colours are premultiplied by alpha, as `Texture` says
@@ -192,7 +192,7 @@ class Mixed:
 
     def _colours(self, rng: np.random.Generator, rows: int, columns: int, backdrop: Texture) -> np.ndarray:
         """A piece of a material, a picture or the background, lit from one side."""
-        if rng.random() < self.knobs.shared_texture_share:
+        if rng.random() < self.config.shared_texture_share:
             source = backdrop[..., :3]
         elif rng.random() < 0.6:
             source = self._surfaces.draw(rng)[: rigid.ATLAS_SIZE]
@@ -217,13 +217,13 @@ class Mixed:
         direction = rng.uniform(0, 2 * np.pi)
         shift = displacement * np.cos(direction), 0.6 * displacement * np.sin(direction)
         rim = displacement / (size / 2)  # radians, or change of scale, that moves the rim by `displacement`
-        angle = np.clip(rng.normal(0, 0.5) * rim, -np.radians(self.knobs.rotation), np.radians(self.knobs.rotation))
-        zoom = np.clip(rng.normal(0, 0.4) * rim, -self.knobs.zoom, self.knobs.zoom)
+        angle = np.clip(rng.normal(0, 0.5) * rim, -np.radians(self.config.rotation), np.radians(self.config.rotation))
+        zoom = np.clip(rng.normal(0, 0.4) * rim, -self.config.zoom, self.config.zoom)
         return similarity(centre, angle, 1 + zoom, shift)
 
     def _deformation(self, rng: np.random.Generator, texture: Texture, displacement: float) -> Deformation | None:
         """A smooth random bending by up to about half the displacement, or none."""
-        if rng.random() >= self.knobs.deformation_share or displacement == 0:
+        if rng.random() >= self.config.deformation_share or displacement == 0:
             return None
         rows, columns = texture.shape[:2]
         step = max(rows, columns) / LATTICE_CELLS  # texels
@@ -233,7 +233,7 @@ class Mixed:
         field = cv2.GaussianBlur(field, (0, 0), 1.5)
         # the slope is bounded, so that the layer does not fold over itself
         slope = max(np.abs(np.diff(field, axis=0)).max(), np.abs(np.diff(field, axis=1)).max()) / step
-        amplitude = min(0.35 * displacement, self.knobs.deformation_slope / (slope + 1e-9))
+        amplitude = min(0.35 * displacement, self.config.deformation_slope / (slope + 1e-9))
         return Deformation(np.ascontiguousarray(field * np.float32(amplitude)), step)
 
 

@@ -8,7 +8,7 @@ from opticflow.scenes.layers import Homography
 
 
 @dataclass(frozen=True)
-class Spread:
+class HeavyTailed:
     """A random parameter that is often small and sometimes large.
 
     xi = mean + beta * clip(sign(g) |g|^power, low - mean, high - mean), with g ~ N(0, deviation) and
@@ -33,14 +33,14 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Motion:
+class RandomSimilarity:
     """The parameters of a random similarity."""
 
-    translation: Spread
+    translation: HeavyTailed
     """Translation along each axis, in pixels."""
-    rotation: Spread
+    rotation: HeavyTailed
     """In degrees."""
-    scale: Spread
+    scale: HeavyTailed
     """A factor."""
 
     def draw(self, rng: np.random.Generator, centre: tuple[float, float], *, unit: float = 1.0) -> Homography:

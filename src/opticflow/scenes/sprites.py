@@ -28,7 +28,7 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Part:
+class MeshPart:
     """Triangles of one finish. z is up."""
 
     vertices: Float[np.ndarray, "triangles 3 3"]
@@ -36,7 +36,7 @@ class Part:
     finish: Finish
 
 
-def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: bool) -> Part:
+def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: bool) -> MeshPart:
     """A closed solid through a row of loops with flat caps: a box, a tube, a cushion, a bent board.
 
     Args:
@@ -66,11 +66,11 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
         caps.append(np.stack([centre, loop, np.roll(loop, -1, axis=0)], axis=1))
     ends = np.concatenate(caps)
     end_normals = np.cross(ends[:, 1] - ends[:, 0], ends[:, 2] - ends[:, 0])[:, None].repeat(3, axis=1)
-    return Part(np.concatenate([sides, ends]), np.concatenate([normals, end_normals]), finish)
+    return MeshPart(np.concatenate([sides, ends]), np.concatenate([normals, end_normals]), finish)
 
 
 def render_sprite(
-    parts: Sequence[Part], size: int, *, azimuth: float, elevation: float, distance: float, light: Points
+    parts: Sequence[MeshPart], size: int, *, azimuth: float, elevation: float, distance: float, light: Points
 ) -> Texture:
     """Look at a thing from one side.
 

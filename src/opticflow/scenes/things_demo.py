@@ -1,10 +1,10 @@
 """A short clip for demonstrations: pleasant to look at, with moderate motion, and with its true flow."""
 
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.scenes.things_renderer import ThingsSequence
 
-DEMO_KNOBS = ThingsKnobs(
+DEMO_CONFIG = ThingsConfig(
     width=480,
     height=320,
     frames=16,
@@ -29,4 +29,4 @@ def demo_clip(seed: int = 2026, index: int = 18) -> ThingsSequence:
 
     Example: `[frame.clean for frame in demo_clip().frames]`, and `frame.into_future` for the true flow.
     """
-    return Things(DEMO_KNOBS, seed=seed).item(index)
+    return Things(DEMO_CONFIG, seed=seed).item(index)

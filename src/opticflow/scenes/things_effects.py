@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numba import njit
 
-from opticflow.scenes.things_knobs import ThingsKnobs
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.shapes import Frame
 
 Picture = Float32[np.ndarray, "height width 3"]
@@ -22,7 +22,7 @@ DEFOCUS_PROBES = 22
 
 
 @dataclass(frozen=True)
-class Effects:
+class CameraEffects:
     """How the camera of one scene alters its pictures."""
 
     shutter: float
@@ -40,22 +40,22 @@ class Effects:
     seed: int
 
 
-def draw_effects(rng: np.random.Generator, knobs: ThingsKnobs) -> Effects:
+def draw_effects(rng: np.random.Generator, config: ThingsConfig) -> CameraEffects:
     """Draw the camera of a scene."""
-    return Effects(
-        shutter=rng.uniform(*knobs.shutter),
-        defocus=rng.uniform(*knobs.defocus) * knobs.zoom,
-        focus=float(np.exp(rng.uniform(*np.log(knobs.object_depth)))),
-        fog=rng.uniform(*knobs.fog) * (rng.random() < knobs.fog_chance),
+    return CameraEffects(
+        shutter=rng.uniform(*config.shutter),
+        defocus=rng.uniform(*config.defocus) * config.zoom,
+        focus=float(np.exp(rng.uniform(*np.log(config.object_depth)))),
+        fog=rng.uniform(*config.fog) * (rng.random() < config.fog_chance),
         fog_colour=rng.uniform(120, 235) * rng.uniform(0.9, 1.1, 3),
-        gamma=rng.uniform(*knobs.gamma),
-        noise=rng.uniform(*knobs.noise),
+        gamma=rng.uniform(*config.gamma),
+        noise=rng.uniform(*config.noise),
         seed=int(rng.integers(2**31)),
     )
 
 
 def finish(
-    clean: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], effects: Effects, time: int
+    clean: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], effects: CameraEffects, time: int
 ) -> Frame:
     """Turn the clean picture into the final one.
 
@@ -113,7 +113,7 @@ def _expose(picture, curve, noise, levels):
                 levels[row, column, channel] = np.uint8(min(max(value + np.float32(0.5), 0.0), 255.0))
 
 
-def _defocused(picture: Picture, depth: Map, effects: Effects) -> Picture:
+def _defocused(picture: Picture, depth: Map, effects: CameraEffects) -> Picture:
     """Spread every pixel over its circle of confusion; a thin lens makes it proportional to |1 - focus / depth|."""
     radius = np.float32(effects.defocus) * np.abs(1 - np.float32(effects.focus) / depth)  # H x W, pixels
     # the blur of very near points would grow without bound

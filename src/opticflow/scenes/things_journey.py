@@ -6,8 +6,8 @@ Both are made of the same solids as the open world of `things_setting`; only whe
 import numpy as np
 from jaxtyping import Float64
 
+from opticflow.scenes.things_config import Journey, ThingsConfig
 from opticflow.scenes.things_geometry import Mesh, Points, box, joined, normalised, sheet
-from opticflow.scenes.things_knobs import Journey, ThingsKnobs
 from opticflow.scenes.things_motion import about_axis
 from opticflow.scenes.things_rasteriser import Lens
 from opticflow.scenes.things_setting import Camera, Setting, knot_times, log_uniform, lognormal, monument, path
@@ -22,20 +22,20 @@ FURNITURE = ("chair", "table", "box", "vessel", "drum", "rounded", "plate")
 """Families of `THINGS` that stand in rooms."""
 
 
-def travel(rng: Generator, knobs: ThingsKnobs, journey: Journey) -> Setting:
+def travel(rng: Generator, config: ThingsConfig, journey: Journey) -> Setting:
     """A journey on a road, or through a room."""
     if rng.random() < journey.room_share:
-        camera = _camera(rng, knobs, journey, journey.room_speed, journey.room_turn, journey.room_height, tilt=0.15)
-        track = _track(knobs, camera)
+        camera = _camera(rng, config, journey, journey.room_speed, journey.room_turn, journey.room_height, tilt=0.15)
+        track = _track(config, camera)
         return Setting(camera, lambda rng: _room(rng, journey, track))
-    camera = _camera(rng, knobs, journey, journey.speed, journey.turn, journey.height, tilt=0.04)
-    track = _track(knobs, camera)
-    return Setting(camera, lambda rng: _road(rng, knobs, journey, track))
+    camera = _camera(rng, config, journey, journey.speed, journey.turn, journey.height, tilt=0.04)
+    track = _track(config, camera)
+    return Setting(camera, lambda rng: _road(rng, config, journey, track))
 
 
 def _camera(
     rng: Generator,
-    knobs: ThingsKnobs,
+    config: ThingsConfig,
     journey: Journey,
     speed: tuple[float, float],
     turn: tuple[float, float],
@@ -44,17 +44,17 @@ def _camera(
     tilt: float,
 ) -> Camera:
     """A camera that moves along its heading, which turns steadily, and looks ahead or somewhat aside."""
-    lens = Lens(knobs.width, knobs.height, rng.uniform(*journey.focal) * knobs.zoom)
-    count = len(knot_times(knobs))
+    lens = Lens(config.width, config.height, rng.uniform(*journey.focal) * config.zoom)
+    count = len(knot_times(config))
     above, pitch = rng.uniform(*height), rng.normal(-tilt / 2, tilt)
     rate = lognormal(rng, turn) * rng.choice([-1.0, 1.0])
-    yaw = np.cumsum(rate * knobs.steadiness * (1 + 0.4 * rng.normal(size=count)))  # radians at each knot
+    yaw = np.cumsum(rate * config.steadiness * (1 + 0.4 * rng.normal(size=count)))  # radians at each knot
     yaw -= yaw[0]
     # the ground at the lower border must not pass behind the camera, where it has no image
     # metres to the nearest ground in view
     seen_from = above / (0.5 * lens.height / lens.focal + max(0.0, float(np.tan(-pitch))))
     pace = min(lognormal(rng, speed), journey.reserve * seen_from)
-    step = pace * knobs.steadiness * np.exp(0.1 * rng.normal(size=count - 1))  # metres from knot to knot
+    step = pace * config.steadiness * np.exp(0.1 * rng.normal(size=count - 1))  # metres from knot to knot
     heading = (yaw[1:] + yaw[:-1]) / 2  # radians between knots
     way = np.zeros((count, 3))  # knots x 3, metres
     way[1:, 0], way[1:, 1] = np.cumsum(step * np.cos(heading)), np.cumsum(step * np.sin(heading))
@@ -62,29 +62,29 @@ def _camera(
     aim = np.zeros((count, 3))  # knots x (yaw, pitch, roll), radians
     aim[:, 0] = yaw + rng.normal(0, journey.aside)
     aim[:, 1] = pitch + 0.005 * rng.normal(size=count)
-    aim[:, 2] = rng.normal(0, 0.01) + np.cumsum(rng.normal(0, knobs.roll * knobs.steadiness, count))
-    return Camera(lens, path(knobs, way), path(knobs, aim))
+    aim[:, 2] = rng.normal(0, 0.01) + np.cumsum(rng.normal(0, config.roll * config.steadiness, count))
+    return Camera(lens, path(config, way), path(config, aim))
 
 
-def _track(knobs: ThingsKnobs, camera: Camera) -> Track:
-    return np.array([camera.position(time)[:2] for time in np.linspace(-2, knobs.frames + 1, 16)])
+def _track(config: ThingsConfig, camera: Camera) -> Track:
+    return np.array([camera.position(time)[:2] for time in np.linspace(-2, config.frames + 1, 16)])
 
 
 # Roads -------------------------------------------------------------------------------------------------------
 
 
-def _road(rng: Generator, knobs: ThingsKnobs, journey: Journey, track: Track) -> Mesh:
+def _road(rng: Generator, config: ThingsConfig, journey: Journey, track: Track) -> Mesh:
     """The ground, the backdrop, rows of houses, parked vehicles, and monuments at the sides of the way."""
     meshes = [
-        ground(rng, 4 * knobs.reach, rng.uniform(0.0, 0.08), log_uniform(rng, (2.0, 10.0))),
-        sky(4 * knobs.reach, int(rng.integers(2, 5))),
+        ground(rng, 4 * config.reach, rng.uniform(0.0, 0.08), log_uniform(rng, (2.0, 10.0))),
+        sky(4 * config.reach, int(rng.integers(2, 5))),
     ]
-    way = _continued(track, knobs.reach)  # points x 2, metres
+    way = _continued(track, config.reach)  # points x 2, metres
     for side in (-1.0, 1.0):
         if rng.random() < journey.houses_share:
             meshes += _houses(rng, way, side)
     vehicles = int(rng.integers(0, 7))
-    for number in range(knobs.statics + vehicles):
+    for number in range(config.statics + vehicles):
         place, along = _beside(rng, way, log_uniform(rng, (2.9, 4.5) if number < vehicles else journey.roadside))
         clear = float(np.linalg.norm(way - place, axis=1).min())  # metres to the camera's way
         if clear < 2.3:

@@ -177,7 +177,7 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
 
 
 @dataclass(frozen=True)
-class Motion:
+class SurfaceMotion:
     """Where the surface points seen at the pixel centres of one moment are at another."""
 
     flow: FlowArray
@@ -185,7 +185,7 @@ class Motion:
     """Hidden, turned away or out of view at the other moment."""
 
 
-def motion(here: Visibility, there: Visibility, triangles: Triangles) -> Motion:
+def motion(here: Visibility, there: Visibility, triangles: Triangles) -> SurfaceMotion:
     """The exact displacement of every pixel between two moments, and whether its point is still seen."""
     height, width = here.lens.height, here.lens.width
     flow = np.empty((height, width, 2), dtype=np.float32)
@@ -194,7 +194,7 @@ def motion(here: Visibility, there: Visibility, triangles: Triangles) -> Motion:
         here.seen, here.edges, there.points, there.seen, there.edges, triangles, here.lens.focal, *here.lens.centre,
         flow, occluded,
     )  # fmt: skip
-    return Motion(flow, occluded)
+    return SurfaceMotion(flow, occluded)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -9,10 +9,10 @@ from jaxtyping import Float32, Float64
 
 from opticflow.errors import InputError
 from opticflow.scenes.rendered import InstanceMap, RenderedPair
-from opticflow.scenes.things_effects import Effects, finish
-from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Motion, Visibility, depth_of, look, motion
+from opticflow.scenes.things_effects import CameraEffects, finish
+from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, SurfaceMotion, Visibility, depth_of, look, motion
+from opticflow.scenes.things_scene import Scene
 from opticflow.scenes.things_shading import shade
-from opticflow.scenes.things_world import World
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 
@@ -47,7 +47,7 @@ class ThingsSequence:
 
     frames: tuple[ThingsFrame, ...]
     name: str = ""
-    """World, seed and index, for messages."""
+    """Scene, seed and index, for messages."""
 
     def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
         """Frame `first` and the one after it, as the `clean` or the `final` pass shows them."""
@@ -77,7 +77,7 @@ def check_rendering(rendering: str) -> None:
 class ThingsRenderer:
     """Renders a world at any time, and keeps what neighbouring frames share."""
 
-    def __init__(self, world: World, effects: Effects, softness: float, lens_blur: float) -> None:
+    def __init__(self, world: Scene, effects: CameraEffects, softness: float, lens_blur: float) -> None:
         self.world = world
         self._effects = effects
         self._softness = softness
@@ -93,7 +93,7 @@ class ThingsRenderer:
             self._visibility[time] = look(world.points(time), world.surface.triangles, world.camera.lens)
         return self._visibility[time]
 
-    def motion(self, time: int, other: int) -> Motion:
+    def motion(self, time: int, other: int) -> SurfaceMotion:
         """From one frame to another: exact flow, and what is hidden there."""
         return motion(self.visibility(time), self.visibility(other), self.world.surface.triangles)
 
@@ -135,7 +135,7 @@ class ThingsRenderer:
             second_instances=self.instances(first + 1),
         )
 
-    def _rendered(self, time: int, rendering: str, into_future: Motion | None = None) -> Frame:
+    def _rendered(self, time: int, rendering: str, into_future: SurfaceMotion | None = None) -> Frame:
         clean = self.clean(time)
         if rendering == "clean":
             return as_levels(clean)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from opticflow.scenes.things_config import Range, ThingsConfig
 from opticflow.scenes.things_geometry import Mesh, box, joined
-from opticflow.scenes.things_knobs import Range, ThingsKnobs
 from opticflow.scenes.things_motion import Pose, Spline, about_axis, look_at
 from opticflow.scenes.things_rasteriser import Lens
 from opticflow.scenes.things_shapes import column, ground, sky
@@ -40,10 +40,10 @@ class Setting:
     """Draws the static world."""
 
 
-def wander(rng: Generator, knobs: ThingsKnobs) -> Setting:
+def wander(rng: Generator, config: ThingsConfig) -> Setting:
     """A camera that drifts in any direction over a ground with solids, as in FlyingThings3D."""
-    camera = _camera(rng, knobs)
-    return Setting(camera, lambda rng: _static(rng, knobs, camera))
+    camera = _camera(rng, config)
+    return Setting(camera, lambda rng: _static(rng, config, camera))
 
 
 def lognormal(rng: Generator, median_and_spread: Range) -> float:
@@ -54,13 +54,13 @@ def log_uniform(rng: Generator, bounds: Range) -> float:
     return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
-def knot_times(knobs: ThingsKnobs) -> np.ndarray:
+def knot_times(config: ThingsConfig) -> np.ndarray:
     """Times of the knots of every path: from two frames before the sequence to beyond its end."""
-    return np.arange(-2.0, knobs.frames + 1 + knobs.steadiness, knobs.steadiness)
+    return np.arange(-2.0, config.frames + 1 + config.steadiness, config.steadiness)
 
 
-def path(knobs: ThingsKnobs, knots: np.ndarray) -> Spline:
-    return Spline(-2.0, knobs.steadiness, knots)
+def path(config: ThingsConfig, knots: np.ndarray) -> Spline:
+    return Spline(-2.0, config.steadiness, knots)
 
 
 def walk(rng: Generator, steps: int, rate: float, dimensions: int, wobble: float) -> np.ndarray:
@@ -73,33 +73,33 @@ def walk(rng: Generator, steps: int, rate: float, dimensions: int, wobble: float
     return np.array(positions)
 
 
-def _camera(rng: Generator, knobs: ThingsKnobs) -> Camera:
-    lens = Lens(knobs.width, knobs.height, knobs.focal * knobs.zoom)
-    count = len(knot_times(knobs))
-    speed = lognormal(rng, knobs.camera_speed) * knobs.steadiness
+def _camera(rng: Generator, config: ThingsConfig) -> Camera:
+    lens = Lens(config.width, config.height, config.focal * config.zoom)
+    count = len(knot_times(config))
+    speed = lognormal(rng, config.camera_speed) * config.steadiness
     way = walk(rng, count, speed, 3, 0.4) * (1.0, 1.0, 0.3)  # knots x 3, metres; mostly level
-    way += (0.0, 0.0, rng.uniform(*knobs.camera_height))
-    way[:, 2] = np.maximum(way[:, 2], 0.6 * knobs.camera_height[0])
-    turn = lognormal(rng, knobs.camera_turn) * knobs.steadiness  # radians from knot to knot
+    way += (0.0, 0.0, rng.uniform(*config.camera_height))
+    way[:, 2] = np.maximum(way[:, 2], 0.6 * config.camera_height[0])
+    turn = lognormal(rng, config.camera_turn) * config.steadiness  # radians from knot to knot
     aim = np.zeros((count, 3))  # knots x (yaw, pitch, roll), radians
     aim[:, :2] = walk(rng, count, turn, 2, 0.4) * (1.0, 0.5)
     aim[:, 1] += rng.uniform(-0.3, 0.02)
-    aim[:, 2] = rng.normal(0, 0.05) + np.cumsum(rng.normal(0, knobs.roll * knobs.steadiness, count))
-    return Camera(lens, path(knobs, way), path(knobs, aim))
+    aim[:, 2] = rng.normal(0, 0.05) + np.cumsum(rng.normal(0, config.roll * config.steadiness, count))
+    return Camera(lens, path(config, way), path(config, aim))
 
 
-def _static(rng: Generator, knobs: ThingsKnobs, camera: Camera) -> Mesh:
+def _static(rng: Generator, config: ThingsConfig, camera: Camera) -> Mesh:
     """The ground, the backdrop, and cuboids, walls, posts and deformed cylinders that stand about."""
     meshes = [
-        ground(rng, 4 * knobs.reach, rng.uniform(0.0, 0.5), log_uniform(rng, (3.0, 14.0))),
-        sky(4 * knobs.reach, int(rng.integers(2, 5))),
+        ground(rng, 4 * config.reach, rng.uniform(0.0, 0.5), log_uniform(rng, (3.0, 14.0))),
+        sky(4 * config.reach, int(rng.integers(2, 5))),
     ]
-    track = np.array([camera.position(time)[:2] for time in np.linspace(-1, knobs.frames, 12)])  # 12 x 2, metres
-    heading = float(np.mean([camera.aim(time)[0] for time in (0.0, knobs.frames - 1.0)]))  # mean yaw, radians
-    for _ in range(knobs.statics):
+    track = np.array([camera.position(time)[:2] for time in np.linspace(-1, config.frames, 12)])  # 12 x 2, metres
+    heading = float(np.mean([camera.aim(time)[0] for time in (0.0, config.frames - 1.0)]))  # mean yaw, radians
+    for _ in range(config.statics):
         angle = heading + rng.uniform(-1.2, 1.2)
         # the square root makes the density of places even over the area
-        distance = np.sqrt(rng.uniform(0.006, 1.0)) * knobs.reach
+        distance = np.sqrt(rng.uniform(0.006, 1.0)) * config.reach
         place = track[0] + distance * np.array([np.cos(angle), np.sin(angle)])
         clear = np.linalg.norm(track - place, axis=1).min()
         # a solid must not reach into the camera's way

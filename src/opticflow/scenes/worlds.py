@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 from opticflow.errors import InputError
 from opticflow.scenes.chairs import CHAIRS_SDHOM, FLYING_CHAIRS, Chairs
 from opticflow.scenes.mixed import Mixed
-from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.things import Things
-from opticflow.scenes.things_knobs import THINGS_WORLDS
+from opticflow.scenes.things_config import THINGS_WORLDS
 
 CHAIRS_SIZE = (384, 512)
 """Height and width of FlyingChairs and ChairsSDHom."""
@@ -35,7 +35,7 @@ class World(Protocol):
         """What the world's layout on disk stores as one item: a pair, or a sequence."""
         ...
 
-    def stock(self) -> None:
+    def prepare(self) -> None:
         """Make all pictures and objects now rather than when they are needed."""
         ...
 
@@ -73,8 +73,8 @@ def chairs_sdhom(
 WORLDS: dict[str, Callable[..., World]] = {
     "chairs": chairs,
     "chairs-sdhom": chairs_sdhom,
-    **{kind: partial(Things, knobs, kind=kind) for kind, knobs in THINGS_WORLDS.items()},
-    **{kind: partial(Mixed, knobs, kind=kind) for kind, knobs in MIXED_WORLDS.items()},
+    **{kind: partial(Things, config, kind=kind) for kind, config in THINGS_WORLDS.items()},
+    **{kind: partial(Mixed, config, kind=kind) for kind, config in MIXED_WORLDS.items()},
 }
 """Name -> function of (seed=, size=, backgrounds=, objects=)."""
 
@@ -97,7 +97,7 @@ def make_world(
         size: height and width of the frames; the world's own if not given.
         backgrounds: a folder of pictures in place of all procedural ones.
         objects: a folder of RGBA cut-outs in place of the chairs.
-        photographs: a folder of pictures beside the procedural ones, `stock.PHOTOGRAPH_SHARE` of all.
+        photographs: a folder of pictures beside the procedural ones, `textures.PHOTOGRAPH_SHARE` of all.
 
     Raises:
         InputError: an unknown name, a negative seed or a size out of range.

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from opticflow.errors import InputError, TrainingError
 from opticflow.losses import LOSS_INPUTS
 from opticflow.models import LearnedNetwork, build
-from opticflow.train.checkpoint import Run
 from opticflow.train.recipe import Recipe, Stage
+from opticflow.train.run_folder import Run
 from opticflow.weights import Checkpoint, read_checkpoint
 
 UNSHIPPED = "mixture_head."

@@ -23,11 +23,11 @@ from opticflow.shapes import Sample
 from opticflow.train import curriculum
 from opticflow.train.averaging import WeightAverage
 from opticflow.train.budget import Budget, StepBudget, TimeBudget
-from opticflow.train.checkpoint import Run, unchanged_if_refused
 from opticflow.train.devices import launch, tuned_convolutions
 from opticflow.train.gradients import update
 from opticflow.train.logbook import Logbook
 from opticflow.train.recipe import Recipe, Stage
+from opticflow.train.run_folder import Run, unchanged_if_refused
 from opticflow.train.schedules import learning_rate, make_optimiser, plateau_rate, set_learning_rate
 from opticflow.train.starts import coarse_start, starts_coarse
 from opticflow.train.validation import validate

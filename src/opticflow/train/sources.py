@@ -11,15 +11,15 @@ from opticflow.data import DATASETS, FlowDataset, open_dataset
 from opticflow.data.augmentation import PRESETS
 from opticflow.data.batches import Batch, RawBatch
 from opticflow.data.device_stream import DeviceStream
-from opticflow.data.pool import Pool
+from opticflow.data.pool import SamplePool
 from opticflow.data.raw import Origin
 from opticflow.data.streams import Source, TrainingStream
 from opticflow.errors import DatasetError, InputError
-from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
-from opticflow.scenes.stock import folder_digest
-from opticflow.scenes.things_knobs import THINGS_WORLDS
+from opticflow.scenes.textures import folder_digest
+from opticflow.scenes.things_config import THINGS_WORLDS
 from opticflow.scenes.worlds import CHAIRS_SIZE, WORLDS, make_world
 from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
@@ -316,14 +316,14 @@ class RecipeSources:
         before = stage.data[: stage.data.index(part)]
         return sum(isinstance(self.found[part], str) and self.found[one] == self.found[part] for one in before)
 
-    def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | Pool:
+    def _samples(self, part: Part, stage: Stage, seed: int) -> FlowDataset | SamplePool:
         found = self.found[part]
         if not isinstance(found, str):
             return found
         folder = self.pool / stage.name / f"{part.dataset}-{seed}" if self.pool else None
         make = partial(make_world, found, seed, photographs=self.photographs)
         capacity = min(LARGEST_POOL, POOLED // len(stage.data))
-        return Pool(make, seed=seed, capacity=capacity, folder=folder)
+        return SamplePool(make, seed=seed, capacity=capacity, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
         """The fixed set on which the error is measured; the same whatever the seed, and made once for all stages that

@@ -61,7 +61,9 @@ class Stopwatch(WrappedNetwork):
         self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Flow:
         device = next(iter(first.values())).device
-        return self._timed(lambda: self.network.match_asked(first, second, init_flow, iterations), device)
+        return self._timed(
+            lambda: self.network.match(first, second, init_flow=init_flow, iterations=iterations), device
+        )
 
     def _timed(self, run: Callable[[], T], device: torch.device) -> T:
         begun = time.perf_counter()

@@ -11,7 +11,7 @@ from opticflow.io.atomic import make_folder
 from opticflow.models import MODELS, FlowNetwork, LearnedNetwork, build
 from opticflow.weights.checkpoint import Checkpoint, read_checkpoint
 from opticflow.weights.download import download, verify
-from opticflow.weights.manifest import Record, imported_files, imported_path, records
+from opticflow.weights.manifest import WeightsRecord, imported_files, imported_path, records
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 """By which a name is known to mean a file."""
@@ -63,7 +63,7 @@ def full_name(name_or_file: str | Path) -> str:
     return record.name if record else str(name_or_file)
 
 
-def _record_here(name_or_file: str | Path) -> Record | None:
+def _record_here(name_or_file: str | Path) -> WeightsRecord | None:
     """The record of the weights that a name means, if they are here and known by name."""
     if as_file(name_or_file) is not None:
         return None
@@ -158,7 +158,7 @@ def list_models() -> list[str]:
     return names
 
 
-def find_records(name: str) -> list[Record]:
+def find_records(name: str) -> list[WeightsRecord]:
     """The weight sets that a name means: the one of NETWORK.TAG, or all of NETWORK.
 
     Raises:
@@ -176,7 +176,7 @@ def find_records(name: str) -> list[Record]:
     return tagged
 
 
-def download_named(name: str, *, progress: Any = None) -> tuple[Record, Path]:
+def download_named(name: str, *, progress: Any = None) -> tuple[WeightsRecord, Path]:
     """Fetch the weight set of that name, or the first of a network; see `download`."""
     known = find_records(name)
     if not known:
@@ -186,7 +186,7 @@ def download_named(name: str, *, progress: Any = None) -> tuple[Record, Path]:
     return record, download(record, progress=progress)
 
 
-def _present(known: list[Record]) -> Record | None:
+def _present(known: list[WeightsRecord]) -> WeightsRecord | None:
     return next((record for record in known if record.present), None)
 
 
@@ -212,7 +212,7 @@ def _weights_here(network: str, tag: str) -> Path:
 __all__ = [
     "DEFAULT_MODEL",
     "Checkpoint",
-    "Record",
+    "WeightsRecord",
     "as_file",
     "download",
     "download_named",

@@ -18,7 +18,7 @@ from opticflow.errors import FormatError, InputError, WeightsError
 from opticflow.io.atomic import atomic_path
 from opticflow.io.contents import one_line
 from opticflow.models import MODELS, FlowNetwork, build
-from opticflow.weights.layouts import LAYOUTS, Layout, Rules
+from opticflow.weights.checkpoint_layouts import LAYOUTS, CheckpointLayout, Rules
 from opticflow.weights.reading import listed, read_tensors
 
 OURS = "opticflow"
@@ -140,7 +140,7 @@ def _stem(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", _SUFFIXES.sub("", path.name)).strip("-.") or "weights"
 
 
-def _recognise(names: Iterable[str], path: Path) -> Layout:
+def _recognise(names: Iterable[str], path: Path) -> CheckpointLayout:
     if layout := _layout_of(names):
         return layout
     known = ", ".join(dict.fromkeys(layout.source for layout in LAYOUTS))
@@ -150,7 +150,7 @@ def _recognise(names: Iterable[str], path: Path) -> Layout:
     )
 
 
-def _layout_of(names: Iterable[str]) -> Layout | None:
+def _layout_of(names: Iterable[str]) -> CheckpointLayout | None:
     return next(
         (one for one in LAYOUTS if all(any(re.match(mark, name) for name in names) for mark in one.marks)), None
     )

@@ -7,13 +7,13 @@ from typing import Any
 
 from opticflow.errors import WeightsError
 from opticflow.io.atomic import make_folder
-from opticflow.weights.manifest import Record
+from opticflow.weights.manifest import WeightsRecord
 
 ATTEMPTS_AFTER_A_FAILURE = 2
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
-def download(record: Record, *, progress: Any = None) -> Path:
+def download(record: WeightsRecord, *, progress: Any = None) -> Path:
     """The file of a weight set, from the cache or the network.
 
     What was cut short or damaged on the way is fetched again from its beginning, a few times; only a whole file whose
@@ -62,7 +62,7 @@ def download(record: Record, *, progress: Any = None) -> Path:
         logger.setLevel(level)
 
 
-def verify(record: Record, path: Path) -> None:
+def verify(record: WeightsRecord, path: Path) -> None:
     """Compare a file, as it is shipped or downloaded, with the hash of its record.
 
     Raises:
@@ -82,7 +82,7 @@ def verify(record: Record, path: Path) -> None:
 class _Checked:
     """Pooch's downloader, which also compares what comes with the beginning of a hash: pooch wants all of it."""
 
-    def __init__(self, record: Record, progress: Any):
+    def __init__(self, record: WeightsRecord, progress: Any):
         self.record = record
         self.progress = progress
 
@@ -98,7 +98,7 @@ class _Checked:
             raise ValueError(str(error)) from error
 
 
-def _explained(error: Exception, record: Record) -> str:
+def _explained(error: Exception, record: WeightsRecord) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"{record.url} answers {response.status_code} {response.reason}; {record.name} cannot be fetched"

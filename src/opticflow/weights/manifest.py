@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Record:
+class WeightsRecord:
     """One weight set; the fields are explained at the top of `manifest.toml`."""
 
     name: str
@@ -90,7 +90,7 @@ def imported_files(name: str) -> list[Path]:
 
 
 @cache
-def records() -> tuple[Record, ...]:
+def records() -> tuple[WeightsRecord, ...]:
     """All known weight sets, in the order of the list."""
     with (HERE / "manifest.toml").open("rb") as file:
-        return tuple(Record(**entry) for entry in tomllib.load(file)["weights"])
+        return tuple(WeightsRecord(**entry) for entry in tomllib.load(file)["weights"])

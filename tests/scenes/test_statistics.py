@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from opticflow.io import read_image
-from opticflow.scenes.report import draw_report, measure, write_report
+from opticflow.scenes.statistics import draw_report, measure_set, write_report
 
 
 def test_figures_are_those_of_numpy(small_world):
     pairs = [small_world("chairs")[index] for index in range(6)]
-    report = measure("chairs", pairs)
+    report = measure_set("chairs", pairs)
     lengths = np.hypot(*np.moveaxis(np.stack([pair.forward for pair in pairs]), -1, 0))
     assert report.pairs == 6
     assert report.displacement["mean"] == pytest.approx(lengths.mean(), rel=1e-5)
@@ -32,7 +32,7 @@ def test_object_sizes_are_the_longer_sides_of_boxes(small_world):
     for label in np.unique(pair.first_instances[pair.first_instances > 0]):
         rows, columns = np.nonzero(pair.first_instances == label)
         sizes.append(max(np.ptp(rows), np.ptp(columns)) + 1)
-    histogram = measure("chairs", [pair]).histograms[2]
+    histogram = measure_set("chairs", [pair]).histograms[2]
     counts, _ = np.histogram(sizes, histogram.edges)
     np.testing.assert_allclose(histogram.shares, counts / len(sizes))
 
@@ -45,7 +45,7 @@ def test_report_is_written_as_picture_and_json(small_world, tmp_path):
     picture = read_image(tmp_path / "report.png")
     assert picture.shape[0] > 3 * 250
     assert (picture < 128).mean() > 0.002
-    marked = draw_report(measure("chairs", [small_world("chairs")[0]]))
+    marked = draw_report(measure_set("chairs", [small_world("chairs")[0]]))
     assert ((marked[..., 0] > 150) & (marked[..., 2] < 80)).sum() > 300  # the published figures, in red
 
 
@@ -54,7 +54,7 @@ def test_published_lengths_are_those_of_frames_of_this_size(small_world):
     height, width = pair.forward.shape[:2]
     unit = min(height / 384, width / 512)
     assert unit < 1
-    small = measure("chairs", [pair])
+    small = measure_set("chairs", [pair])
     assert small.published is not None and small.published["p90"] == pytest.approx(26.6 * unit)
     assert "below_1_px" not in small.published
     assert small.histograms[0].marks["FlyingChairs p90"] == small.published["p90"]

@@ -31,7 +31,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".
 Entry = TypeVar("Entry")
 
 
-class Pool(Generic[Entry]):
+class TexturePool(Generic[Entry]):
     """Entries 0 to `count` - 1, made when first asked for."""
 
     def __init__(self, make: Callable[[np.random.Generator, int], Entry], count: int, seed: Sequence[int]) -> None:
@@ -56,12 +56,12 @@ class Pool(Generic[Entry]):
         """Any entry."""
         return self[int(rng.integers(self._count))]
 
-    def stock(self) -> None:
+    def prepare(self) -> None:
         """Make all entries."""
         for number in range(self._count):
             _ = self[number]
 
-    def with_photographs(self, folder: Path, load: Callable[[Path], Entry]) -> "Pool[Entry]":
+    def with_photographs(self, folder: Path, load: Callable[[Path], Entry]) -> "TexturePool[Entry]":
         """The same pool with photographs in place of `PHOTOGRAPH_SHARE` of its entries, and of one at least.
 
         The seed decides which photographs of the folder these are; all others are as they were.
@@ -76,7 +76,7 @@ class Pool(Generic[Entry]):
         def make(rng: np.random.Generator, number: int) -> Entry:
             return load(files[order[number % len(files)]]) if number < taken else self._make(rng, number)
 
-        return Pool(make, self._count, self._seed)
+        return TexturePool(make, self._count, self._seed)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_made": {}}  # a worker makes its own

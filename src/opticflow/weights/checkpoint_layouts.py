@@ -125,7 +125,7 @@ FUSED = [
 
 
 @dataclass(frozen=True)
-class Layout:
+class CheckpointLayout:
     """How one kind of file is known and read."""
 
     source: str
@@ -150,20 +150,20 @@ _NVIDIA_LICENCE = "research use, as the FlowNet 2.0 authors allow (see the READM
 _PINARD_LICENCE = "MIT"
 
 
-def _raft(source: str, tag: str, network: str, rules: Rules, *marks: str) -> Layout:
-    return Layout(source, tag, network, marks, rules, "frames to [-1, 1]", _RAFT_LICENCE)
+def _raft(source: str, tag: str, network: str, rules: Rules, *marks: str) -> CheckpointLayout:
+    return CheckpointLayout(source, tag, network, marks, rules, "frames to [-1, 1]", _RAFT_LICENCE)
 
 
-def _nvidia(network: str, rules: Rules, *marks: str) -> Layout:
+def _nvidia(network: str, rules: Rules, *marks: str) -> CheckpointLayout:
     normalisation = "mean colour of each pair subtracted, as flownet2-pytorch does"
-    return Layout("flownet2-pytorch", "nvidia", network, marks, rules, normalisation, _NVIDIA_LICENCE)
+    return CheckpointLayout("flownet2-pytorch", "nvidia", network, marks, rules, normalisation, _NVIDIA_LICENCE)
 
 
-def _pinard(network: str, rules: Rules, *marks: str, batch_norm: bool) -> Layout:
+def _pinard(network: str, rules: Rules, *marks: str, batch_norm: bool) -> CheckpointLayout:
     normalisation = f"RGB mean {FLOWNET_PYTORCH_MEAN} subtracted"
     options = {"batch_norm": True} if batch_norm else {}
     tag = "pinard-bn" if batch_norm else "pinard"
-    return Layout("FlowNetPytorch", tag, network, marks, rules, normalisation, _PINARD_LICENCE, options)
+    return CheckpointLayout("FlowNetPytorch", tag, network, marks, rules, normalisation, _PINARD_LICENCE, options)
 
 
 LAYOUTS = [

@@ -11,7 +11,7 @@ import pytest
 from opticflow.data.chairs import chairs_sdhom, flying_chairs
 from opticflow.data.things import flying_things
 from opticflow.io import read_flow, read_image
-from opticflow.scenes.layouts import ChairsSDHomLayout, FlyingChairsLayout, FlyingThings3DLayout
+from opticflow.scenes.set_layouts import ChairsSDHomLayout, FlyingChairsLayout, FlyingThings3DLayout
 
 
 def read_flo(path: Path) -> np.ndarray:

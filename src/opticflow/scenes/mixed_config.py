@@ -6,7 +6,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Effects:
+class EffectsConfig:
     """What a camera and the weather do to the frames; none of it moves anything. Shares are probabilities."""
 
     clean_share: float = 0.15
@@ -42,13 +42,13 @@ class Effects:
     so that even what rests looks different in both."""
 
     @classmethod
-    def none(cls) -> "Effects":
+    def none(cls) -> "EffectsConfig":
         """The clean pass."""
         return replace(cls(), clean_share=1.0)
 
 
 @dataclass(frozen=True)
-class MixedKnobs:
+class MixedConfig:
     """What a world looks like that trains robust weights: wide, overlapping distributions of everything.
 
     Displacements are for frames 512 px wide and grow with the width.
@@ -114,14 +114,14 @@ class MixedKnobs:
     """How many materials are made."""
     chairs: int = 250
     """How many views of chairs are made."""
-    effects: Effects = Effects()
+    effects: EffectsConfig = EffectsConfig()
 
-    def clean(self) -> "MixedKnobs":
+    def clean(self) -> "MixedConfig":
         """The same scenes without effects and without transparency: what the frames show is then exactly what moves."""
-        return replace(self, effects=Effects.none(), transparent_share=0.0)
+        return replace(self, effects=EffectsConfig.none(), transparent_share=0.0)
 
 
-FAST = MixedKnobs(
+FAST = MixedConfig(
     objects=(1, 5),
     object_size=(90, 420),
     displacement=(15, 220),
@@ -134,12 +134,12 @@ FAST = MixedKnobs(
     pictures=80,
     surfaces=60,
     chairs=100,
-    effects=Effects(motion_blur_share=0.55, grading=(0.75, 1.8)),
+    effects=EffectsConfig(motion_blur_share=0.55, grading=(0.75, 1.8)),
 )
 """Few large objects that fly far before a slow background, mostly blurred and at times dark: much of the background is
 covered or comes into view, as in the fast scenes of films."""
 
-DRIVE = MixedKnobs(
+DRIVE = MixedConfig(
     objects=(0, 5),
     background_displacement=(16, 150),
     still_background_share=0.0,
@@ -156,7 +156,7 @@ DRIVE = MixedKnobs(
 and much leaves the frame, so that its motion must be told from that of the rest (KITTI). Turns and steps cancel in
 part: on average the ground moves by half of `background_displacement`, by 8 to 75 pixels, and near things by more."""
 
-STILL = MixedKnobs(
+STILL = MixedConfig(
     objects=(0, 4),
     object_size=(32, 360),
     displacement=(1, 90),
@@ -169,7 +169,7 @@ STILL = MixedKnobs(
     pictures=80,
     surfaces=60,
     chairs=100,
-    effects=Effects(
+    effects=EffectsConfig(
         clean_share=0.08,
         fog_share=0.05,
         exposure_share=0.5,
@@ -185,7 +185,7 @@ STILL = MixedKnobs(
 """A camera on a tripod, at times with nothing that moves: the background's flow is exactly zero, and what differs in it
 is noise, compression and light, new in each frame. Much is dark, as in home video."""
 
-SWIFT = MixedKnobs(
+SWIFT = MixedConfig(
     objects=(20, 50),
     object_size=(8, 100),
     displacement=(10, 150),
@@ -206,10 +206,10 @@ SWIFT = MixedKnobs(
     pictures=80,
     surfaces=60,
     chairs=200,
-    effects=Effects(motion_blur_share=0.4, shutter=(0.1, 0.6), fog_share=0.08),
+    effects=EffectsConfig(motion_blur_share=0.4, shutter=(0.1, 0.6), fog_share=0.08),
 )
 """Many small, slender and thin things that fly by before a background that hardly moves, at times blurred: balls,
 sticks, limbs, wires, chairs with legs. Many move farther than they are long."""
 
-MIXED_WORLDS = {"mixed": MixedKnobs(), "fast": FAST, "drive": DRIVE, "still": STILL, "swift": SWIFT}
+MIXED_WORLDS = {"mixed": MixedConfig(), "fast": FAST, "drive": DRIVE, "still": STILL, "swift": SWIFT}
 """Worlds of this family: their names and their numbers."""

@@ -10,7 +10,7 @@ from opticflow.scenes.worlds import make_world
 
 
 @dataclass(frozen=True)
-class Speed:
+class GenerationSpeed:
     """One measurement."""
 
     kind: str
@@ -21,7 +21,7 @@ class Speed:
     stocking_seconds: float
     """To make all the pictures and objects of the world once; a run of many pairs pays it once per process."""
     seconds_per_pair: float
-    """With the stock made: processor time, the best of the rounds."""
+    """With its pictures and objects made: processor time, the best of the rounds."""
 
     @property
     def pairs_per_second(self) -> float:
@@ -29,7 +29,9 @@ class Speed:
         return 1 / self.seconds_per_pair
 
 
-def measure_speed(kind: str, *, size: tuple[int, int] | None = None, pairs: int = 50, rounds: int = 3) -> Speed:
+def measure_generation_speed(
+    kind: str, *, size: tuple[int, int] | None = None, pairs: int = 50, rounds: int = 3
+) -> GenerationSpeed:
     """Make pairs in this process, on one thread, by the processor's time."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -39,7 +41,7 @@ def measure_speed(kind: str, *, size: tuple[int, int] | None = None, pairs: int 
         each = len(first.frames) if isinstance(first, ThingsSequence) else 1
         items = -(-pairs // each)
         begun = time.process_time()
-        world.stock()
+        world.prepare()
         stocking = time.process_time() - begun
         best = float("inf")
         for _ in range(rounds):
@@ -49,4 +51,4 @@ def measure_speed(kind: str, *, size: tuple[int, int] | None = None, pairs: int 
             best = min(best, (time.process_time() - begun) / (items * each))
     finally:
         cv2.setNumThreads(threads)
-    return Speed(kind, world.size, items * each, stocking, best)
+    return GenerationSpeed(kind, world.size, items * each, stocking, best)

@@ -24,9 +24,9 @@ from jaxtyping import Float32, Float64
 
 from opticflow.io import atomic_path, write_flow, write_image
 from opticflow.io.atomic import write_bytes
-from opticflow.scenes.mixed_knobs import MIXED_WORLDS
+from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.rendered import InstanceMap, RenderedPair
-from opticflow.scenes.things_knobs import THINGS_WORLDS
+from opticflow.scenes.things_config import THINGS_WORLDS
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 CHAIRS_VALIDATION = 36
@@ -163,7 +163,7 @@ class FlyingThings3DLayout:
 
 
 @runtime_checkable
-class Layout(Protocol):
+class SetLayout(Protocol):
     """Where the files of a set lie."""
 
     def write(self, root: Path, number: int, item: Any) -> None:
@@ -183,7 +183,7 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, SetLayout] = {
     "chairs": FlyingChairsLayout(),
     **dict.fromkeys(MIXED_WORLDS, FlyingChairsLayout()),
     "chairs-sdhom": ChairsSDHomLayout(),

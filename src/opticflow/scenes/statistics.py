@@ -44,7 +44,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Report:
+class SetStatistics:
     """Statistics of a set."""
 
     kind: str
@@ -76,7 +76,7 @@ class Report:
 
 def write_report(
     world: World, root: Path, count: int, *, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Report:
+) -> SetStatistics:
     """Measure up to `MOST_PAIRS` pairs, evenly spread over the first `count`, into `report.json` and `report.png`."""
     numbers = np.unique(np.linspace(0, count - 1, min(count, MOST_PAIRS)).astype(int))
 
@@ -85,13 +85,13 @@ def write_report(
             yield world[int(number)]
             progress(done + 1, len(numbers))
 
-    report = measure(world.kind, pairs())
+    report = measure_set(world.kind, pairs())
     write_bytes(root / "report.json", json.dumps(report.as_json(), indent=2).encode())
     write_image(root / "report.png", draw_report(report))
     return report
 
 
-def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
+def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
     """Look at pairs one by one; percentiles are read from a histogram of 0.01 px up to 655 px."""
     fine = np.zeros(65536, np.int64)
     total, largest, occluded, sizes = 0.0, 0.0, [], []
@@ -120,7 +120,7 @@ def measure(kind: str, pairs: Iterable[RenderedPair]) -> Report:
     published = _published(kind, unit)
     marks = {f"FlyingChairs {key}": value for key, value in (published or {}).items() if key[0] == "p"}
     lengths, _ = np.histogram(values, _DISPLACEMENT_BINS, weights=fine)
-    return Report(
+    return SetStatistics(
         kind=kind,
         pairs=len(counts),
         displacement=displacement,
@@ -184,7 +184,7 @@ _PANEL = (300, 560)
 _INK, _BAR, _MARK = (40, 40, 40), (178, 132, 74), (40, 40, 200)
 
 
-def draw_report(report: Report) -> Frame:
+def draw_report(report: SetStatistics) -> Frame:
     """The three histograms below each other, with the published figures as lines."""
     panels = [_panel(histogram) for histogram in report.histograms]
     head = np.full((46, _PANEL[1], 3), 255, np.uint8)

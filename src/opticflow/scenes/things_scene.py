@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
-from opticflow.scenes.stock import Pool
+from opticflow.scenes.textures import TexturePool
+from opticflow.scenes.things_config import ThingsConfig
 from opticflow.scenes.things_geometry import Mesh, joined
 from opticflow.scenes.things_journey import travel
-from opticflow.scenes.things_knobs import ThingsKnobs
 from opticflow.scenes.things_motion import Pose, Spin, Spline, about_axis
 from opticflow.scenes.things_setting import Camera, knot_times, log_uniform, lognormal, path, walk, wander
 from opticflow.scenes.things_shading import ALBEDO, Light, Surface, stack_textures
@@ -45,7 +45,7 @@ class Lamp:
 
 
 @dataclass(frozen=True)
-class World:
+class Scene:
     """A scene at all times. The vertices of the static world come first, then those of thing after thing."""
 
     camera: Camera
@@ -79,7 +79,7 @@ def assemble(
     pictures: Sequence[Frame],
     rng: Generator,
     lamp: Lamp | None = None,
-) -> World:
+) -> Scene:
     """Number the parts of all meshes, and give each part a picture, a tint and a gloss.
 
     The first pictures go to the first parts of the static world, in their order; the rest is drawn at random.
@@ -107,34 +107,36 @@ def assemble(
     )
     counts = [len(static.triangles), *(len(thing.mesh.triangles) for thing in things)]
     owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return World(camera, static, tuple(things), surface, owners, lamp)
+    return Scene(camera, static, tuple(things), surface, owners, lamp)
 
 
-def compose(rng: Generator, knobs: ThingsKnobs, pictures: Pool[Frame], materials: Pool[Frame]) -> World:
+def compose_scene(
+    rng: Generator, config: ThingsConfig, pictures: TexturePool[Frame], materials: TexturePool[Frame]
+) -> Scene:
     """Draw a whole scene, textured from pools of square pictures."""
-    setting = travel(rng, knobs, knobs.journey) if knobs.journey else wander(rng, knobs)
+    setting = travel(rng, config, config.journey) if config.journey else wander(rng, config)
     camera = setting.camera
-    count = int(rng.integers(knobs.objects[0], knobs.objects[1] + 1))
-    things = [_thing(rng, knobs, camera) for _ in range(count)]
+    count = int(rng.integers(config.objects[0], config.objects[1] + 1))
+    things = [_thing(rng, config, camera) for _ in range(count)]
     soil = materials if rng.random() < 0.6 else pictures
-    drawn = [soil.draw(rng)] + [pictures.draw(rng) for _ in range(knobs.pictures)]
-    drawn += [materials.draw(rng) for _ in range(knobs.materials)]
-    return assemble(camera, setting.stand(rng), things, drawn, rng, _lamp(rng, knobs, drawn))
+    drawn = [soil.draw(rng)] + [pictures.draw(rng) for _ in range(config.pictures)]
+    drawn += [materials.draw(rng) for _ in range(config.materials)]
+    return assemble(camera, setting.stand(rng), things, drawn, rng, _lamp(rng, config, drawn))
 
 
-def _thing(rng: Generator, knobs: ThingsKnobs, camera: Camera) -> Thing:
-    """An object whose way is planned in the picture: it stays in view, at the speed that the knobs ask for."""
-    lens, times = camera.lens, knot_times(knobs)
-    depth = log_uniform(rng, knobs.object_depth)
+def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
+    """An object whose way is planned in the picture: it stays in view, at the speed that the config ask for."""
+    lens, times = camera.lens, knot_times(config)
+    depth = log_uniform(rng, config.object_depth)
     # metres; the knob is a share of the picture's width
-    size = log_uniform(rng, knobs.object_size) * lens.width * depth / lens.focal
-    speed = lognormal(rng, knobs.object_speed) * knobs.zoom * knobs.steadiness  # pixels from knot to knot
+    size = log_uniform(rng, config.object_size) * lens.width * depth / lens.focal
+    speed = lognormal(rng, config.object_speed) * config.zoom * config.steadiness  # pixels from knot to knot
     way = walk(rng, len(times), speed, 2, 0.5)  # knots x 2, pixels
     meeting = rng.integers(len(times))  # the knot at which it is inside the picture for certain
     way += rng.uniform(0.05, 0.95, 2) * (lens.width, lens.height) - way[meeting]
     way = _reflected(way, (lens.width, lens.height))
-    change = rng.normal(0, knobs.approach) + rng.normal(0, knobs.approach / 2, len(times))
-    depths = depth * np.exp(np.clip(np.cumsum(change * knobs.steadiness), -0.7, 1.0))  # depth at each knot, metres
+    change = rng.normal(0, config.approach) + rng.normal(0, config.approach / 2, len(times))
+    depths = depth * np.exp(np.clip(np.cumsum(change * config.steadiness), -0.7, 1.0))  # depth at each knot, metres
     # an object must not come so near that the camera is inside of it
     depths = np.maximum(depths, 1.6 * size + 0.3)
     knots = []
@@ -144,9 +146,9 @@ def _thing(rng: Generator, knobs: ThingsKnobs, camera: Camera) -> Thing:
         place[2] = max(place[2], 0.5 * size)  # above the ground, or nearly
         knots.append(place)
     first = about_axis(rng.normal(size=3), rng.uniform(0, np.pi))
-    rate = lognormal(rng, knobs.spin)
+    rate = lognormal(rng, config.spin)
     spin = Spin(first, rng.normal(size=3), rate, rng.normal(size=3), 0.3 * rate * rng.normal())
-    return Thing(random_thing(rng), size, path(knobs, np.array(knots)), spin)
+    return Thing(random_thing(rng), size, path(config, np.array(knots)), spin)
 
 
 def _reflected(way: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -158,8 +160,8 @@ def _reflected(way: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.where(folded > span, 2 * span - folded, folded) - margin
 
 
-def _lamp(rng: Generator, knobs: ThingsKnobs, pictures: Sequence[Frame]) -> Lamp | None:
-    if not knobs.lighting:
+def _lamp(rng: Generator, config: ThingsConfig, pictures: Sequence[Frame]) -> Lamp | None:
+    if not config.lighting:
         return None
     rise, angle = rng.uniform(0.35, 1.2), rng.uniform(0, 2 * np.pi)
     direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])  # unit vector
@@ -167,7 +169,7 @@ def _lamp(rng: Generator, knobs: ThingsKnobs, pictures: Sequence[Frame]) -> Lamp
     # exposed as a camera would be: dark materials get more light
     exposure = np.clip(115 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.5) * rng.uniform(0.85, 1.15)
     base = np.array([ambient, 1.25 - ambient, 1.0]) * exposure
-    count = len(knot_times(knobs))
+    count = len(knot_times(config))
     # knots x 1, factor on the light
-    drift = np.exp(np.cumsum(rng.normal(0, knobs.brightness_change, (count, 1)), axis=0))
-    return Lamp(direction, path(knobs, base * drift))
+    drift = np.exp(np.cumsum(rng.normal(0, config.brightness_change, (count, 1)), axis=0))
+    return Lamp(direction, path(config, base * drift))

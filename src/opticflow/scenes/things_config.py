@@ -39,7 +39,7 @@ class Journey:
 
 
 @dataclass(frozen=True)
-class ThingsKnobs:
+class ThingsConfig:
     """How scenes of the FlyingThings3D kind are made.
 
     Where no other source is named, numbers follow Mayer et al., "A large dataset to train convolutional networks for
@@ -143,7 +143,7 @@ class ThingsKnobs:
         return self.width / 960
 
 
-NEAR = ThingsKnobs(
+NEAR = ThingsConfig(
     objects=(10, 30),
     object_size=(0.03, 0.25),
     object_depth=(1.5, 8.0),
@@ -158,7 +158,7 @@ NEAR = ThingsKnobs(
 crowded and fast scenes of films (Sintel's market). Knots of the paths are near each other, since a fast path that is
 turned back at the border within a few frames would be slow between far ones."""
 
-DRIVE = ThingsKnobs(
+DRIVE = ThingsConfig(
     objects=(0, 7),
     object_size=(0.02, 0.2),
     object_depth=(3.0, 25.0),
@@ -173,5 +173,5 @@ DRIVE = ThingsKnobs(
 """A camera that drives along roads and walks through rooms: the whole scene moves by the camera's motion, near things
 by far, and much leaves the frame."""
 
-THINGS_WORLDS = {"things": ThingsKnobs(), "things-near": NEAR, "drive-3d": DRIVE}
+THINGS_WORLDS = {"things": ThingsConfig(), "things-near": NEAR, "drive-3d": DRIVE}
 """Worlds of this family: their names and their numbers."""

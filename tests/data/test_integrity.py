@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from opticflow.data import open_dataset, validate
+from opticflow.data import check_dataset, open_dataset
 
 
 def test_findings(write_files):
@@ -21,7 +21,7 @@ def test_findings(write_files):
     for name, truth in truths.items():
         first = frame * 0 if name == "5-black" else frame
         files |= {f"{name}/img1.png": first, f"{name}/img2.png": frame, f"{name}/gt.flo": truth}
-    findings = list(validate(open_dataset("pairs", write_files(files))))
+    findings = list(check_dataset(open_dataset("pairs", write_files(files))))
     assert [finding.name for finding in findings] == list(truths)
     problems = [finding.problem or "" for finding in findings]
     assert problems[0] == ""

@@ -5,7 +5,7 @@ import pytest
 
 from opticflow.estimator import Estimator
 from opticflow.models.network import FlowNetwork
-from opticflow.video.streams import measure_streams
+from opticflow.video.stream_speed import measure_streams
 from pictures import moving
 
 

@@ -23,7 +23,7 @@ class Finding:
     """The longest of its true vectors, in pixels."""
 
 
-def validate(dataset: FlowDataset) -> Iterator[Finding]:
+def check_dataset(dataset: FlowDataset) -> Iterator[Finding]:
     """Read every pair of a data set and judge it. A pair that cannot be read is a finding, not an error."""
     for index, pair in enumerate(dataset.pairs):
         # pairs of test splits have no truth, so only their frames are judged
