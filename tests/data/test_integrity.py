@@ -37,5 +37,5 @@ def test_test_splits_are_read_too(write_files):
     frame = np.zeros((8, 12, 3), dtype=np.uint8)
     scene = "test/clean/market_1"
     root = write_files({f"{scene}/frame_0001.png": frame, f"{scene}/frame_0002.png": frame[1:]})
-    (finding,) = validate(open_dataset("sintel-clean", root, "test"))
+    (finding,) = check_dataset(open_dataset("sintel-clean", root, "test"))
     assert "the second frame is 12x7" in (finding.problem or "")

@@ -128,7 +128,7 @@ def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
     """An object whose way is planned in the picture: it stays in view, at the speed that the config ask for."""
     lens, times = camera.lens, knot_times(config)
     depth = log_uniform(rng, config.object_depth)
-    # metres; the knob is a share of the picture's width
+    # metres; the number in the config is a share of the picture's width
     size = log_uniform(rng, config.object_size) * lens.width * depth / lens.focal
     speed = lognormal(rng, config.object_speed) * config.zoom * config.steadiness  # pixels from knot to knot
     way = walk(rng, len(times), speed, 2, 0.5)  # knots x 2, pixels
