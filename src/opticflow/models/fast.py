@@ -54,7 +54,8 @@ def _with_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
 def _channels_last(x: Tensor) -> Tensor:
     """In the precision of the convolution that comes next: one copy does both."""
     device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    autocast = not x.is_meta and torch.is_autocast_enabled(device)  # it does not know the device `meta`
+    dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
     x = x.to(dtype, memory_format=torch.channels_last)  # leaves some of the channels of a wider tensor where they are
     return x.contiguous(memory_format=torch.channels_last)
 
