@@ -55,6 +55,12 @@ def test_it_goes_on_where_it_was_left():
     assert not equal(whole[0], next(stream(seed=6).batches()))
 
 
+def test_global_random_numbers_are_left_alone():
+    before = torch.get_rng_state()
+    next(stream().batches())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_two_processes_see_what_one_with_the_doubled_batch_sees():
     for start in (0, 8):
         alone = next(stream(batch_size=8).batches(start))

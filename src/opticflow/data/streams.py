@@ -165,6 +165,7 @@ class TrainingStream:
             prefetch_factor=(ahead or self.prefetch) if self.workers else None,
             worker_init_fn=_begin_worker,
             multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
+            generator=torch.Generator(),  # else it draws from the global one, once more in a run that is resumed
         )
         ready = iter(loader)
         # until the first batch arrives, a worker may also have failed to start
