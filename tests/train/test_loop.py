@@ -14,7 +14,6 @@ from opticflow.train.loop import train
 from opticflow.train.parts import read_parts, write_parts
 from opticflow.train.recipe import Part
 from opticflow.train.run_folder import TRAINING
-from opticflow.weights import read_checkpoint
 from train_toys import ToySources, toy_sample
 
 
