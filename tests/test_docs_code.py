@@ -1,5 +1,6 @@
-"""The Python of the docs runs, and the reference of the API names all that the package offers."""
+"""The Python of the docs and of public docstrings runs, and the API reference has all names of the package."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -98,6 +99,31 @@ def test_a_block_of_python_runs(page, line, files, monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_python_is_found(page):
     assert len(EXAMPLES[page]) == len(FENCE.findall(PAGES[page].text))
+
+
+FINDER = doctest.DocTestFinder(exclude_empty=False)
+DOCUMENTED = [
+    found.name
+    for public in opticflow.__all__
+    for found in FINDER.find(getattr(opticflow, public), public)
+    if found.examples or (found.name == public and not public.endswith("Error"))
+]
+"""Public names, and methods whose docstrings have an example."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_example_of_a_docstring_runs(name, files, monkeypatch):
+    monkeypatch.chdir(files)
+    frames = list(opticflow.read_video("clip.mp4"))
+    flow = opticflow.read_flow("flow.flo")
+    here = {"opticflow": opticflow, "np": np, "frame1": frames[0], "frame2": frames[1], "flow": flow}
+    here |= {"forward": flow, "backward": -flow, "estimator": opticflow.load("DIS")}
+    public = name.partition(".")[0]
+    (example,) = (e for e in FINDER.find(getattr(opticflow, public), public, globs=here) if e.name == name)
+    assert example.examples, f"{name} has no example"
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=report.append)
+    assert not report, "".join(report)
 
 
 def test_the_reference_has_an_entry_for_each_name_of_the_package():

@@ -41,6 +41,12 @@ class Settings:
 
     Raises:
         InputError: a value that cannot be used.
+
+    Example:
+        >>> settings = opticflow.Settings(scale=0.5, precision="fp32")
+        >>> estimator = opticflow.load("DIS", **vars(settings))
+        >>> estimator.settings.scale
+        0.5
     """
 
     __no_type_check__ = True  # for the tests' checks of types: values are checked below, with errors for users

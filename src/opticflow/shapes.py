@@ -35,7 +35,12 @@ Mask = Bool[Tensor, "batch height width"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Two frames with the true flow from the first to the second: what every data set and generator yields."""
+    """Two frames with the true flow from the first to the second: what every data set and generator yields.
+
+    Example:
+        >>> everywhere = np.ones(flow.shape[:2], bool)
+        >>> sample = opticflow.Sample(frame1, frame2, flow, valid=everywhere, occluded=~everywhere)
+    """
 
     first: Frame
     second: Frame

@@ -50,6 +50,12 @@ def open_dataset(name: str, root: str | Path, split: str | None = None, **option
 
     Raises:
         DatasetError: no such name, no such split, or `root` is not laid out as the data set is.
+
+    Example:
+        >>> dataset = opticflow.open_dataset("sintel-clean", "MPI-Sintel")
+        >>> sample = dataset[0]
+        >>> sample.flow.shape
+        (400, 800, 2)
     """
     if name not in DATASETS:
         near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)

@@ -67,7 +67,14 @@ def same_size(pair: Pair, what: str, array: np.ndarray, other: str, wanted: np.n
 
 @dataclass(frozen=True)
 class FlowDataset:
-    """Pairs of frames with true flow. Indexing reads the files; nothing is kept."""
+    """Pairs of frames with true flow. Indexing reads the files; nothing is kept.
+
+    Example:
+        >>> dataset = opticflow.open_dataset("sintel-clean", "MPI-Sintel")
+        >>> for sample in dataset:
+        ...     flow = estimator(sample.first, sample.second)
+        ...     error = np.linalg.norm(flow - sample.flow, axis=2)[sample.valid].mean()
+    """
 
     name: str
     pairs: Sequence[Pair]

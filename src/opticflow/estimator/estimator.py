@@ -59,8 +59,11 @@ class Estimator:
         InputError: settings that cannot be used, here or with this method.
 
     Example:
-        >>> estimator = Estimator(build("DIS"), scale=0.5)
-        >>> flow = estimator(first, second)
+        >>> from opticflow.models import build
+        >>> estimator = opticflow.Estimator(build("DIS"), scale=0.5)
+        >>> flow = estimator(frame1, frame2)
+        >>> flow.shape
+        (64, 96, 2)
     """
 
     name: str
@@ -179,7 +182,9 @@ class Estimator:
 
         Example:
             >>> for flow in estimator.stream(opticflow.read_video("clip.mp4")):
-            ...     print(flow.mean())
+            ...     print(flow.shape)
+            (64, 96, 2)
+            (64, 96, 2)
         """
         devices: list[torch.device] = []
 

@@ -86,7 +86,7 @@ def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> Fl
         See `load` and `Estimator.__call__`.
 
     Example:
-        >>> flow = opticflow.estimate(first, second, model="DIS")
+        >>> flow = opticflow.estimate(frame1, frame2, model="DIS")
     """
     options = dict(vars(settings))
     return load(options.pop("model"), **options)(first, second)  # type: ignore[arg-type]

@@ -12,7 +12,14 @@ from opticflow.shapes import FlowArray, Frame, MaskArray, Picture
 
 @dataclass(frozen=True)
 class PairFlow:
-    """The flow of one pair of a clip."""
+    """The flow of one pair of a clip.
+
+    Example:
+        >>> for pair in estimator.pairs(opticflow.read_video("clip.mp4"), backward=True):
+        ...     print(pair.index, pair.forward.shape, pair.backward.shape, pair.occluded.shape)
+        0 (64, 96, 2) (64, 96, 2) (64, 96)
+        1 (64, 96, 2) (64, 96, 2) (64, 96)
+    """
 
     index: int
     """Position of the pair in the stream, from 0."""

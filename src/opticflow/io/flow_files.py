@@ -69,6 +69,11 @@ def read_flow(path: str | os.PathLike[str]) -> FlowArray:
     Raises:
         FormatError: the file is missing, damaged, cut off or of another kind.
         InputError: the format needs an extra that is not installed.
+
+    Example:
+        >>> flow = opticflow.read_flow("flow.flo")
+        >>> flow.shape
+        (64, 96, 2)
     """
     flow, valid = read_flow_with_mask(path)
     # H x W x 2; arrays for users mark unknown flow by NaN, decoders by zero and a mask
@@ -85,6 +90,11 @@ def read_flow_with_mask(path: str | os.PathLike[str]) -> tuple[FlowArray, MaskAr
     Raises:
         FormatError: the file is missing, damaged, cut off or of another kind.
         InputError: the format needs an extra that is not installed.
+
+    Example:
+        >>> flow, known = opticflow.read_flow_with_mask("flow.flo")
+        >>> bool(known.all())
+        True
     """
     decode = flow_format(path).decode
     data = read_bytes(path)
@@ -112,6 +122,10 @@ def write_flow(
     Raises:
         FormatError: an unknown suffix, values that the format cannot hold, or a file that cannot be written.
         InputError: `flow` or `valid` is no flow or mask, or an extra is not installed.
+
+    Example:
+        >>> opticflow.write_flow("flow.flo", flow)
+        >>> opticflow.write_flow("small.npz", flow, half=True)
     """
     chosen = flow_format(path)
     encode = chosen.encode_half if half else chosen.encode

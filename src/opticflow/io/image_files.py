@@ -60,6 +60,11 @@ def read_image(path: str | os.PathLike[str], *, white: int | None = None) -> Fra
         FormatError: the file is missing, damaged, cut off or no picture.
         InputError: NaN, values outside [0, 1] in a floating-point picture, numbers above `white`, a `white` for a
             picture that is not of 16 bits, or an extra that is not installed.
+
+    Example:
+        >>> image = opticflow.read_image("frame1.png")
+        >>> image.shape, image.dtype
+        ((64, 96, 3), dtype('uint8'))
     """
     suffix = _known_suffix(path, IMAGE_SUFFIXES)
     data = read_bytes(path)
@@ -128,6 +133,9 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
 
     Raises:
         FormatError: an unknown suffix, a picture too large for the format, or a file that cannot be written.
+
+    Example:
+        >>> opticflow.write_image("flow.png", opticflow.flow_to_image(flow))
     """
     suffix = _known_suffix(path, _WRITTEN)
     try:

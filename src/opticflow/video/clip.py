@@ -160,6 +160,12 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
     Raises:
         InputError: a source of another kind, a negative start or end, or a step below 1.
         VideoError: a source that cannot be opened; at once. A frame that cannot be read; when it is reached.
+
+    Example:
+        >>> for frame in opticflow.read_video("clip.mp4", end=2):
+        ...     print(frame.shape)
+        (64, 96, 3)
+        (64, 96, 3)
     """
     whole = all(isinstance(number, SupportsIndex) for number in (start, step, end or 0))
     if not whole or start < 0 or step < 1 or (end is not None and end < 0):

@@ -57,6 +57,11 @@ def flow_to_image(
 
     Raises:
         InputError: not a flow, or `max_flow` is not positive.
+
+    Example:
+        >>> image = opticflow.flow_to_image(flow, max_flow=10)
+        >>> image.shape, image.dtype
+        ((64, 96, 3), dtype('uint8'))
     """
     flow, known = as_flow(flow, valid)
     return color_known(flow, known, flow_limit(flow, max_flow))
