@@ -81,7 +81,7 @@ def test_warm_start_begins_at_the_flow_before():
     network = build("Horn-Schunck")
     starts, match = [], network.match
 
-    def watch(first, second, *, init_flow=None):
+    def watch(first, second, *, init_flow=None, iterations=None):
         starts.append(init_flow)
         return match(first, second, init_flow=init_flow)
 
@@ -96,7 +96,7 @@ def told_where_to_start():
     network = build("Horn-Schunck")
     calls, match = [], network.match
 
-    def watch(first, second, *, init_flow=None):
+    def watch(first, second, *, init_flow=None, iterations=None):
         calls.append((first["frames"].shape[-2:], 0 if init_flow is None else float(init_flow[:, 0].median())))
         return match(first, second, init_flow=init_flow)
 

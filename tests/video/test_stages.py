@@ -21,7 +21,7 @@ class Slow(FlowNetwork):
         time.sleep(0.01 * len(frames))
         return {"frames": frames}
 
-    def match(self, first, second, *, init_flow=None):
+    def match(self, first, second, *, init_flow=None, iterations=None):
         time.sleep(0.03 * len(first["frames"]))
         return 0 * first["frames"][:, :2]
 
