@@ -10,9 +10,9 @@ from opticflow.settings import Settings
 
 
 def test_the_settings_reach_the_process():
-    settings = Settings(iterations=2, device="cpu", max_memory="1GB")
+    settings = Settings(iterations=2, device="cpu", max_memory="2GB")
     found = measure_speed("RAFT-small", 64, 48, settings=settings, bare=True, rounds=0, compare=False)
-    assert (found.iterations, found.max_memory, found.tiles, found.ratio) == (2, "1GB", 1, None)
+    assert (found.iterations, found.max_memory, found.tiles, found.ratio) == (2, "2GB", 1, None)
     assert found.milliseconds > 0 and found.uses == ()
     with pytest.raises(InputError, match="no iterations"):
         measure_speed("DIS", 64, 48, settings=Settings(iterations=2))

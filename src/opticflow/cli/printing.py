@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -23,7 +23,8 @@ _unwritten: list[OSError] = []  # what was wrong with standard output
 
 def prepare_streams() -> None:
     """Make standard output and error take every character, in whatever encoding they are."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        _flush(stream)  # what the stream holds is written out by `reconfigure`, too, which would raise
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
 
@@ -35,15 +36,19 @@ def flush_streams() -> OSError | None:
         What was wrong with standard output since the last call, if anything.
     """
     for stream in filter(None, (sys.stderr, sys.stdout)):
-        with _failures_kept(_unwritten if stream is sys.stdout else []) as failures:
-            stream.flush()
-        if failures:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())  # or the interpreter complains of the same when it ends
-            os.close(nowhere)
+        _flush(stream)
     wrong = _unwritten[0] if _unwritten else None
     _unwritten.clear()
     return wrong
+
+
+def _flush(stream: TextIO) -> None:
+    with _failures_kept(_unwritten if stream is sys.stdout else []) as failures:
+        stream.flush()
+    if failures:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # or the interpreter complains of the same when it ends
+        os.close(nowhere)
 
 
 @contextlib.contextmanager
