@@ -1,4 +1,4 @@
-"""Chairs of many families and proportions, as small meshes. Lengths in metres; x to the right, y to the back, z up."""
+"""Procedural chair models of many families, as small meshes. Lengths are in metres; x points right, y back, z up."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ Vector = Sequence[float] | np.ndarray
 
 
 def chair_sprite(rng: np.random.Generator, size: int) -> Texture:
-    """A chair seen from somewhere around and a little above, as the renderings that FlyingChairs used.
+    """Render a random chair from a random side and slightly above, like the chair renderings in FlyingChairs.
 
     Args:
         size: the longer side in texels.
@@ -396,4 +396,4 @@ FAMILIES: dict[str, Callable[[np.random.Generator], list[MeshPart]]] = {
     "deck": _deck,
 }
 FAMILY_SHARES = [0.42, 0.08, 0.1, 0.05, 0.14, 0.09, 0.08, 0.04]
-"""Dining chairs lead, as among the models that FlyingChairs took."""
+"""Share of each family of chairs. Dining chairs are most frequent, as among the 3-D models that FlyingChairs used."""

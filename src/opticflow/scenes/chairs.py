@@ -1,4 +1,4 @@
-"""The worlds of FlyingChairs and ChairsSDHom: chairs that fly over a picture, all of them moved by similarities.
+"""The worlds of FlyingChairs and ChairsSDHom: chairs move over a background picture, all by similarity transforms.
 
 Dosovitskiy et al., "FlowNet: Learning optical flow with convolutional networks", ICCV 2015; Ilg et al., "FlowNet 2.0",
 CVPR 2017, section 3.2. The original generator is not public; the numbers are the published ones where they are known,
@@ -20,11 +20,11 @@ from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.textures import TexturePool, load_background, load_cutout, load_photograph, opaque, picture_files
 
 SPRITE_SIZE = 400
-"""Longer side of a kept cut-out, in texels; FlyingChairs draws few objects larger."""
+"""Longer side of a stored cut-out, in texels. FlyingChairs draws few objects larger than this."""
 
 
 def length_unit(size: tuple[int, int]) -> float:
-    """The factor on lengths in pixels, which are given for frames of 512x384, in frames of another height and width."""
+    """Return the factor that scales lengths given for frames of 512x384 to frames of another height and width."""
     return min(size[0] / 384, size[1] / 512)
 
 
@@ -39,19 +39,20 @@ class ChairsConfig:
     object_motion: RandomSimilarity
     """Relative to the background."""
     objects: tuple[int, int] = (16, 24)
-    """How many, both ends included; as published."""
+    """Smallest and largest number of objects; as published."""
     object_size: tuple[float, float, float, float] = (200, 200, 50, 640)
-    """Longer side in pixels: mean, deviation, lowest and highest; as published."""
+    """Longer side in pixels: mean, standard deviation, minimum and maximum; as published."""
     reach: float = 2.8
-    """Objects have their centres within a rectangle so many times the frame, so that a part of them is seen."""
+    """The centres of objects lie in a rectangle this many times as large as the frame, so that some objects are only
+    partly visible."""
     plain_share: float = 0.0
-    """How often the background is one colour or a gradient."""
+    """Probability that the background is a single colour or a gradient."""
     pictures: int = 240
-    """How many background pictures are made; each gives thousands of cuts. FlyingChairs had 964."""
+    """Number of background pictures; each gives thousands of crops. FlyingChairs had 964."""
     sprites: int = 800
-    """How many views of chairs are made; FlyingChairs had 809 chairs in 62 views."""
+    """Number of chair cut-outs; FlyingChairs had 809 chairs seen from 62 sides."""
     tint: float = 0.35
-    """Deviation of the brightness of objects and backgrounds, in octaves."""
+    """Standard deviation of the brightness of objects and backgrounds, in octaves."""
 
 
 FLYING_CHAIRS = ChairsConfig(
@@ -84,7 +85,7 @@ CHAIRS_SDHOM = replace(
 
 
 class Chairs:
-    """A world of flying chairs. `world[index]` is always the same pair for the same seed, whoever asks."""
+    """A world of flying chairs. `world[index]` depends on the seed and the index alone."""
 
     def __init__(
         self,
@@ -109,7 +110,7 @@ class Chairs:
         self._sprites = object_pool(config.sprites, [seed, 2], objects)
 
     def with_photographs(self, folder: Path) -> "Chairs":
-        """The same world with photographs among its background pictures."""
+        """Return a copy of this world with photographs among its background pictures."""
         world = copy(self)
         world._pictures = self._pictures.with_photographs(
             folder, lambda path: opaque(load_photograph(path, *self.size))
@@ -129,15 +130,15 @@ class Chairs:
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def item(self, index: int) -> RenderedPair:
-        """What a set stores: the pair."""
+        """Return pair number `index`, which is what a data set stores as one item."""
         return self[index]
 
     def clean(self, index: int) -> RenderedPair:
-        """The same pair: this world has no effects."""
+        """Return pair number `index`; this world has no effects to leave out."""
         return self[index]
 
     def prepare(self) -> None:
-        """Make all pictures and objects now rather than when they are needed."""
+        """Make all pictures and objects now instead of on first use."""
         self._pictures.prepare()
         self._sprites.prepare()
 
@@ -152,7 +153,7 @@ class Chairs:
         return Layer(texture, matrix, motion @ matrix, endless=True, gain=self._gain(rng))
 
     def _object(self, rng: np.random.Generator, carried: np.ndarray) -> Layer | None:
-        """One object, or nothing if neither frame shows it."""
+        """Return a random object, or None if it is visible in neither frame."""
         height, width = self.size
         mean, deviation, low, high = self.config.object_size
         size = self._unit * float(np.clip(rng.normal(mean, deviation), low, high))
@@ -176,7 +177,7 @@ class Chairs:
 
 
 def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> TexturePool[Texture]:
-    """Background pictures, twice as wide and high as the frames, or the user's."""
+    """Return a pool of background pictures, twice as wide and high as the frames, or of the user's pictures."""
     height, width = size
     if folder is None:
         return TexturePool(lambda rng, _: opaque(pictures.picture(rng, 2 * height, 2 * width)), count, seed)
@@ -185,7 +186,7 @@ def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: 
 
 
 def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool[Texture]:
-    """Cut-outs of chairs, or the user's objects."""
+    """Return a pool of chair cut-outs, or of the user's objects."""
     if folder is None:
         return TexturePool(lambda rng, _: chair_sprite(rng, SPRITE_SIZE), count, seed)
     files = picture_files(folder, "objects")
@@ -193,7 +194,8 @@ def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool
 
 
 def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> np.ndarray:
-    """From a texture to the frame: a random part of it at its own scale, at times mirrored."""
+    """Return a random homography from a texture to the frame: a random part at its original scale, sometimes mirrored.
+    """
     rows, columns = texture.shape[:2]
     left, top = rng.uniform(0, max(columns - width, 0)), rng.uniform(0, max(rows - height, 0))
     matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
@@ -204,7 +206,8 @@ def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> 
 
 
 def resized(texture: Texture, size: float) -> tuple[Texture, float]:
-    """A cut-out made ready to be `size` pixels long: band-limited, and the scale that is left to do.
+    """Shrink a cut-out and band-limit it so that it can be drawn `size` pixels long; also return the scale that is
+    left.
 
     Enlarging is left to the scale; reducing is done here, by averaging over areas, so that nothing aliases.
     """

@@ -1,4 +1,4 @@
-"""What a camera, the light and the weather do to the frames of a pair, after the scene is drawn. Nothing moves."""
+"""Effects of the camera, the light and the weather on the rendered frames of a pair. They change no flow."""
 
 from dataclasses import replace
 from typing import no_type_check
@@ -16,11 +16,11 @@ from opticflow.shapes import FlowArray, Frame
 Canvas = Float32[np.ndarray, "height width 3"]
 
 LONGEST_BLUR = 48
-"""Pixels; a longer streak is cut."""
+"""Longest motion blur, in pixels."""
 
 
 def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: EffectsConfig) -> RenderedPair:
-    """The pair with a camera's effects on both frames; flow and occlusion stay as they are."""
+    """Return the pair with random effects on both frames; flow and occlusion stay as they are."""
     if rng.random() < effects.clean_share:
         return pair
     frames = [pair.first.astype(np.float32), pair.second.astype(np.float32)]  # H x W x 3 each, grey levels
@@ -60,7 +60,7 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
 
 
 def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR) -> Canvas:
-    """Average each pixel along the motion of the surface it shows, over streaks that are cut at `longest` pixels.
+    """Average each pixel along the motion of the surface it shows, over at most `longest` pixels.
 
     The streak is centred on the pixel, so that the flow of the middle of the exposure stays true. Where a fast surface
     is near, its motion is taken for the pixels that it sweeps over (after McGuire et al., "A reconstruction filter for
@@ -81,7 +81,7 @@ def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _fastest(motion, reach):
-    """The fastest motion within a square around each pixel."""
+    """Return the fastest motion within a square around each pixel."""
     height, width = motion.shape[:2]
     rows, out = motion.copy(), motion.copy()
     # a maximum over a square is one along rows, then one along columns
@@ -107,7 +107,8 @@ def _fastest(motion, reach):
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _average(out, canvas, motion, swept, longest):
-    """A sample counts if it is the pixel's own surface streaking, or a faster one that streaks over the pixel."""
+    """Average colours along the motion. A sample counts if it belongs to the pixel's own surface or to a faster one
+    that moves over the pixel."""
     height, width = canvas.shape[:2]
     for y in range(height):
         for x in range(width):
@@ -140,7 +141,7 @@ def _average(out, canvas, motion, swept, longest):
 
 
 def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, softness: float) -> list[Canvas]:
-    """Darken or brighten soft patches that drift, grow and turn by themselves."""
+    """Darken or brighten soft patches, which drift, grow and turn independently of the scene."""
     height, width = frames[0].shape[:2]
     masks = np.zeros((2, height // 2, width // 2), np.float32)  # 2 frames x H/2 x W/2
     for _ in range(int(rng.integers(1, 4))):
@@ -157,7 +158,7 @@ def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, so
 
 
 def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list[Canvas]:
-    """Bright haze that thickens towards the top and in clouds; it stays where it is."""
+    """Add bright haze that is thicker towards the top and in clouds; it does not move."""
     height, width = frames[0].shape[:2]
     clouds = noise.fractal(rng, height // 4, width // 4, coarsest=64, persistence=0.5)
     ramp = np.linspace(rng.uniform(0.3, 1.5), rng.uniform(0, 1), height // 4, dtype=np.float32)[:, None]
@@ -168,7 +169,7 @@ def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list
 
 
 def _defocus(rng: np.random.Generator, frames: list[Canvas], sigma: float) -> list[Canvas]:
-    """Blur everything, or more and more towards one side, as with a shallow depth of field."""
+    """Blur the whole frame, or increasingly towards one side, as with a shallow depth of field."""
     height, width = frames[0].shape[:2]
     blurred = [cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames]
     if rng.random() < 0.5:
@@ -180,13 +181,13 @@ def _defocus(rng: np.random.Generator, frames: list[Canvas], sigma: float) -> li
 
 
 def _grade(frame: Canvas, gamma: float, gain: np.ndarray) -> Canvas:
-    """Brightness and gamma; clips as a sensor does."""
+    """Change brightness and gamma, and clip to the range as a sensor does."""
     scaled = np.clip(frame * (gain / 255).astype(np.float32), 0, 1)
     return cv2.pow(scaled, gamma) * np.float32(255)
 
 
 def _noise(rng: np.random.Generator, frames: list[Canvas], deviation: float) -> list[Canvas]:
-    """Photon and read-out noise, at times in blotches as after demosaicing; new in each frame."""
+    """Add photon and read-out noise, sometimes in blotches as after demosaicing; independent in each frame."""
     blotched = rng.random() < 0.4
     out = []
     for frame in frames:
@@ -200,7 +201,7 @@ def _noise(rng: np.random.Generator, frames: list[Canvas], deviation: float) -> 
 
 
 def _compress(frame: Frame, quality: int) -> Frame:
-    """Through JPEG and back; the order of the channels matters to its chroma."""
+    """Compress to JPEG and decompress; the order of the channels matters for its chroma subsampling."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""Writing synthetic sets: in several processes, resumable, never half-written."""
+"""Write synthetic data sets: in several processes, resumable, without incomplete files."""
 
 import json
 import multiprocessing
@@ -21,14 +21,14 @@ MANIFEST = "generation.json"
 MOST_ITEMS = 10**9
 MOST_JOBS = 1024
 SPARE_BYTES = 256 * 2**20
-"""Room that is left on the disk."""
+"""Disk space that must stay free."""
 VERSION = 1
-"""Grows when the same seed begins to give other samples."""
+"""Version of the samples; it is raised when the same seed gives other samples than before."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """The settings that decide the content of a set; the same order gives the same bytes."""
+    """The settings that determine the content of a data set; equal settings give equal bytes."""
 
     kind: str
     seed: int
@@ -39,25 +39,25 @@ class Order:
     version: int = VERSION
 
     def world(self) -> World:
-        """The world that makes the items."""
+        """Return the world that makes the items."""
         backgrounds, objects = (Path(folder) if folder else None for folder in (self.backgrounds, self.objects))
         return make_world(self.kind, self.seed, (self.height, self.width), backgrounds=backgrounds, objects=objects)
 
 
 @dataclass(frozen=True)
 class SizeEstimate:
-    """The missing items of a run, and the disk space that they need."""
+    """The items that a run still has to make, and the disk space that they need."""
 
     missing: Sequence[int]
-    """Numbers of the items that are not there yet."""
+    """Numbers of the items that do not exist yet."""
     bytes: int
-    """Room that they need."""
+    """Disk space that they need."""
     free: int
-    """Room that there is."""
+    """Disk space that is free."""
 
 
 def estimate_size(order: Order, root: Path, count: int, *, resume: bool) -> SizeEstimate:
-    """Check that a set can be written to a folder.
+    """Find the missing items and the disk space they need, and check that the data set can be written to a folder.
 
     Raises:
         InputError: the folder holds another set, or the same and `resume` is off, or other things.
@@ -91,7 +91,7 @@ def generate(
     resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SizeEstimate:
-    """Write items 0 to `count` - 1 that are not there yet.
+    """Write those of the items 0 to `count` - 1 that do not exist yet.
 
     Args:
         root: a new or empty folder; with `resume` also one that an earlier run has begun.
@@ -124,7 +124,7 @@ def generate(
 
 
 def amount(count: int) -> str:
-    """A number of bytes, as people say it: `4.2 GB`."""
+    """Format a number of bytes for people: `4.2 GB`."""
     power = min(4, max(1, (len(str(count)) - 1) // 3))
     return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
@@ -154,7 +154,7 @@ def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
 
 
 def _make(order: Order, root: Path, numbers: Sequence[int]):
-    """Make and write items one by one; yields their numbers."""
+    """Make and write items one by one; yield their numbers."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the processes are the parallelism
     try:

@@ -1,4 +1,4 @@
-"""How fast worlds are made: pairs, or frames of sequences, per second of one core."""
+"""Measure how fast worlds are generated: pairs, or frames of sequences, per second on one core."""
 
 import time
 from dataclasses import dataclass
@@ -11,17 +11,19 @@ from opticflow.scenes.worlds import make_world
 
 @dataclass(frozen=True)
 class GenerationSpeed:
-    """One measurement."""
+    """The speed of one world."""
 
     kind: str
     size: tuple[int, int]
     """Height and width."""
     pairs: int
-    """Or frames, each with both passes, both flows and all maps, where a world makes sequences."""
+    """Number of pairs that were made; for worlds of sequences, number of frames, each with both passes, both flows and
+    all maps."""
     stocking_seconds: float
-    """To make all the pictures and objects of the world once; a run of many pairs pays it once per process."""
+    """Processor time to make all pictures and objects of the world. A process pays it once, however many pairs it
+    makes."""
     seconds_per_pair: float
-    """With its pictures and objects made: processor time, the best of the rounds."""
+    """Processor time of a pair once the pictures and objects exist; the best of the rounds."""
 
     @property
     def pairs_per_second(self) -> float:
@@ -32,7 +34,7 @@ class GenerationSpeed:
 def measure_generation_speed(
     kind: str, *, size: tuple[int, int] | None = None, pairs: int = 50, rounds: int = 3
 ) -> GenerationSpeed:
-    """Make pairs in this process, on one thread, by the processor's time."""
+    """Make pairs in this process, on one thread, and measure the processor time."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

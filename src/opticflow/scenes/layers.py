@@ -1,4 +1,4 @@
-"""Flat layers that move between two frames, and how a stack of them is drawn with exact flow and occlusion."""
+"""Flat layers that move between two frames, and how a stack of them is rendered with exact flow and occlusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +18,10 @@ _RIGID = np.zeros((2, 2, 2), np.float32)  # 2 x 2 nodes x (s, t), no displacemen
 
 @dataclass(frozen=True)
 class Deformation:
-    """How a layer bends before the second frame: a displacement of its points, in texels, on a coarse lattice."""
+    """A non-rigid deformation of a layer before the second frame: displacements on a coarse lattice, in texels."""
 
     lattice: Float32[np.ndarray, "rows columns 2"]
-    """Displacement (s, t) at texture positions (column * step, row * step); linear between them, constant outside."""
+    """Displacement (s, t) at texture positions (column * step, row * step); bilinear between them, constant outside."""
     step: float
     """Spacing of the lattice in texels. The displacement must change by less than half of it from point to point,
     so that the bent layer does not fold."""
@@ -29,41 +29,42 @@ class Deformation:
 
 @dataclass(frozen=True)
 class Layer:
-    """A flat textured thing and where the two frames show it.
+    """A flat textured object and its position in the two frames.
 
     The flow of a point is exact: texture coordinates (s, t) are seen at `first @ (s, t, 1)` in the first frame and at
     `second @ ((s, t) + deformation, 1)` in the second.
     """
 
     texture: Texture
-    """RGBA with the colours premultiplied by alpha; band-limited."""
+    """RGBA texture with colours premultiplied by alpha; band-limited."""
     first: Homography
-    """From texture to first frame, in pixels."""
+    """Homography from the texture to the first frame, in pixels."""
     second: Homography
-    """From texture to second frame, in pixels."""
+    """Homography from the texture to the second frame, in pixels."""
     deformation: Deformation | None = None
     endless: bool = False
-    """Whether the texture goes on beyond its borders, mirrored; else there is nothing."""
+    """Whether the texture continues beyond its borders, mirrored; otherwise it is transparent there."""
     gain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.ones(3, np.float32))
     """Factor on red, green and blue; the same in both frames."""
     opacity: float = 1.0
-    """Factor on alpha; the same in both frames. A layer that hides half or less of what is behind it has no flow."""
+    """Factor on alpha; the same in both frames. A layer that hides at most half of what is behind it has no flow."""
 
     @property
     def rests(self) -> bool:
-        """Whether it does not move at all; its flow is then exactly zero. See `settled`."""
+        """Whether the layer does not move, so that its flow is exactly zero. See `settled`."""
         return self.second is self.first and self.deformation is None
 
 
 def settled(layer: Layer) -> Layer:
-    """The layer at rest if it moves by nothing but the rounding of its matrices, else the layer as it is."""
+    """Return the layer with exactly equal positions in both frames if they differ by rounding errors only; else the
+    layer itself."""
     moves = layer.deformation is not None or not np.allclose(layer.first, layer.second, rtol=1e-12, atol=1e-12)
     return layer if moves else replace(layer, second=layer.first)
 
 
 @dataclass(frozen=True)
 class _View:
-    """A layer as one of the two frames shows it."""
+    """The position of a layer in one of the two frames."""
 
     layer: Layer
     matrix: Homography
@@ -78,7 +79,7 @@ class _View:
 
 
 def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") -> RenderedPair:
-    """Draw layers, the rearmost first, into two frames.
+    """Render a stack of layers, the rearmost first, into two frames.
 
     A pixel shows the topmost layer that hides more than half of what is behind it at the pixel's centre; its flow is
     that layer's. It is occluded if its point leaves the frame (beyond the centres of the outermost pixels) or if
@@ -107,7 +108,8 @@ def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") 
 def bounds(
     matrix: Homography, rows: int, columns: int, height: int, width: int, *, margin: float = 1.0
 ) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the pixels that a texture can touch; bottom and right are exclusive."""
+    """Return the bounding box of the pixels that a texture can touch: top, bottom, left and right; bottom and right are
+    exclusive."""
     corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)  # 3 x 4
     x, y, depth = matrix @ corners
     # the image of a corner behind the camera is not bounded
@@ -162,7 +164,8 @@ def _draw(views: Sequence[_View], height: int, width: int) -> tuple[Frame, Insta
 def _follow(
     views: Sequence[tuple[_View, _View]], instances: InstanceMap, others: InstanceMap
 ) -> tuple[FlowArray, MaskArray]:
-    """The flow and the occlusion of the frame that shows `instances`; `views` are (here, there)."""
+    """Compute the flow and the occlusion mask of the frame whose instances are given; `views` holds the layers'
+    positions in that frame and in the other."""
     height, width = instances.shape
     flow = np.zeros((height, width, 2), np.float32)
     state = np.zeros((height, width), np.uint8)  # 0 seen, 1 out of the frame, 2 perhaps hidden

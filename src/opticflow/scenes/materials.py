@@ -1,4 +1,4 @@
-"""Surfaces of single materials: noise of several octaves, repeated structure, writing and almost nothing at all.
+"""Textures of single materials: fractal noise, repeated structures, writing, and surfaces almost without texture.
 
 Every function draws one from a random generator.
 """
@@ -14,12 +14,12 @@ from opticflow.shapes import Frame
 
 
 def surface(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """A single material, as on one thing: cloth, bricks, wood, print, paint."""
+    """Draw the texture of a single material, such as cloth, bricks, wood, print or paint."""
     return soften(grained(rng, material(rng, height, width)))
 
 
 def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """One colour, or a smooth gradient of two or three colours, and hardly any texture."""
+    """Draw a single colour, or a smooth gradient of two or three colours, almost without texture."""
     if rng.random() < 0.3:
         canvas = np.empty((height, width, 3), np.uint8)
         canvas[:] = colour(rng)
@@ -35,13 +35,13 @@ def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def material(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """One of all, the irregular ones more often; without grain."""
+    """Draw a random material without grain; irregular materials are more frequent."""
     make = _MATERIALS[rng.choice(len(_MATERIALS), p=_MATERIAL_SHARES)]
     return make(rng, height, width)
 
 
 def grained(rng: np.random.Generator, canvas: Frame) -> Frame:
-    """Fine detail over everything, stronger here and weaker there.
+    """Add fine detail, whose strength varies over the picture.
 
     Without it a third of a frame says nothing about its motion; in the nine samples of FlyingChairs and in Sintel's
     brighter scenes it is 1 to 20 %.
@@ -56,7 +56,7 @@ def grained(rng: np.random.Generator, canvas: Frame) -> Frame:
 
 
 def _plane(rng: np.random.Generator, height: int, width: int, *, tilt: float = 0.6) -> tuple[Field, Field]:
-    """Coordinates in pixels of a plane that is turned and a little tilted against the picture."""
+    """Return the coordinates, in pixels, of a plane that is rotated and slightly tilted against the picture."""
     angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     # the factor on the distance of the plane, which makes the picture a perspective view
@@ -70,14 +70,14 @@ def _plane(rng: np.random.Generator, height: int, width: int, *, tilt: float = 0
 
 
 def mottle(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Stone, plaster, earth, grass, cloud: isotropic noise."""
+    """Draw isotropic noise, as of stone, plaster, earth, grass or cloud."""
     coarsest = 2 ** rng.uniform(3, 8)
     field = fractal(rng, height, width, coarsest=coarsest, persistence=rng.uniform(0.4, 0.95))
     return paint(field, palette_around(rng, rng.uniform(0.15, 0.9)))
 
 
 def _fibre(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Water, brushed metal, fur, wood: noise that is drawn out, with waves across it."""
+    """Draw anisotropic noise with waves across it, as of water, brushed metal, fur or wood."""
     field = fractal(rng, height, width, coarsest=2 ** rng.uniform(3, 6), persistence=0.7, stretch=rng.uniform(2, 12))
     if rng.random() < 0.5:
         across = np.arange(height, dtype=np.float32)[:, None] * np.float32(rng.uniform(0.02, 0.5))
@@ -87,7 +87,7 @@ def _fibre(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def bricks(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Bricks, tiles, planks, windows in a front: a lattice of cells, each of its own tone, with joints."""
+    """Draw a lattice of cells with joints, each cell in its own tone: bricks, tiles, planks or windows."""
     x, y = _plane(rng, height, width)
     tall = rng.uniform(8, 60)
     wide = tall * rng.choice([1.0, 2.0, rng.uniform(0.5, 5)])
@@ -112,7 +112,7 @@ def bricks(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _stripes(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Stripes, checks, plaids, corrugated sheets and dots: periodic in one or two directions."""
+    """Draw a pattern that is periodic in one or two directions: stripes, checks, plaids, corrugated sheets or dots."""
     x, y = _plane(rng, height, width)
     period, other = (
         np.float32(2 * np.pi / 2 ** rng.uniform(2.3, 6.5)),
@@ -133,7 +133,7 @@ def _stripes(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _stones(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Pebbles, cracked earth, scales: the cells of random points, bulging or flat."""
+    """Draw the Voronoi cells of random points, bulging or flat: pebbles, cracked earth or scales."""
     spacing = 2 ** rng.uniform(3, 6.3)
     count = max(4, int(height * width / spacing**2))
     # a distance transform labels each pixel with its nearest seed, which makes Voronoi cells
@@ -149,7 +149,7 @@ def _stones(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Foliage, gravel, confetti: many small overlapping shapes of one family of colours."""
+    """Draw many small overlapping shapes of similar colours: foliage, gravel or confetti."""
     palette = palette_around(rng, rng.uniform(0.3, 1.0))
     size = 2 ** rng.uniform(1.5, 4.5)
     canvas = paint(fractal(rng, height, width, coarsest=32, persistence=0.9), palette // 2)
@@ -166,7 +166,7 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _writing(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Print: lines of letters on paper, signs, screens."""
+    """Draw lines of letters, as on paper, signs and screens."""
     canvas = paint(fractal(rng, height, width, coarsest=128, persistence=0.6), palette_around(rng, 0.15))
     ink = colour(rng).tolist()
     scale = rng.uniform(0.3, 2.2)
@@ -183,7 +183,7 @@ def _writing(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _nothing(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Sky, painted walls, paper: a gradient with the faintest grain."""
+    """Draw a gradient with very faint grain, as of sky, painted walls or paper."""
     canvas = plain(rng, height, width).astype(np.float32)
     canvas += np.float32(rng.uniform(0, 4)) * fractal(rng, height, width, coarsest=64, persistence=0.9)[..., None]
     return np.clip(canvas, 0, 255).astype(np.uint8)

@@ -21,11 +21,11 @@ from opticflow.scenes.stencils import STENCILS
 from opticflow.scenes.textures import TexturePool, load_photograph, opaque
 
 LATTICE_CELLS = 24
-"""Cells along the longer side of a deformation's lattice."""
+"""Number of cells along the longer side of a deformation lattice."""
 
 
 class Mixed:
-    """The world. `world[index]` is always the same pair for the same seed, whoever asks."""
+    """A world of this family. `world[index]` depends on the seed and the index alone."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Mixed:
         )
 
     def with_photographs(self, folder: Path) -> "Mixed":
-        """The same world with photographs among the pictures of its backgrounds and shapes."""
+        """Return a copy of this world with photographs among the pictures of its backgrounds and shapes."""
         world = copy(self)
         world._pictures = self._pictures.with_photographs(
             folder, lambda path: opaque(load_photograph(path, *self.size))
@@ -68,11 +68,11 @@ class Mixed:
         return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.config.effects)
 
     def item(self, index: int) -> RenderedPair:
-        """What a set stores: the pair."""
+        """Return pair number `index`, which is what a data set stores as one item."""
         return self[index]
 
     def clean(self, index: int) -> RenderedPair:
-        """The same scene without effects and without transparency: the frames show exactly what moves."""
+        """Return the pair without effects and without transparency, so that the frames show exactly what moves."""
         return self._scene(index, self.config.clean())
 
     def _scene(self, index: int, config: MixedConfig) -> RenderedPair:
@@ -95,14 +95,14 @@ class Mixed:
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def prepare(self) -> None:
-        """Make all pictures and objects now rather than when they are needed."""
+        """Make all pictures and objects now instead of on first use."""
         for pool in (self._pictures, self._chairs, self._surfaces):
             pool.prepare()
 
     # Backgrounds ---------------------------------------------------------------------------------------------
 
     def _flat(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
-        """One picture that moves, tilts and at times bends."""
+        """Draw a background: one picture that moves, tilts and sometimes deforms."""
         height, width = self.size
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
@@ -123,7 +123,7 @@ class Mixed:
         )
 
     def _faint(self, rng: np.random.Generator, texture: Texture) -> Texture:
-        """A picture without most of its contrast, mostly dark."""
+        """Reduce most of the contrast of a picture, and mostly darken it."""
         contrast, level = rng.uniform(*self.config.faint), rng.uniform(*self.config.faint_level)
         # contrast is reduced about the grey level `level`
         faint = cv2.convertScaleAbs(texture, alpha=contrast, beta=(1 - contrast) * level)
@@ -131,7 +131,7 @@ class Mixed:
         return faint
 
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
-        """A far picture, the ground, walls, and things that stand there, seen by one moving camera."""
+        """Draw a rigid scene seen by a moving camera: a far picture, the ground, walls, and objects standing there."""
         height, width = self.size
         turning = rng.uniform(*self.config.forward_turning)
         view, horizon = rigid.draw_view(rng, height, width, displacement, turning=turning)
@@ -176,7 +176,7 @@ class Mixed:
         return Layer(texture, turned, motion @ turned, bend, gain=_gain(rng), opacity=opacity if transparent else 1.0)
 
     def _cutout(self, rng: np.random.Generator, size: float, backdrop: Texture) -> tuple[Texture, float]:
-        """An object `size` pixels long, and the scale that is left to do."""
+        """Return an object `size` pixels long, and the scale that is left to apply."""
         if rng.random() < self.config.chair_share:
             return resized(self._chairs.draw(rng), size)
         longer = max(self.config.smallest_stencil, round(size))
@@ -191,7 +191,7 @@ class Mixed:
         return cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
 
     def _colours(self, rng: np.random.Generator, rows: int, columns: int, backdrop: Texture) -> np.ndarray:
-        """A piece of a material, a picture or the background, lit from one side."""
+        """Return the colours of an object: a part of a material, a picture or the background, lit from one side."""
         if rng.random() < self.config.shared_texture_share:
             source = backdrop[..., :3]
         elif rng.random() < 0.6:
@@ -213,7 +213,8 @@ class Mixed:
     def _motion(
         self, rng: np.random.Generator, centre: tuple[float, float], displacement: float, size: float
     ) -> Homography:
-        """A similarity that moves the centre, and by rotation and zoom the rim, by up to about `displacement`."""
+        """Draw a similarity transform that moves the centre by up to about `displacement` pixels, and the rim by about
+        as much through rotation and zoom."""
         direction = rng.uniform(0, 2 * np.pi)
         shift = displacement * np.cos(direction), 0.6 * displacement * np.sin(direction)
         rim = displacement / (size / 2)  # radians, or change of scale, that moves the rim by `displacement`
@@ -222,7 +223,7 @@ class Mixed:
         return similarity(centre, angle, 1 + zoom, shift)
 
     def _deformation(self, rng: np.random.Generator, texture: Texture, displacement: float) -> Deformation | None:
-        """A smooth random bending by up to about half the displacement, or none."""
+        """Draw a smooth random deformation of up to about half the displacement, or None."""
         if rng.random() >= self.config.deformation_share or displacement == 0:
             return None
         rows, columns = texture.shape[:2]

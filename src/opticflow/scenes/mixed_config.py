@@ -1,4 +1,4 @@
-"""All numbers of the `mixed` world in one place, each with its reason."""
+"""All numbers of the `mixed` worlds, each with its reason."""
 
 from dataclasses import dataclass, replace
 
@@ -7,117 +7,123 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class EffectsConfig:
-    """What a camera and the weather do to the frames; none of it moves anything. Shares are probabilities."""
+    """Effects of the camera and the weather on the frames; none of them moves anything. Shares are probabilities."""
 
     clean_share: float = 0.15
-    """Pairs without any effect: networks must also do well on rendered pictures."""
+    """Share of pairs without any effect: networks must also do well on rendered pictures."""
     motion_blur_share: float = 0.3
-    """Sintel's final pass and hand-held video; AutoFlow and Kubric beat FlyingThings3D on it by containing blur."""
+    """Motion blur, as in Sintel's final pass and in hand-held video; AutoFlow and Kubric beat FlyingThings3D on Sintel
+    by containing it."""
     shutter: Range = (0.2, 0.9)
-    """Share of the frame's time that the shutter is open; film takes half."""
+    """Range of the exposure time as a share of the frame's time; film uses half."""
     defocus_share: float = 0.2
     defocus: Range = (0.6, 3.0)
-    """Deviation of the blur in pixels; more would leave nothing to see."""
+    """Range of the blur's standard deviation in pixels; a larger one would leave no detail."""
     fog_share: float = 0.15
     fog: Range = (0.1, 0.65)
-    """Share of the light that the densest fog replaces; at more, thin structures sink below the noise."""
+    """Range of the share of light that the densest fog replaces; with more, thin structures fall below the noise."""
     shadow_share: float = 0.25
-    """Shadows that move on their own: brightness that changes without motion, as in KITTI."""
+    """Shadows that move independently: brightness that changes without motion, as in KITTI."""
     shadow: Range = (0.2, 0.7)
     highlight_share: float = 0.15
-    """Glints and lamps, which burn out and do not move with surfaces."""
+    """Glints and lamps, which saturate and do not move with surfaces."""
     exposure_share: float = 0.4
     exposure: float = 0.15
-    """Deviation in octaves of the change of brightness between the frames: automatic exposure."""
+    """Standard deviation, in octaves, of the change of brightness between the frames: automatic exposure."""
     grading: Range = (0.75, 1.35)
-    """Gamma of both frames: cameras and films are graded differently."""
+    """Range of the gamma of both frames: cameras and films are graded differently."""
     noise_share: float = 0.45
     noise: Range = (0.5, 12.0)
-    """Deviation in grey levels, log-uniform: from daylight to night. FlowNet went up to 10 of 255."""
+    """Range of the noise's standard deviation in grey levels, log-uniform: from daylight to night. FlowNet used up to
+    10 of 255."""
     compression_share: float = 0.4
     compression: tuple[int, int] = (25, 95)
-    """JPEG quality; video of the web looks like 40 to 80."""
+    """Range of the JPEG quality; video on the web looks like 40 to 80."""
     compression_change: int = 0
-    """Largest difference of the quality between the frames: in video, neighbouring frames are coded unlike each other,
-    so that even what rests looks different in both."""
+    """Largest difference of the quality between the frames. In video, neighbouring frames are coded differently, so
+    that even static regions look different in both."""
 
     @classmethod
     def none(cls) -> "EffectsConfig":
-        """The clean pass."""
+        """Return the configuration without effects: the clean pass."""
         return replace(cls(), clean_share=1.0)
 
 
 @dataclass(frozen=True)
 class MixedConfig:
-    """What a world looks like that trains robust weights: wide, overlapping distributions of everything.
+    """Numbers of a world that trains robust weights: wide, overlapping distributions of everything.
 
     Displacements are for frames 512 px wide and grow with the width.
     """
 
     objects: tuple[int, int] = (2, 11)
-    """How many move on their own. FlyingChairs shows about six; AutoFlow found few large layers best."""
+    """Range of the number of independently moving objects. FlyingChairs shows about six; AutoFlow found few large
+    layers best."""
     object_size: Range = (24, 420)
-    """Longer side in pixels, log-uniform: detail is learnt from small ones, occlusion from large ones."""
+    """Range of the longer side in pixels, log-uniform: detail is learnt from small objects, occlusion from large ones.
+    """
     displacement: Range = (0.2, 160)
-    """Displacement of objects relative to the background, log-uniform: every octave counts alike. With zoom and
-    rotation there is enough below 0.1 px."""
+    """Range of the objects' displacement relative to the background, log-uniform, so that every octave is equally
+    frequent. Zoom and rotation add enough displacements below 0.1 px."""
     background_displacement: Range = (0.3, 90)
-    """Likewise of the background; larger ones leave too little in view."""
+    """The same for the background; larger displacements leave too little of it in view."""
     still_background_share: float = 0.06
-    """A camera on a tripod: zero flow must be learnt, too."""
+    """Probability of a static background, as with a camera on a tripod: zero flow must be learnt, too."""
     exact_rest: bool = False
-    """Whether all that rests has a flow of exactly zero; else it is zero but for rounding (1e-13 px), and points on the
-    outermost pixels may count as out of view."""
+    """Whether all static regions have a flow of exactly zero. Otherwise it is zero up to rounding (1e-13 px), and
+    points on the outermost pixels may count as out of view."""
     still_object_share: float = 0.08
-    """Objects that move with the background: an edge alone is no motion boundary."""
+    """Probability that an object moves with the background: an edge alone is no motion boundary."""
     rotation: float = 30
-    """Degrees at most. Rotations and zooms are also bounded by what moves the rim as far as the displacement, so that
-    slow scenes are slow everywhere."""
+    """Largest rotation in degrees. Rotations and zooms are also limited so that the rim moves no farther than the
+    displacement, which keeps slow scenes slow everywhere."""
     zoom: float = 0.25
-    """Largest departure of the scale from 1; more changes the sampling too much for the proof and is rare in video."""
+    """Largest deviation of the scale from 1; more changes the sampling too much for the photometric proof and is rare
+    in video."""
     deformation_share: float = 0.35
-    """Cloth, faces, water, smoke: motion that no affine map describes."""
+    """Probability of non-rigid motion, as of cloth, faces, water or smoke, which no affine map describes."""
     deformation_slope: float = 0.3
     """Largest change of the deformation per pixel; below one half, so that nothing folds."""
     rigid_share: float = 0.35
-    """Streets and rooms under camera motion: with rigid scenes only, networks miss moving objects (TartanAir), without
-    any they miss driving (KITTI)."""
+    """Probability of a rigid scene under camera motion, such as a street or a room. With rigid scenes only, networks
+    miss moving objects (TartanAir); without any, they miss driving (KITTI)."""
     forward_turning: Range = (0.0, 0.7)
-    """Share of the rigid displacement that camera rotation makes; pans dominate hand-held video."""
+    """Share of the rigid displacement that camera rotation causes; pans dominate hand-held video."""
     uprights: tuple[int, int] = (0, 7)
-    """Things that stand in a rigid scene at their own depth: parallax."""
+    """Range of the number of objects that stand in a rigid scene at their own depth, which gives parallax."""
     plain_share: float = 0.05
-    """Backgrounds almost without texture: the flow must then come from the borders."""
+    """Probability of a background almost without texture: its flow must be inferred from its borders."""
     faint_share: float = 0.0
-    """Pictures in the background that are mostly dark and of little contrast, as rooms are in home video."""
+    """Share of background pictures that are mostly dark and of little contrast, as rooms are in home video."""
     faint: Range = (0.08, 0.5)
-    """What is left of their contrast."""
+    """Range of the share of contrast that is left in such a picture."""
     faint_level: Range = (8, 110)
-    """Grey level that their contrast is taken about."""
+    """Range of the grey level that such a picture is centred on."""
     chair_share: float = 0.3
-    """Share of the objects that are chairs; they have holes, thin legs and shading."""
+    """Share of objects that are chairs, which have holes, thin legs and shading."""
     stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
-    """Shares of the shapes of the other objects, in the order of `STENCILS`; a third is thin: fences, wires,
-    writing."""
+    """Shares of the shapes of the other objects, in the order of `STENCILS`; a third are thin: fences, wires, writing.
+    """
     smallest_stencil: int = 16
-    """Length in pixels of the smallest of them, with a clear margin of 3 on each side."""
+    """Length in pixels of the smallest shape, with a transparent margin of 3 pixels on each side."""
     slenderness: Range = (0.3, 1.0)
-    """Their shorter side as a share of the longer one."""
+    """Range of the shorter side as a share of the longer one."""
     transparent_share: float = 0.08
-    """Glass, veils, smoke. The flow is that of the layer if it hides more than half; the rest shows through."""
+    """Share of transparent objects, such as glass, veils and smoke. The flow is that of the layer if it hides more than
+    half; the rest shows through."""
     opacity: Range = (0.55, 0.95)
     shared_texture_share: float = 0.1
-    """Objects that look like the background: camouflage, where motion alone separates them."""
+    """Share of objects with the texture of the background: camouflage, where only motion separates them."""
     pictures: int = 160
-    """How many pictures are made; each gives thousands of cuts."""
+    """Number of pictures; each gives thousands of crops."""
     surfaces: int = 100
-    """How many materials are made."""
+    """Number of material textures."""
     chairs: int = 250
-    """How many views of chairs are made."""
+    """Number of chair cut-outs."""
     effects: EffectsConfig = EffectsConfig()
 
     def clean(self) -> "MixedConfig":
-        """The same scenes without effects and without transparency: what the frames show is then exactly what moves."""
+        """Return the configuration without effects and without transparency: the frames then show exactly what moves."""
         return replace(self, effects=EffectsConfig.none(), transparent_share=0.0)
 
 
@@ -136,8 +142,8 @@ FAST = MixedConfig(
     chairs=100,
     effects=EffectsConfig(motion_blur_share=0.55, grading=(0.75, 1.8)),
 )
-"""Few large objects that fly far before a slow background, mostly blurred and at times dark: much of the background is
-covered or comes into view, as in the fast scenes of films."""
+"""Few large objects that move far over a slow background, mostly blurred and sometimes dark. Large parts of the
+background are occluded or disoccluded, as in the fast scenes of films."""
 
 DRIVE = MixedConfig(
     objects=(0, 5),
@@ -152,9 +158,9 @@ DRIVE = MixedConfig(
     surfaces=80,
     chairs=100,
 )
-"""A camera that drives and turns fast through streets, corridors and open country: near things move by tens of pixels,
-and much leaves the frame, so that its motion must be told from that of the rest (KITTI). Turns and steps cancel in
-part: on average the ground moves by half of `background_displacement`, by 8 to 75 pixels, and near things by more."""
+"""A camera that drives and turns fast through streets, corridors and open country. Near objects move by tens of pixels,
+and many pixels leave the frame, so that their motion must be inferred from that of the rest (KITTI). Turns and forward
+motion partly cancel: on average the ground moves by half of `background_displacement`, that is by 8 to 75 pixels"""
 
 STILL = MixedConfig(
     objects=(0, 4),
@@ -182,8 +188,8 @@ STILL = MixedConfig(
         compression_change=20,
     ),
 )
-"""A camera on a tripod, at times with nothing that moves: the background's flow is exactly zero, and what differs in it
-is noise, compression and light, new in each frame. Much is dark, as in home video."""
+"""A camera on a tripod, sometimes without any moving object. The background's flow is exactly zero, and only noise,
+compression and light differ between the frames. Many frames are dark, as in home video."""
 
 SWIFT = MixedConfig(
     objects=(20, 50),
@@ -208,8 +214,8 @@ SWIFT = MixedConfig(
     chairs=200,
     effects=EffectsConfig(motion_blur_share=0.4, shutter=(0.1, 0.6), fog_share=0.08),
 )
-"""Many small, slender and thin things that fly by before a background that hardly moves, at times blurred: balls,
+"""Many small, slender and thin objects that move fast over an almost static background, sometimes blurred: balls,
 sticks, limbs, wires, chairs with legs. Many move farther than they are long."""
 
 MIXED_WORLDS = {"mixed": MixedConfig(), "fast": FAST, "drive": DRIVE, "still": STILL, "swift": SWIFT}
-"""Worlds of this family: their names and their numbers."""
+"""The configurations of the worlds of this family, by name."""

@@ -1,4 +1,4 @@
-"""Random affine motions by the published distribution of FlyingChairs."""
+"""Random similarity transforms with the published distribution of FlyingChairs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from opticflow.scenes.layers import Homography
 
 @dataclass(frozen=True)
 class HeavyTailed:
-    """A random parameter that is often small and sometimes large.
+    """The distribution of a parameter that is often small and sometimes large.
 
     xi = mean + beta * clip(sign(g) |g|^power, low - mean, high - mean), with g ~ N(0, deviation) and
     beta ~ Bernoulli(probability): after Dosovitskiy et al., "FlowNet", ICCV 2015, supplementary material. The power is
@@ -25,7 +25,7 @@ class HeavyTailed:
     probability: float
 
     def draw(self, rng: np.random.Generator) -> float:
-        """One value."""
+        """Draw one value."""
         g = rng.normal(0, self.deviation)
         if rng.random() >= self.probability:
             return self.mean
@@ -34,17 +34,17 @@ class HeavyTailed:
 
 @dataclass(frozen=True)
 class RandomSimilarity:
-    """The parameters of a random similarity."""
+    """The distribution of a random similarity transform."""
 
     translation: HeavyTailed
     """Translation along each axis, in pixels."""
     rotation: HeavyTailed
-    """In degrees."""
+    """Rotation in degrees."""
     scale: HeavyTailed
-    """A factor."""
+    """Scale factor."""
 
     def draw(self, rng: np.random.Generator, centre: tuple[float, float], *, unit: float = 1.0) -> Homography:
-        """One motion; it turns and scales about `centre` (x, y) and shifts in units of so many pixels."""
+        """Draw a transform that rotates and scales about `centre` (x, y); translations are multiplied by `unit`."""
         shift = unit * self.translation.draw(rng), unit * self.translation.draw(rng)
         return similarity(centre, np.radians(self.rotation.draw(rng)), self.scale.draw(rng), shift)
 
@@ -52,7 +52,8 @@ class RandomSimilarity:
 def similarity(
     centre: tuple[float, float], angle: float, scale: float, shift: tuple[float, float] = (0.0, 0.0)
 ) -> Homography:
-    """Turn by `angle` (radians, clockwise on the screen) and scale about `centre`, then shift."""
+    """Return the homography that rotates by `angle` (radians, clockwise on the screen) and scales about `centre`, then
+    translates by `shift`."""
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     x, y = centre
     # translation(centre + shift) @ scaled rotation @ translation(-centre), multiplied out
@@ -60,7 +61,7 @@ def similarity(
 
 
 def placement(centre: tuple[float, float], size: tuple[float, float], scale: float, mirrored: bool) -> Homography:
-    """Put a texture of `size` (columns, rows) upright with its middle at `centre` (x, y)."""
+    """Return the homography that places a texture of `size` (columns, rows) upright with its middle at `centre` (x, y)."""
     sign = -scale if mirrored else scale
     # the first pixel's centre is 0, so the middle of n pixels lies at (n - 1) / 2
     return np.array(

@@ -1,4 +1,4 @@
-"""Noise with structure of all sizes, and the blur that ends each picture.
+"""Fractal noise, and the blur that band-limits each picture.
 
 All pictures are band-limited (`SOFTNESS`), as a lens does, so that they can be resampled at sub-pixel positions
 without aliasing.
@@ -11,8 +11,8 @@ from jaxtyping import Float32
 from opticflow.shapes import Frame
 
 SOFTNESS = 0.7
-"""Standard deviation in pixels of the blur that ends each picture. Linear interpolation of a step of 200 grey levels
-so softened is wrong by at most 200 * 0.242 / SOFTNESS^2 / 8 = 12.3 levels."""
+"""Standard deviation in pixels of the blur that band-limits each picture. After it, linear interpolation of a step of
+200 grey levels is wrong by at most 200 * 0.242 / SOFTNESS^2 / 8 = 12.3 levels."""
 
 Field = Float32[np.ndarray, "height width"]
 
@@ -25,7 +25,7 @@ def soften(canvas: Frame, sigma: float = SOFTNESS) -> Frame:
 def fractal(
     rng: np.random.Generator, height: int, width: int, *, coarsest: float, persistence: float, stretch: float = 1.0
 ) -> Field:
-    """Noise of several octaves with mean 0 and standard deviation 1.
+    """Draw fractal noise of several octaves, with mean 0 and standard deviation 1.
 
     Args:
         coarsest: size in pixels of the largest structure.

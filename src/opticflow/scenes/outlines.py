@@ -1,11 +1,11 @@
-"""Closed random outlines."""
+"""Random closed outlines."""
 
 import numpy as np
 from jaxtyping import Float32
 
 
 def outline(rng: np.random.Generator, kind: str, count: int = 64) -> Float32[np.ndarray, "corners 2"]:
-    """A closed random outline within the unit circle: `polygon`, `blob` or `star`."""
+    """Draw a random closed outline within the unit circle: `polygon`, `blob` or `star`."""
     if kind == "polygon":
         angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 9))))
         radius = rng.uniform(0.6, 1.0, len(angles))

@@ -1,4 +1,4 @@
-"""Colours, and fields painted with them."""
+"""Random colours and palettes, and scalar fields coloured with them."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from opticflow.shapes import Frame
 
 
 def colour(rng: np.random.Generator) -> np.ndarray:
-    """One RGB colour in [0, 255]; mostly muted, and mostly of earth, plants or sky."""
+    """Draw an RGB colour in [0, 255], mostly muted and mostly of earth, plants or sky."""
     hue = rng.normal((0.6, 1.9, 3.5)[rng.choice(3, p=[0.55, 0.25, 0.2])], 0.4)  # in sixths of the circle
     if rng.random() < 0.2:
         hue = rng.uniform(0, 6)
@@ -20,7 +20,7 @@ def colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def palette_around(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarray, "256 3"]:
-    """A curve through colour space around one colour; `contrast` in [0, 1] says how far it goes."""
+    """Draw a palette: a curve through colour space around one colour, whose length is given by `contrast` in [0, 1]."""
     base = colour(rng)
     stops = np.stack([base + contrast * (colour(rng) - base) for _ in range(int(rng.integers(2, 5)))])  # N x 3
     # sorted by brightness, so that a larger value of a field is a brighter colour
@@ -30,6 +30,6 @@ def palette_around(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarra
 
 
 def paint(field: Field, palette: UInt8[np.ndarray, "256 3"]) -> Frame:
-    """Look a field with mean 0 and deviation 1 up in a palette that spans two and a half deviations."""
+    """Colour a field of mean 0 and standard deviation 1 with a palette that spans two and a half standard deviations."""
     index = cv2.convertScaleAbs(np.clip(field * 51 + 127.5, 0, 255))  # H x W; 51 levels to a deviation
     return cv2.LUT(cv2.merge([index, index, index]), palette[None])

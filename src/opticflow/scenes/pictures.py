@@ -1,4 +1,4 @@
-"""Procedural pictures, rich enough to stand for photographs: drawn from a random generator.
+"""Procedural pictures that replace photographs, drawn from a random generator.
 
 Natural pictures are occluding surfaces of all sizes (the dead-leaves model of Lee, Mumford and Huang, 2001) whose
 spectra fall off like 1/f; here materials are laid over each other as landscapes, streets, walls and heaps.
@@ -18,7 +18,8 @@ from opticflow.shapes import Frame
 
 
 def picture(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """A picture that stands for a photograph: a landscape, a street, a wall or a heap of things, lit and cluttered."""
+    """Draw a picture that replaces a photograph: a landscape, a street, a wall or a heap of objects, with light and
+    clutter."""
     layout = _LAYOUTS[rng.choice(len(_LAYOUTS), p=_LAYOUT_SHARES)]
     canvas = layout(rng, height, width)
     _clutter(rng, canvas, int(rng.integers(0, 40)))
@@ -27,7 +28,7 @@ def picture(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _landscape(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Sky above ranges of hills or a skyline, ground in front."""
+    """Draw sky, ranges of hills or a skyline, and the ground in front."""
     canvas = _sky(rng, height, width)
     horizon = rng.uniform(0.1, 0.55)
     ranges = int(rng.integers(2, 6))
@@ -63,7 +64,7 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _street(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Fronts side by side, with rows of windows, above pavement."""
+    """Draw facades with rows of windows side by side, above pavement."""
     canvas = _sky(rng, height, width)
     left = -int(rng.integers(0, 100))
     while left < width:
@@ -93,12 +94,12 @@ def _windows(rng: np.random.Generator, front: Frame) -> None:
 
 
 def _wall(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """One material from border to border."""
+    """Draw a single material over the whole picture."""
     return material(rng, height, width)
 
 
 def _heap(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Things of all sizes upon each other: dead leaves with a power law of sizes."""
+    """Draw overlapping objects of all sizes: a dead leaves model with a power law of sizes."""
     canvas = material(rng, height, width)
     _clutter(rng, canvas, int(rng.integers(60, 200)), largest=0.6)
     return canvas
@@ -110,7 +111,7 @@ _LAYOUT_SHARES = [0.35, 0.25, 0.15, 0.25]
 
 
 def _clutter(rng: np.random.Generator, canvas: Frame, count: int, largest: float = 0.25) -> None:
-    """Lay shapes upon a canvas, each cut from one of a few materials, shaded from one side."""
+    """Draw shapes over a canvas, each cut from one of a few materials and shaded from one side."""
     if count == 0:
         return
     height, width = canvas.shape[:2]
@@ -150,7 +151,7 @@ def _cut(
 
 
 def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
-    """Wires, poles, branches: long thin curves across the picture."""
+    """Draw wires, poles and branches: long thin curves across the picture."""
     height, width = canvas.shape[:2]
     for _ in range(count):
         along = np.linspace(0, 1, 24)[:, None]
@@ -163,7 +164,7 @@ def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
 
 
 def _light(rng: np.random.Generator, canvas: Frame) -> Frame:
-    """Uneven light, a cast shadow now and then, a random exposure and tint."""
+    """Apply uneven light, sometimes a cast shadow, and a random exposure and tint."""
     height, width = canvas.shape[:2]
     # H x W, factor on the grey levels
     light = 1 + np.float32(rng.uniform(0, 0.25)) * fractal(rng, height, width, coarsest=256, persistence=0.4)

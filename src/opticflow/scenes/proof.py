@@ -1,4 +1,5 @@
-"""The photometric proof: the second frame, fetched along the flow, is the first one wherever nothing hides.
+"""The photometric proof of the ground truth: the second frame, warped along the flow, equals the first one wherever
+nothing is occluded.
 
 Measured in grey levels as the mean absolute difference of the three channels. Linear interpolation cannot fetch the
 colour of one surface alone where two meet, so borders are also reported apart: the rim is every pixel that has
@@ -27,19 +28,19 @@ class Residuals:
     """The residuals of one pair."""
 
     error: Float32[np.ndarray, "height width"]
-    """Mean absolute difference along the true flow, in grey levels."""
+    """Mean absolute difference to the second frame along the true flow, in grey levels."""
     disturbed: Float32[np.ndarray, "height width"]
     """The same along a flow that is wrong by half a pixel in a random direction."""
     cycle: Float32[np.ndarray, "height width"]
-    """Length of forward flow plus backward flow at its target, in pixels."""
+    """Length of forward flow plus the backward flow at its target, in pixels."""
     seen: MaskArray
-    """Not occluded."""
+    """Mask of the pixels that are not occluded."""
     rim: MaskArray
-    """Beside another layer."""
+    """Mask of the pixels beside another layer."""
 
 
 def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.5) -> Residuals:
-    """Fetch the second frame and its flow along the forward flow."""
+    """Warp the second frame and its flow along the forward flow, and compare them with the first."""
     angle = rng.uniform(0, 2 * np.pi)
     moved = pair.forward + np.float32(shift) * np.array([np.cos(angle), np.sin(angle)], np.float32)  # H x W x 2
     first, second = pair.first.astype(np.float32), pair.second.astype(np.float32)
@@ -55,25 +56,25 @@ def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.
 
 @dataclass(frozen=True)
 class Proof:
-    """The residuals of many pairs: percentiles in grey levels and pixels."""
+    """The residuals of many pairs, as percentiles in grey levels and pixels."""
 
     pairs: int
     error: dict[int, float]
-    """Percentiles over visible pixels off the rim."""
+    """Percentiles of the error over visible pixels away from the rim."""
     with_rim: dict[int, float]
-    """Percentiles over all visible pixels."""
+    """Percentiles of the error over all visible pixels."""
     disturbed: dict[int, float]
-    """Percentiles over visible pixels off the rim, with the flow wrong by half a pixel."""
+    """Percentiles of the error over visible pixels away from the rim, with the flow wrong by half a pixel."""
     cycle: dict[int, float]
-    """Forward against backward flow of seen pixels off the rim, in pixels."""
+    """Percentiles of the forward-backward difference over visible pixels away from the rim, in pixels."""
     rim_share: float
-    """Share of the visible pixels."""
+    """Share of the visible pixels that lie at the rim."""
     distinguished: float
     """Share of the pairs whose mean error is larger with the disturbed flow."""
 
 
 def prove(pairs: Iterable[RenderedPair], *, seed: int = 0) -> Proof:
-    """Measure pairs one by one."""
+    """Compute the residuals of pairs one by one, and their percentiles."""
     rng = np.random.default_rng(seed)
     counts = {name: np.zeros(int(256 / BIN), np.int64) for name in ("error", "with_rim", "disturbed", "cycle")}
     number = distinguished = seen = rim = 0
@@ -104,13 +105,13 @@ def prove(pairs: Iterable[RenderedPair], *, seed: int = 0) -> Proof:
 
 
 def _percentiles(counts: np.ndarray) -> dict[int, float]:
-    """The upper edges of the bins that hold them."""
+    """Return the upper edges of the bins that contain the percentiles."""
     cumulated = np.cumsum(counts)
     return {p: float((np.searchsorted(cumulated, p / 100 * cumulated[-1]) + 1) * BIN) for p in PERCENTILES}
 
 
 def _fetch(values: Float[np.ndarray, "height width channels"], flow: FlowArray) -> np.ndarray:
-    """The values at the targets of a flow, linearly interpolated."""
+    """Return the values at the targets of a flow, bilinearly interpolated."""
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 0)))[None] for a in (values, flow)]
     return np.moveaxis(warp(*tensors)[0].numpy(), 0, -1)
 
@@ -127,6 +128,6 @@ def _rim(here: InstanceMap, there: InstanceMap, flow: FlowArray) -> MaskArray:
 
 
 def _borders(instances: InstanceMap) -> MaskArray:
-    """Pixels that have another instance among their eight neighbours."""
+    """Return the mask of the pixels that have another instance among their eight neighbours."""
     values, kernel = instances.astype(np.float32), np.ones((3, 3), np.uint8)
     return cv2.dilate(values, kernel) != cv2.erode(values, kernel)

@@ -1,4 +1,4 @@
-"""Compiled kernels that draw layers and follow their points: exact coordinates, linear interpolation, no rounding.
+"""Compiled kernels that draw layers and track their points: exact coordinates, bilinear interpolation, no rounding.
 
 OpenCV before version 5 rounds coordinates to 1/32 px in `remap` and `warpAffine`; and blending what it returns goes
 over memory once per step. One pass is four times as fast as OpenCV 5 (benchmarks/layer_drawing.py).
@@ -17,8 +17,8 @@ from numba import njit
 
 MAXIMUM_STEPS = 40
 TOLERANCE = 1e-5
-"""Tolerance of the fixed-point iteration that undoes a deformation, in texels. Deformations contract (their slope is
-below one half), so the error left is of the same size."""
+"""Tolerance of the fixed-point iteration that inverts a deformation, in texels. Deformations contract (their slope is
+below one half), so the remaining error is of the same size."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -54,7 +54,7 @@ def _undeform(lattice, step, s, t, ds, dt):
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 @no_type_check
 def _mirror(s, size):
-    """Fold a coordinate into [0, size - 1], as between two mirrors."""
+    """Reflect a coordinate at the borders into [0, size - 1]."""
     if s >= 0.0 and s <= size - 1:
         return s
     period = 2.0 * (size - 1)  # there and back
@@ -82,7 +82,7 @@ def _alpha(texture, endless, s, t):
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, gain, opacity, identity, box):
-    """Lay one layer over a canvas and mark the pixels at whose centre it hides more than half of what is behind it.
+    """Draw one layer over a canvas, and mark the pixels at whose centre it hides more than half of what is behind it.
 
     Args:
         canvas: height x width x 3 float32 in [0, 255], changed in place.
@@ -147,7 +147,7 @@ def draw(canvas, instances, texture, endless, inverse, lattice, step, deformed, 
 def follow(
     flow, state, instances, others, inverse, matrix, lattice, step, deformed_here, deformed_there, identity, box
 ):
-    """Follow the points of one layer that a frame shows into the other frame.
+    """Track the points of one layer from the frame that shows them into the other frame.
 
     Args:
         flow: height x width x 2 float32, set where `instances` is `identity`.
@@ -195,7 +195,7 @@ def follow(
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def hide(hidden, points, identities, texture, endless, inverse, lattice, step, deformed, opacity, identity):
-    """Mark the points that one layer hides from view because it lies above them.
+    """Mark the points that one layer occludes because it lies above them.
 
     Args:
         hidden: N bool, changed in place.

@@ -1,4 +1,4 @@
-"""What every synthetic world yields: two frames and everything that is true of them."""
+"""What every synthetic world yields: two frames and their complete ground truth."""
 
 from dataclasses import dataclass
 
@@ -20,27 +20,27 @@ class RenderedPair:
     first: Frame
     second: Frame
     forward: FlowArray
-    """From the first frame to the second."""
+    """Flow from the first frame to the second."""
     backward: FlowArray
-    """From the second frame to the first."""
+    """Flow from the second frame to the first."""
     first_occluded: MaskArray
-    """Pixels of the first frame that are hidden, or out of view, in the second."""
+    """Mask of the pixels of the first frame that are occluded, or out of view, in the second."""
     second_occluded: MaskArray
-    """Pixels of the second frame that are hidden, or out of view, in the first."""
+    """Mask of the pixels of the second frame that are occluded, or out of view, in the first."""
     first_instances: InstanceMap
-    """Which object is seen at the pixel of the first frame; 0 is the background."""
+    """Number of the object visible at each pixel of the first frame; 0 is the background."""
     second_instances: InstanceMap
-    """Which object is seen at the pixel of the second frame."""
+    """Number of the object visible at each pixel of the second frame."""
     name: str = ""
     """World, seed and index, for messages."""
 
     def sample(self) -> Sample:
-        """The pair with its forward flow."""
+        """Return the pair as a `Sample` with its forward flow."""
         valid = np.ones(self.forward.shape[:2], dtype=bool)
         return Sample(self.first, self.second, self.forward, valid, self.first_occluded, self.name)
 
     def reversed(self) -> "RenderedPair":
-        """The same pair with time running backwards."""
+        """Return the same pair with time reversed."""
         return RenderedPair(
             first=self.second,
             second=self.first,

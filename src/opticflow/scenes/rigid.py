@@ -1,4 +1,4 @@
-"""Rigid scenes of planes under camera motion: a street, a corridor, open country, with upright things in it.
+"""Rigid scenes of textured planes under camera motion: a street, a corridor or open country, with upright objects.
 
 Axes of the camera: x right, y down, z forward. A point X of the first view is at R X + t in the second. The picture of
 a plane n . X = d moves by the homography K (R + t n^T / d) K^-1 (Hartley and Zisserman, "Multiple view geometry",
@@ -23,40 +23,40 @@ Vector = Float64[np.ndarray, "3"]
 Atlas = UInt8[np.ndarray, "_rows _columns 3"]
 
 ATLAS_SIZE = 512
-"""Rows of the finest picture of an atlas; columns likewise."""
+"""Rows and columns of the finest picture of an atlas."""
 MARGIN = 0.2
-"""How far the planes' textures go on beyond the frame, as a share of it."""
+"""How far the planes' textures continue beyond the frame, as a share of its size."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera and how it moves between the frames."""
+    """A pinhole camera and its motion between the frames."""
 
     intrinsics: Float64[np.ndarray, "3 3"]
     rotation: Float64[np.ndarray, "3 3"]
     translation: Vector
-    """In units of the camera's height above the ground."""
+    """Translation of the camera, in units of its height above the ground."""
 
     def homography(self, normal: Vector, distance: float) -> Homography:
-        """How the picture of the plane normal . X = distance moves."""
+        """Return the homography between the frames for the plane normal . X = distance."""
         inner = self.rotation + np.outer(self.translation, normal) / distance
         return self.intrinsics @ inner @ np.linalg.inv(self.intrinsics)
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A textured plane normal . X = distance, with two axes in it along which its texture lies."""
+    """A textured plane normal . X = distance, with two axes along which its texture lies."""
 
     normal: Vector
     distance: float
     across: Vector
     down: Vector
     texels: float
-    """Per unit of length."""
+    """Texels per unit of length."""
 
 
 def atlas(frame: UInt8[np.ndarray, "rows columns 3"]) -> Atlas:
-    """A square picture and its halves, quarters ... packed into one array, the finest at the top."""
+    """Pack a square picture and its mipmap levels into one array, the finest at the top."""
     # 768 x 512 x 3; the smaller levels lie side by side below the finest
     packed = np.zeros((ATLAS_SIZE * 3 // 2, ATLAS_SIZE, 3), np.uint8)
     level, left = cv2.resize(frame, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_AREA), 0
@@ -71,7 +71,7 @@ def atlas(frame: UInt8[np.ndarray, "rows columns 3"]) -> Atlas:
 def draw_view(
     rng: np.random.Generator, height: int, width: int, displacement: float, *, turning: float
 ) -> tuple[View, float]:
-    """A camera whose motion moves the middle distance by about `displacement` pixels.
+    """Draw a camera whose motion moves points at a middle distance by about `displacement` pixels.
 
     Args:
         turning: share of the displacement that rotation makes, in [0, 1].
@@ -98,7 +98,7 @@ def draw_view(
 
 
 def street(rng: np.random.Generator, texels: float) -> list[Plane]:
-    """The ground, and a wall on none, one or both sides."""
+    """Return the ground plane, and a wall on none, one or both sides."""
     x, y, z = np.eye(3)
     planes = [Plane(y, 1.0, x, z, texels * rng.uniform(0.3, 1.5))]
     for side in (-1, 1):
@@ -110,7 +110,7 @@ def street(rng: np.random.Generator, texels: float) -> list[Plane]:
 def plane_layer(
     view: View, plane: Plane, before: list[Plane], picture: Atlas, height: int, width: int, gain: np.ndarray
 ) -> Layer:
-    """The part of a plane that lies before the camera, as a layer.
+    """Return the part of a plane that lies in front of the camera, as a layer.
 
     Args:
         before: planes that hide this one where they are nearer. What hides it by being drawn later needs no mention.
@@ -132,7 +132,7 @@ def plane_layer(
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _texture_plane(texture, atlas, along, facing, hiding):
-    """Look at a plane: sample the atlas at the level whose texels are as large as the pixels' footprints.
+    """Render the texture of a plane: sample the mipmap level whose texels are as large as a pixel's footprint.
 
     A texel of the plane has the coordinates along @ p / facing @ p at the homogeneous pixel p; the plane is seen where
     facing @ p is positive and larger than each hiding @ p.

@@ -1,4 +1,4 @@
-"""How synthetic sets lie on disk: the layouts that everyone's loaders already read.
+"""File layouts of synthetic data sets on disk: those of the published sets, which existing loaders read.
 
 Items are numbered from 0, whatever their files are called. The file written last tells that an item is whole, as each
 file appears whole or not at all. Occlusion and instances, for which the layouts have no place, go into folders of
@@ -30,18 +30,18 @@ from opticflow.scenes.things_config import THINGS_WORLDS
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 CHAIRS_VALIDATION = 36
-"""One pair in so many is for validation; the authors' 640 of 22,872 are one in 35.7."""
+"""One pair of this many is for validation; the authors' 640 of 22,872 are one in 35.7."""
 SDHOM_TEST = 22
 THINGS_TEST = 6
-"""The authors' 437 of 2,676 sequences are one in 6.1."""
+"""One sequence of this many is for testing; the authors' 437 of 2,676 are one in 6.1."""
 FIRST_FRAME = 6
-"""The number of the first frame of a FlyingThings3D sequence."""
+"""Number of the first frame of a FlyingThings3D sequence."""
 SEQUENCES_PER_LETTER = 750
 
 
 @runtime_checkable
 class SequenceFrame(Protocol):
-    """The arrays that the FlyingThings3D layout stores for one moment."""
+    """The arrays that the FlyingThings3D layout stores for one time."""
 
     @property
     def clean(self) -> Frame: ...
@@ -67,7 +67,7 @@ class SequenceFrame(Protocol):
 
 @runtime_checkable
 class RenderedSequence(Protocol):
-    """Moments in the order of time; each has both flows, also the first and the last."""
+    """Consecutive frames of a scene; each has both flows, also the first and the last."""
 
     @property
     def frames(self) -> Sequence[SequenceFrame]: ...
@@ -86,7 +86,7 @@ class FlyingChairsLayout:
         write_flow(self.last(root, number), item.forward)
 
     def last(self, root: Path, number: int) -> Path:
-        """The file that is there if and only if the item is whole."""
+        """Return the file that is written last, so that it exists if and only if the item is complete."""
         return root / "data" / f"{number + 1:05d}_flow.flo"
 
     def finish(self, root: Path, count: int) -> None:
@@ -95,13 +95,13 @@ class FlyingChairsLayout:
         write_bytes(root / "FlyingChairs_train_val.txt", "".join(f"{label}\n" for label in labels).encode())
 
     def item_bytes(self, height: int, width: int) -> int:
-        """The room that one item takes, or a little less."""
+        """Return the disk space of one item, or slightly less."""
         # two frames of 3 bytes a pixel, flow of two floats
         return height * width * (2 * 3 + 8) + 6000
 
 
 class ChairsSDHomLayout:
-    """The layout of ChairsSDHom: pairs, numbered from 0 through both splits."""
+    """The layout of ChairsSDHom: pairs, numbered from 0 across both splits."""
 
     def write(self, root: Path, number: int, item: RenderedPair) -> None:
         """Write one pair, its flow last."""
@@ -113,15 +113,15 @@ class ChairsSDHomLayout:
         write_flow(_folder(flow.parent) / flow.name, item.forward)
 
     def last(self, root: Path, number: int) -> Path:
-        """The file that is there if and only if the item is whole."""
+        """Return the file that is written last, so that it exists if and only if the item is complete."""
         split = "test" if number % SDHOM_TEST == 1 else "train"
         return root / "data" / split / "flow" / f"{number:05d}.pfm"
 
     def finish(self, root: Path, count: int) -> None:
-        """Nothing belongs to the set as a whole."""
+        """Do nothing: this layout has no files for the data set as a whole."""
 
     def item_bytes(self, height: int, width: int) -> int:
-        """The room that one item takes, or a little less: PNG halves most pictures."""
+        """Return the disk space of one item, or slightly less: PNG halves the size of most pictures."""
         # two frames of 3 bytes, halved by PNG, and flow of three floats
         return height * width * (3 + 12) + 6000
 
@@ -148,38 +148,38 @@ class FlyingThings3DLayout:
         write_bytes(_folder(self.last(root, number).parent) / "camera_data.txt", _cameras(item.frames).encode())
 
     def last(self, root: Path, number: int) -> Path:
-        """The file that is there if and only if the item is whole."""
+        """Return the file that is written last, so that it exists if and only if the item is complete."""
         split = "TEST" if number % THINGS_TEST == 1 else "TRAIN"
         letter, rest = divmod(number, SEQUENCES_PER_LETTER)
         return root / "camera_data" / split / chr(ord("A") + letter) / f"{rest:04d}" / "camera_data.txt"
 
     def finish(self, root: Path, count: int) -> None:
-        """Nothing belongs to the set as a whole."""
+        """Do nothing: this layout has no files for the data set as a whole."""
 
     def item_bytes(self, height: int, width: int) -> int:
-        """The room that one item of ten frames takes, or a little less: PNG halves most pictures."""
+        """Return the disk space of one item of ten frames, or slightly less: PNG halves the size of most pictures."""
         # two passes of about two bytes in PNG, two flows of three floats, depth of one
         return 10 * (height * width * (2 * 2 + 2 * 12 + 4) + 20000)
 
 
 @runtime_checkable
 class SetLayout(Protocol):
-    """Where the files of a set lie."""
+    """A file layout of a data set."""
 
     def write(self, root: Path, number: int, item: Any) -> None:
-        """Write one item, the file that tells that it is whole last."""
+        """Write one item, and last the file that shows that the item is complete."""
         ...
 
     def last(self, root: Path, number: int) -> Path:
-        """The file that is there if and only if the item is whole."""
+        """Return the file that is written last, so that it exists if and only if the item is complete."""
         ...
 
     def finish(self, root: Path, count: int) -> None:
-        """Write what belongs to the set as a whole."""
+        """Write the files of the data set as a whole."""
         ...
 
     def item_bytes(self, height: int, width: int) -> int:
-        """The room that one item takes, or a little less."""
+        """Return the disk space of one item, or slightly less."""
         ...
 
 
@@ -222,7 +222,8 @@ def _write_pfm(path: Path, values: Float32[np.ndarray, "height width"]) -> None:
 
 
 def _cameras(frames: Iterable[SequenceFrame]) -> str:
-    """The authors' format (from camera to world, row by row), with the intrinsics in a line of their own.
+    """Return the camera file in the authors' format (camera-to-world matrices row by row), with the intrinsics in a
+    line of their own.
 
     Their world has y up and cameras that look along -z; ours look along z with y down, so that both axes turn.
     """

@@ -1,4 +1,4 @@
-"""Pairs of a world as a sequence, split over workers without changing a single sample."""
+"""The pairs of a world as a sequence, divided among workers without changing any sample."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from opticflow.scenes.worlds import World
 
 @dataclass(frozen=True)
 class PairSource:
-    """Pairs number `start`, `start + step` ... below `stop` of a world; without end if `stop` is None.
+    """The pairs number `start`, `start + step`, ... below `stop` of a world; without end if `stop` is None.
 
     Worker k of n takes `source.split(k, n)`. Sample number i of the whole is the same whoever makes it.
     """
@@ -21,13 +21,13 @@ class PairSource:
     step: int = 1
 
     def split(self, worker: int, workers: int) -> "PairSource":
-        """The share of one of several workers."""
+        """Return the pairs of one of several workers."""
         if not 0 <= worker < workers:
             raise InputError(f"worker {worker} of {workers}; wanted 0 to {workers - 1}")
         return replace(self, start=self.start + worker * self.step, step=self.step * workers)
 
     def indices(self) -> Iterator[int]:
-        """Which pairs of the world these are, in order."""
+        """Yield the indices of the pairs in the world, in order."""
         index = self.start
         while self.stop is None or index < self.stop:
             yield index

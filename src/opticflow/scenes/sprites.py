@@ -1,4 +1,4 @@
-"""Small shaded meshes, drawn once from one side as RGBA cut-outs: what stands in for renderings of 3-D models."""
+"""Small shaded meshes rendered from one side as RGBA cut-outs; they replace renderings of published 3-D models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from numba import njit
 from opticflow.scenes.layers import Texture
 
 OVERSAMPLING = 2
-"""Samples per texel and axis."""
+"""Samples per texel along each axis."""
 
 Points = Float[np.ndarray, "points 3"]
 
 
 @dataclass(frozen=True)
 class Finish:
-    """What a part is made of."""
+    """The material of a part."""
 
     sheet: UInt8[np.ndarray, "rows columns 3"]
-    """Its colours; repeated, mirrored."""
+    """Texture with its colours; tiled and mirrored."""
     gloss: float = 0.0
     """Strength of the highlight, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class MeshPart:
-    """Triangles of one finish. z is up."""
+    """Triangles of one material. z points up."""
 
     vertices: Float[np.ndarray, "triangles 3 3"]
     normals: Float[np.ndarray, "triangles 3 3"]
@@ -37,7 +37,7 @@ class MeshPart:
 
 
 def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: bool) -> MeshPart:
-    """A closed solid through a row of loops with flat caps: a box, a tube, a cushion, a bent board.
+    """Build a closed solid through a series of loops, with flat caps: a box, a tube, a cushion or a bent board.
 
     Args:
         smooth: shade the sides as one curved surface (tubes, cushions) and not facet by facet (boards).
@@ -72,7 +72,7 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
 def render_sprite(
     parts: Sequence[MeshPart], size: int, *, azimuth: float, elevation: float, distance: float, light: Points
 ) -> Texture:
-    """Look at a thing from one side.
+    """Render an object from one side.
 
     Args:
         size: the longer side of the cut-out, in texels.
@@ -122,14 +122,15 @@ def render_sprite(
 
 
 def _camera(azimuth: float, elevation: float) -> np.ndarray:
-    """Rows: the camera's right, up and backward axes."""
+    """Return the rotation to camera coordinates; its rows are the camera's right, up and backward axes."""
     back = np.array([np.cos(elevation) * np.sin(azimuth), -np.cos(elevation) * np.cos(azimuth), np.sin(elevation)])
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     return np.stack([right, np.cross(back, right), back])
 
 
 def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Texture coordinates of each vertex: its two coordinates along the face of a box that its triangle faces."""
+    """Return the texture coordinates of each vertex: its two coordinates along the face of the box that its triangle
+    faces."""
     axis = np.abs(normals.sum(axis=1)).argmax(axis=-1)  # index of the axis that each triangle faces
     choices = np.array([[1, 2], [0, 2], [0, 1]])[axis]
     return np.take_along_axis(vertices, choices[:, None, :].repeat(3, axis=1), axis=-1) * 200
@@ -138,7 +139,7 @@ def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
-    """Draw triangles with a z-buffer; two-sided diffuse and specular light, and an ambient one from above."""
+    """Draw triangles with a z-buffer; two-sided diffuse and specular light, and ambient light from above."""
     rows, columns = canvas.shape[:2]
     size = sheets.shape[1]
     nearest = np.zeros((rows, columns), np.float32)  # largest 1 / depth so far

@@ -1,4 +1,4 @@
-"""What a set of pairs is like: displacements, occlusion and object sizes, as numbers and as one picture."""
+"""Statistics of a data set: displacements, occlusion and object sizes, as numbers and as a picture."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ _SIZE_BINS = 2.0 ** np.arange(2, 9.51, 0.5)
 
 @dataclass(frozen=True)
 class Histogram:
-    """Shares of the samples between edges."""
+    """A histogram: shares of the samples between bin edges."""
 
     title: str
     edges: Float[np.ndarray, "edges"]
@@ -40,26 +40,26 @@ class Histogram:
     marks: dict[str, float]
     """Values drawn as lines, with their names."""
     published: Float[np.ndarray, "bins"] | None = None
-    """Shares drawn as an outline."""
+    """Shares in the published data set, drawn as an outline."""
 
 
 @dataclass(frozen=True)
 class SetStatistics:
-    """Statistics of a set."""
+    """Statistics of a data set."""
 
     kind: str
     pairs: int
     displacement: dict[str, float]
     occluded: float
-    """Share of the pixels."""
+    """Share of the pixels that are occluded."""
     objects: float
-    """Seen in a first frame, on average."""
+    """Mean number of objects visible in a first frame."""
     histograms: tuple[Histogram, Histogram, Histogram]
     published: dict[str, float] | None = None
-    """Displacement in the published set, where there is one: in pixels of this set's frames."""
+    """Displacements in the published data set, if there is one, in pixels of this set's frames."""
 
     def as_json(self) -> dict:
-        """Everything, for a file."""
+        """Return all statistics, ready for JSON."""
         return {
             "kind": self.kind,
             "pairs": self.pairs,
@@ -77,7 +77,8 @@ class SetStatistics:
 def write_report(
     world: World, root: Path, count: int, *, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> SetStatistics:
-    """Measure up to `MOST_PAIRS` pairs, evenly spread over the first `count`, into `report.json` and `report.png`."""
+    """Measure up to `MOST_PAIRS` pairs, evenly spaced among the first `count`, and write `report.json` and
+    `report.png`."""
     numbers = np.unique(np.linspace(0, count - 1, min(count, MOST_PAIRS)).astype(int))
 
     def pairs() -> Iterable[RenderedPair]:
@@ -92,7 +93,7 @@ def write_report(
 
 
 def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
-    """Look at pairs one by one; percentiles are read from a histogram of 0.01 px up to 655 px."""
+    """Compute the statistics of pairs one by one; percentiles are read from a histogram of 0.01 px up to 655 px."""
     fine = np.zeros(65536, np.int64)
     total, largest, occluded, sizes = 0.0, 0.0, [], []
     counts = []
@@ -142,13 +143,14 @@ def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
 
 
 def _published(kind: str, unit: float) -> dict[str, float] | None:
-    """Lengths grow with the frames as those of the world do; a share of pixels below a length does not."""
+    """Return the published displacements scaled to this frame size; lengths grow with the frames, shares do not change."""
     lengths = {key: value * unit for key, value in PUBLISHED.get(kind, {}).items() if key != "below_1_px"}
     return PUBLISHED.get(kind) if unit == 1 else lengths or None
 
 
 def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
-    """Published sizes of whole objects: N(200, 200) limited to 50 to 640 px; what is seen of them is smaller."""
+    """Return the published distribution of object sizes: N(200, 200) limited to 50 to 640 px. The visible part of an
+    object is smaller."""
     if kind != "chairs":
         return None
     edges = _SIZE_BINS / unit
@@ -159,7 +161,7 @@ def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
 
 
 def _extents(instances: np.ndarray) -> list[float]:
-    """The longer side of the box around each object."""
+    """Return the longer side of the bounding box of each object."""
     rows, columns = np.nonzero(instances)
     labels = instances[rows, columns]
     if len(labels) == 0:
@@ -185,7 +187,7 @@ _INK, _BAR, _MARK = (40, 40, 40), (178, 132, 74), (40, 40, 200)
 
 
 def draw_report(report: SetStatistics) -> Frame:
-    """The three histograms below each other, with the published figures as lines."""
+    """Draw the three histograms below each other, with the published figures as lines."""
     panels = [_panel(histogram) for histogram in report.histograms]
     head = np.full((46, _PANEL[1], 3), 255, np.uint8)
     lengths = {key: value for key, value in report.displacement.items() if key != "below_1_px"}

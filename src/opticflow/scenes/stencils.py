@@ -1,4 +1,4 @@
-"""Random shapes for cut-outs: solid ones, ones with holes, and thin ones such as fences, wires and writing."""
+"""Random shapes for cut-outs: solid shapes, shapes with holes, and thin ones such as fences, wires and writing."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ _MARGIN = 3
 
 
 def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """A polygon, a blob, a star or an ellipse."""
+    """Draw a polygon, a blob, a star or an ellipse."""
     stencil = np.zeros((rows, columns), np.uint8)
     kind = ("polygon", "blob", "star")[rng.choice(3, p=[0.35, 0.5, 0.15])]
     corners = outlines.outline(rng, kind, 48)
@@ -28,7 +28,7 @@ def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def pierced(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """A solid shape with holes."""
+    """Draw a solid shape with holes."""
     stencil = solid(rng, rows, columns)
     for _ in range(int(rng.integers(1, 7))):
         corners = outlines.outline(rng, "blob", 24) * (rng.uniform(0.05, 0.22) * min(rows, columns))
@@ -37,7 +37,7 @@ def pierced(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def ring(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """A frame or a hoop."""
+    """Draw a frame or a ring."""
     stencil = solid(rng, rows, columns)
     inner = cv2.resize(stencil, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
     top, left = (rows - inner.shape[0]) // 2, (columns - inner.shape[1]) // 2
@@ -47,7 +47,7 @@ def ring(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Bars in one or two directions."""
+    """Draw bars in one or two directions."""
     stencil = np.zeros((rows, columns), np.uint8)
     angle = rng.choice([0.0, rng.uniform(0, np.pi)])
     for turn in (angle, angle + np.pi / 2) if rng.random() < 0.6 else (angle,):
@@ -63,7 +63,7 @@ def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def wires(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Bent wires, branches and tufts of hair."""
+    """Draw bent wires, branches and tufts of hair."""
     stencil = np.zeros((rows, columns), np.uint8)
     along = np.linspace(0, 1, 20)[:, None]
     common = rng.uniform(0, 1, (2, 2))  # two ends x (x, y), as shares of the sides
@@ -75,7 +75,7 @@ def wires(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def writing(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Letters that stand free."""
+    """Draw separate letters."""
     stencil = np.zeros((rows, columns), np.uint8)
     scale = min(rows, columns) / rng.uniform(40, 160)
     thick = max(2, round(scale * rng.uniform(1.5, 5)))
@@ -97,7 +97,8 @@ STENCILS: dict[str, Callable[[np.random.Generator, int, int], Stencil]] = {
 
 
 def _thickness(rng: np.random.Generator) -> int:
-    """At least two pixels: a thinner line never hides more than half of what is behind it, and so has no flow."""
+    """Return a line thickness of at least two pixels: a thinner line never hides more than half of what is behind it,
+    and so has no flow."""
     return int(min(12, 2 + rng.exponential(2.0)))
 
 
@@ -112,6 +113,6 @@ def _line(stencil: Stencil, curve: np.ndarray, thickness: int) -> None:
 
 
 def _framed(stencil: Stencil) -> Stencil:
-    """Clear the margin, so that the shape ends softly at the border too."""
+    """Clear the margin, so that the shape also has a soft edge at the border."""
     stencil[:_MARGIN], stencil[-_MARGIN:], stencil[:, :_MARGIN], stencil[:, -_MARGIN:] = 0, 0, 0, 0
     return stencil

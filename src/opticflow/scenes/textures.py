@@ -1,4 +1,4 @@
-"""Pictures and cut-outs that scenes are made of: procedural ones or the user's own, each made once and kept.
+"""Pools of the pictures and cut-outs that scenes are made of: procedural ones or the user's, each made once and kept.
 
 An entry depends on the seed and its number alone, never on what was asked for before, so that every worker makes the
 same ones.
@@ -20,19 +20,19 @@ from opticflow.scenes.layers import Texture
 from opticflow.shapes import Frame
 
 PHOTOGRAPH_SHARE = 0.125
-"""Share of a world's pictures that are photographs, where a folder of them is given. A hundred free ones lie in
-packages (scripts/photographs.py) where FlyingChairs had 964: enough for a taste of real grain and light, and too few to
-be more than a tenth to a seventh of what is seen."""
+"""Share of a world's pictures that are photographs, where a folder of them is given. About a hundred free photographs
+come in packages (scripts/photographs.py), where FlyingChairs had 964: enough to show real grain and light, too few to
+be more than a tenth to a seventh of all."""
 LARGEST_ENLARGEMENT = 1.5
-"""Largest factor for a photograph that is smaller than the frames: beyond it, what is left is blur without detail to
-match."""
+"""Largest factor by which a photograph smaller than the frames is enlarged; beyond it, it is too blurred to have detail
+to match."""
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
 
 Entry = TypeVar("Entry")
 
 
 class TexturePool(Generic[Entry]):
-    """Entries 0 to `count` - 1, made when first asked for."""
+    """Entries 0 to `count` - 1 of a random sequence; each is made on first use and kept."""
 
     def __init__(self, make: Callable[[np.random.Generator, int], Entry], count: int, seed: Sequence[int]) -> None:
         """Set up an empty pool.
@@ -53,16 +53,16 @@ class TexturePool(Generic[Entry]):
         return self._made[number]
 
     def draw(self, rng: np.random.Generator) -> Entry:
-        """Any entry."""
+        """Return a random entry."""
         return self[int(rng.integers(self._count))]
 
     def prepare(self) -> None:
-        """Make all entries."""
+        """Make all entries now."""
         for number in range(self._count):
             _ = self[number]
 
     def with_photographs(self, folder: Path, load: Callable[[Path], Entry]) -> "TexturePool[Entry]":
-        """The same pool with photographs in place of `PHOTOGRAPH_SHARE` of its entries, and of one at least.
+        """Return a copy of this pool with photographs in place of `PHOTOGRAPH_SHARE` of its entries, at least one.
 
         The seed decides which photographs of the folder these are; all others are as they were.
 
@@ -83,7 +83,7 @@ class TexturePool(Generic[Entry]):
 
 
 def picture_files(folder: Path, what: str) -> list[Path]:
-    """The pictures in a folder and its subfolders, in the order of their names.
+    """Return the pictures in a folder and its subfolders, sorted by name.
 
     Raises:
         DatasetError: there is no such folder, or no picture in it.
@@ -97,7 +97,8 @@ def picture_files(folder: Path, what: str) -> list[Path]:
 
 
 def load_background(path: Path, height: int, width: int) -> Frame:
-    """A user's picture, at least so large; a larger one keeps up to twice that size. Softened like the others."""
+    """Read a user's picture, enlarged to at least this height and width and reduced to at most twice that, and
+    band-limited."""
     return _fitted(read_image(path), height, width)
 
 
@@ -113,7 +114,8 @@ def _fitted(frame: UInt8[np.ndarray, "_rows _columns 3"], height: int, width: in
 
 
 def load_photograph(path: Path, height: int, width: int) -> Frame:
-    """A photograph, at least so large; one that is much smaller goes on mirrored rather than blurred."""
+    """Read a photograph, enlarged to at least this height and width; a much smaller one is mirrored at its borders
+    instead of enlarged further."""
     frame = read_image(path)
     scale = max(height / frame.shape[0], width / frame.shape[1])
     if scale <= LARGEST_ENLARGEMENT:
@@ -124,7 +126,7 @@ def load_photograph(path: Path, height: int, width: int) -> Frame:
 
 
 def folder_digest(folder: Path, what: str) -> str:
-    """How many pictures a folder holds and a hash of their names and sizes: another folder has another.
+    """Return the number of pictures in a folder and a hash of their names and sizes, by which folders are told apart.
 
     Raises:
         DatasetError: there is no such folder, or no picture in it.
@@ -135,7 +137,7 @@ def folder_digest(folder: Path, what: str) -> str:
 
 
 def load_cutout(path: Path, size: int) -> Texture:
-    """A user's object, its longer side at most `size`.
+    """Read a user's object, reduced so that its longer side is at most `size`.
 
     Raises:
         DatasetError: the picture has no transparency.
@@ -161,5 +163,5 @@ def load_cutout(path: Path, size: int) -> Texture:
 
 
 def opaque(frame: Frame) -> Texture:
-    """A picture as a texture that hides all behind it."""
+    """Return a picture as an opaque texture."""
     return cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)

@@ -23,7 +23,8 @@ LARGEST = 4096
 
 @runtime_checkable
 class World(Protocol):
-    """An endless series of pairs. `world[index]` depends on the world's seed and the index, on nothing else."""
+    """The protocol of a world: an endless series of pairs. `world[index]` depends on the world's seed and the index
+    alone."""
 
     kind: str
     seed: int
@@ -32,19 +33,19 @@ class World(Protocol):
     def __getitem__(self, index: int) -> RenderedPair: ...
 
     def item(self, index: int) -> Any:
-        """What the world's layout on disk stores as one item: a pair, or a sequence."""
+        """Return what the world's layout on disk stores as one item: a pair or a sequence."""
         ...
 
     def prepare(self) -> None:
-        """Make all pictures and objects now rather than when they are needed."""
+        """Make all pictures and objects now instead of on first use."""
         ...
 
     def with_photographs(self, folder: Path) -> "World":
-        """The same world with a folder's photographs as a share of its pictures."""
+        """Return a copy of this world with a folder's photographs as a share of its pictures."""
         ...
 
     def clean(self, index: int) -> RenderedPair:
-        """The pair without anything that a picture shows but the flow does not: noise, light, blur."""
+        """Return the pair without anything that the frames show but the flow does not: noise, light, blur."""
         ...
 
 
@@ -55,7 +56,7 @@ def chairs(
     backgrounds: Path | None = None,
     objects: Path | None = None,
 ) -> Chairs:
-    """The world of FlyingChairs."""
+    """Return the world of FlyingChairs."""
     return Chairs("chairs", FLYING_CHAIRS, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
@@ -66,7 +67,7 @@ def chairs_sdhom(
     backgrounds: Path | None = None,
     objects: Path | None = None,
 ) -> Chairs:
-    """The world of ChairsSDHom: the same with very small displacements and partly homogeneous backgrounds."""
+    """Return the world of ChairsSDHom: very small displacements and partly homogeneous backgrounds."""
     return Chairs("chairs-sdhom", CHAIRS_SDHOM, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
@@ -76,10 +77,10 @@ WORLDS: dict[str, Callable[..., World]] = {
     **{kind: partial(Things, config, kind=kind) for kind, config in THINGS_WORLDS.items()},
     **{kind: partial(Mixed, config, kind=kind) for kind, config in MIXED_WORLDS.items()},
 }
-"""Name -> function of (seed=, size=, backgrounds=, objects=)."""
+"""Functions of (seed=, size=, backgrounds=, objects=) that make each world, by name."""
 
 SIZES = {**dict.fromkeys(WORLDS, CHAIRS_SIZE), "things": THINGS_SIZE}
-"""Height and width that each world has if nothing else is asked for."""
+"""Default height and width of the frames of each world."""
 
 
 def make_world(
@@ -91,7 +92,7 @@ def make_world(
     objects: Path | None = None,
     photographs: Path | None = None,
 ) -> World:
-    """The world of a name.
+    """Make the world with this name.
 
     Args:
         size: height and width of the frames; the world's own if not given.
