@@ -1,4 +1,4 @@
-"""The public data sets, and folders of one's own, all read into `Sample`s."""
+"""Readers of the public data sets, and of folders of one's own pairs; all give `Sample`s."""
 
 import difflib
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from opticflow.errors import DatasetError
 
 @dataclass(frozen=True)
 class Reader:
-    """How a data set is opened."""
+    """The reader of a data set."""
 
     open: Callable[..., FlowDataset]
     """(root, split) -> data set."""
     splits: tuple[str, ...]
-    """The first is the one used where none is named."""
+    """Names of its splits; the first is the default."""
 
 
 DATASETS: dict[str, Reader] = {
@@ -40,7 +40,7 @@ DATASETS: dict[str, Reader] = {
 
 
 def open_dataset(name: str, root: str | Path, split: str | None = None, **options: Any) -> FlowDataset:
-    """A data set by its name.
+    """Open a data set by its name.
 
     Args:
         name: a key of `DATASETS`.

@@ -67,7 +67,7 @@ def same_size(pair: Pair, what: str, array: np.ndarray, other: str, wanted: np.n
 
 @dataclass(frozen=True)
 class FlowDataset:
-    """Pairs of frames with true flow. Indexing reads the files; nothing is kept.
+    """Pairs of frames with ground truth. Indexing reads the files; nothing is cached.
 
     Example:
         >>> dataset = opticflow.open_dataset("sintel-clean", "MPI-Sintel")
@@ -82,11 +82,12 @@ class FlowDataset:
     """The key of `metrics.PROTOCOLS` by which results on this data set are published."""
     truth: Callable[[Pair], Truth] = read_truth
     expected: int | None = None
-    """How many pairs the published data set has."""
+    """Number of pairs in the published data set."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Pairs that are there and not used, by name, with the reason."""
+    """Pairs that exist and are not used, by name, with the reason."""
     choices: Callable[[Pair], Choices] | None = None
-    """Where each pixel has several true vectors, all of them: an estimate is measured against the nearest."""
+    """Function that reads all true vectors of each pixel, where a pixel has several; an estimate is compared with the
+    nearest."""
 
     def __post_init__(self):
         if not self.pairs:
@@ -116,7 +117,7 @@ class FlowDataset:
         return (self[index] for index in range(len(self)))
 
     def frames(self, index: int) -> tuple[Frame, Frame]:
-        """The frames of a pair, which test splits have too."""
+        """Return the frames of a pair, which test splits have, too."""
         pair = self.pairs[index]
         first, second = read_image(pair.first), read_image(pair.second)
         same_size(pair, "the second frame", second, "the first", first)

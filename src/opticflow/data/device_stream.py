@@ -1,4 +1,4 @@
-"""Batches for training that are prepared on the device where they are used.
+"""Training batches that are augmented on the device that trains.
 
 with DeviceStream(mix, crop=(384, 512), batch=32, device="cuda", workers=14, capacity=12_000) as stream:
     for batch in stream.batches():
@@ -21,7 +21,7 @@ from opticflow.errors import InputError
 
 
 class DeviceStream:
-    """Samples made by processes, kept in a ring on the device, and varied there.
+    """Samples that worker processes make, kept in a ring buffer on the device and augmented there.
 
     Making a sample costs a hundred milliseconds of a processor, training on it a few of a GPU: so a sample is used
     several times, in another variation each time. Batches draw from all that the ring holds, so one training's batches
@@ -85,7 +85,7 @@ class DeviceStream:
             self._queue.wait_stream(torch.cuda.current_stream(self.device))  # the ring may lie where work still waits
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Batches without end, on the device. On a GPU the next one is prepared while the last is trained on.
+        """Yield batches without end, on the device. On a GPU the next batch is prepared while the last one trains.
 
         Args:
             start: number of samples that were already taken; a multiple of the batch.
@@ -107,11 +107,11 @@ class DeviceStream:
 
     @property
     def uses(self) -> float:
-        """How often a sample has been used on average."""
+        """Mean number of times that a sample has been used."""
         return self.ring.uses
 
     def close(self) -> None:
-        """End the processes."""
+        """Stop the worker processes."""
         self.workers.close()
 
     def __enter__(self) -> "DeviceStream":
@@ -121,7 +121,7 @@ class DeviceStream:
         self.close()
 
     def _fill(self) -> None:
-        """Take in what the workers have ready; until there is enough, wait for more."""
+        """Move the samples that the workers have ready into the ring; wait until there are enough."""
         while True:
             enough = len(self.ring) >= self.minimum
             for arrival in self.workers.arrived(0 if enough else None):
@@ -145,7 +145,7 @@ class DeviceStream:
         return Batch(*vary(raw, variations), [note.name for note in notes])
 
     def _handed_over(self, batch: Batch, event: Any) -> Batch:
-        """The batch, as something that the network's queue may use."""
+        """Mark the batch as used by the network's CUDA stream."""
         if event is not None:
             current = torch.cuda.current_stream(self.device)
             current.wait_event(event)

@@ -1,4 +1,4 @@
-"""Looking through a data set for what would spoil a training or an evaluation."""
+"""Check a data set for faults that would spoil training or evaluation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from opticflow.shapes import Sample
 
 @dataclass(frozen=True)
 class Finding:
-    """The judgement of one pair."""
+    """The result of checking one pair."""
 
     name: str
     problem: str | None
-    """What is wrong with it; none if nothing is."""
+    """What is wrong with the pair; None if nothing is."""
     valid_share: float = 0.0
-    """The share of its pixels with known flow."""
+    """Share of the pixels with known flow."""
     longest: float = 0.0
-    """The longest of its true vectors, in pixels."""
+    """Length of the longest true vector, in pixels."""
 
 
 def check_dataset(dataset: FlowDataset) -> Iterator[Finding]:
-    """Read every pair of a data set and judge it. A pair that cannot be read is a finding, not an error."""
+    """Read every pair of a data set and check it. A pair that cannot be read is a finding, not an error."""
     for index, pair in enumerate(dataset.pairs):
         # pairs of test splits have no truth, so only their frames are judged
         if pair.flow is None:

@@ -1,4 +1,4 @@
-"""KITTI 2012 and 2015, and HD1K, which is laid out alike.
+"""Readers of KITTI 2012 and 2015, and of HD1K, which has the same layout.
 
 KITTI 2015 (Menze, Geiger, CVPR 2015): `training/image_2/000000_10.png`, `..._11.png`, `training/flow_occ/000000_10.png`
 (all pixels) and `flow_noc` (pixels that stay in view). KITTI 2012 (Geiger, Lenz, Urtasun, CVPR 2012): the same with
@@ -19,7 +19,7 @@ HD1K_SPLITS = ("training",)
 
 
 def read_noc_truth(pair: Pair) -> Truth:
-    """Truth whose occluded pixels are those that a second file, `flow_noc`, does not know."""
+    """Read ground truth and occlusion: pixels whose flow is missing in a second file, `flow_noc`, are occluded."""
     assert pair.flow is not None
     flow, valid = read_flow_with_mask(pair.flow)
     if pair.occluded is None:
@@ -31,12 +31,13 @@ def read_noc_truth(pair: Pair) -> Truth:
 
 
 def kitti_2015(root: str | Path, split: str = "training") -> FlowDataset:
-    """KITTI 2015: 200 pairs for training, 200 without truth for testing."""
+    """Open KITTI 2015: 200 training pairs, and 200 test pairs without ground truth."""
     return _kitti("KITTI 2015", root, split, ("image_2",), "KITTI", {"training": 200, "testing": 200})
 
 
 def kitti_2012(root: str | Path, split: str = "training") -> FlowDataset:
-    """KITTI 2012: 194 pairs for training, 195 without truth for testing; in colour if there, else grey."""
+    """Open KITTI 2012: 194 training pairs, and 195 test pairs without ground truth; in colour if available, else
+    grey."""
     folders = ("colored_0", "image_0")
     return _kitti("KITTI 2012", root, split, folders, "KITTI-2012", {"training": 194, "testing": 195})
 
@@ -63,7 +64,7 @@ def _kitti(
 
 
 def hd1k(root: str | Path, split: str = "training") -> FlowDataset:
-    """HD1K: sequences of driving; flow from each frame to the next of its sequence."""
+    """Open HD1K: driving sequences with flow from each frame to the next."""
     name = "HD1K"
     check_split(name, split, HD1K_SPLITS)
     folder = locate(root, name, (".", "hd1k_full_package"), "hd1k_input/image_2/*_*.png")

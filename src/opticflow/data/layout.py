@@ -1,4 +1,4 @@
-"""Finding the files of a data set, and saying what is missing."""
+"""Find the files of a data set, and report what is missing."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from opticflow.errors import DatasetError
 
 
 def locate(root: str | Path, name: str, places: Iterable[str], wanted: str) -> Path:
-    """The folder in or under `root` that has the layout of a data set.
+    """Return the folder in or below `root` that has the layout of a data set.
 
     Args:
         root: what the user gave: the folder itself, or one around it.
@@ -38,7 +38,7 @@ def _listing(folder: Path, shown: int = 6) -> str:
 
 
 def need(path: Path, name: str, pair: str) -> Path:
-    """`path`, which must exist.
+    """Return `path`, or raise an error if it does not exist.
 
     Raises:
         DatasetError: it does not.
@@ -49,12 +49,12 @@ def need(path: Path, name: str, pair: str) -> Path:
 
 
 def if_there(path: Path) -> Path | None:
-    """`path` if it exists: parts of data sets that are separate downloads."""
+    """Return `path` if it exists, for parts of data sets that are separate downloads."""
     return path if path.is_file() else None
 
 
 def read_words(path: Path, name: str) -> list[str]:
-    """The words of a list that comes with a data set.
+    """Read the words of a list that comes with a data set.
 
     Raises:
         DatasetError: the file is no text.
@@ -66,7 +66,7 @@ def read_words(path: Path, name: str) -> list[str]:
 
 
 def check_split(name: str, split: str, known: tuple[str, ...]) -> None:
-    """Refuse a split that a data set does not have.
+    """Raise an error if a data set does not have the split.
 
     Raises:
         DatasetError: it is not one of `known`.

@@ -1,4 +1,4 @@
-"""Middlebury (Baker et al., "A database and evaluation methodology for optical flow", IJCV 2011).
+"""Reader of Middlebury (Baker et al., "A database and evaluation methodology for optical flow", IJCV 2011).
 
 `other-data/Dimetrodon/frame10.png`, `frame11.png` and `other-gt-flow/Dimetrodon/flow10.flo`: the eight sequences with
 public truth. (`other-color-data` and `eval-data` have none.)
@@ -13,7 +13,7 @@ SPLITS = ("training",)
 
 
 def middlebury(root: str | Path, split: str = "training") -> FlowDataset:
-    """The Middlebury sequences with public truth."""
+    """Open the Middlebury sequences with public ground truth."""
     name = "Middlebury"
     check_split(name, split, SPLITS)
     folder = locate(root, name, (".", "middlebury", "Middlebury"), "other-gt-flow/*/flow10.flo")

@@ -1,4 +1,4 @@
-"""Which sample is drawn at which position of an endless training order: pure functions of a seed and a position.
+"""The order of an endless training: which sample is drawn at which position, as pure functions of seed and position.
 
 So a run resumes at any position without replaying what came before it, and the samples do not depend on how many
 workers or processes share the work.
@@ -12,23 +12,23 @@ import numpy as np
 from opticflow.errors import InputError
 
 BLOCK = 1024
-"""Draws within which every source comes exactly as often as its share says, to within one draw."""
+"""Number of draws within which every source is drawn as often as its share says, to within one draw."""
 
 GOLDEN = (5**0.5 - 1) / 2
-"""Its multiples, modulo 1, spread evenly (Weyl's sequence)."""
+"""A number whose multiples, modulo 1, are evenly distributed (Weyl's sequence)."""
 
 
 def is_chosen(position: int, share: float) -> bool:
-    """Whether a position is among those that make up a share of all, evenly spread."""
+    """Return whether a position is one of an evenly distributed share of all positions."""
     return position * GOLDEN % 1 < share
 
 
 @dataclass(frozen=True)
 class Interleaving:
-    """Which source each position draws from, and which draw of that source it is."""
+    """The source that each position draws from, and the number of that draw within the source."""
 
     shares: Sequence[float]
-    """In any unit."""
+    """Shares of the sources, in any unit."""
     seed: int
     _quotas: list[int] = field(init=False, repr=False)
     _blocks: dict[int, tuple[np.ndarray, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
@@ -45,7 +45,7 @@ class Interleaving:
         object.__setattr__(self, "_quotas", quotas.tolist())
 
     def __call__(self, position: int) -> tuple[int, int]:
-        """The source's number and the number of its draw, from 0."""
+        """Return the number of the source and the number of its draw, from 0."""
         block, place = divmod(position, BLOCK)
         if block not in self._blocks:
             self._blocks.clear()  # only the block in use is kept
@@ -63,14 +63,14 @@ class Interleaving:
 
 @dataclass(frozen=True)
 class Shuffle:
-    """Items of a finite set in an order of its own in every epoch."""
+    """A random order of a finite set, different in each epoch."""
 
     count: int
     seed: int
     _epochs: dict[int, np.ndarray] = field(init=False, repr=False, default_factory=dict)
 
     def __call__(self, draw: int) -> int:
-        """The item of a draw."""
+        """Return the item of a draw."""
         epoch, place = divmod(draw, self.count)
         if epoch not in self._epochs:
             self._epochs.clear()  # only the epoch in use is kept
@@ -80,7 +80,7 @@ class Shuffle:
 
 @dataclass(frozen=True)
 class Renewal:
-    """Items of an endless series, each drawn several times while the window of those in use slides on.
+    """A random order of an endless series in which each item is drawn several times from a sliding window.
 
     The window begins with `first` items, so that training starts soon, and takes up one new item every `uses` draws.
     When it has grown to `capacity` it lets go of its oldest item for every new one.
@@ -99,11 +99,11 @@ class Renewal:
             )
 
     def window(self, draw: int) -> range:
-        """The items in use at a draw."""
+        """Return the items in use at a draw."""
         newest = self.first + draw // self.uses
         return range(max(0, newest - self.capacity), newest)
 
     def __call__(self, draw: int) -> int:
-        """The item of a draw."""
+        """Return the item of a draw."""
         window = self.window(draw)
         return window[int(np.random.default_rng([self.seed, 3, draw]).integers(len(window)))]

@@ -1,4 +1,4 @@
-"""Pairs of one's own: a folder of folders, or a CSV table.
+"""Reader of one's own pairs: a folder of folders, or a CSV table.
 
 A folder: `NAME/img1.*`, `NAME/img2.*` and the truth as one of `gt.flo`, `gt_kitti.png`, `gt.npy` or any other flow
 format after `gt`; `occlusions.png` and `invalid.png` where known, white where they hold.
@@ -18,7 +18,7 @@ _COLUMNS = ("first", "second", "flow", "occluded", "invalid", "sequence")
 
 
 def pairs(root: str | Path, split: str = "all") -> FlowDataset:
-    """Pairs of one's own: `root` is the folder of the pairs' folders, or a `.csv` table."""
+    """Open one's own pairs: `root` is the folder of the pairs' folders, or a `.csv` table."""
     check_split("pairs", split, SPLITS)
     root = Path(root)
     if root.suffix.lower() == ".csv" and root.is_file():

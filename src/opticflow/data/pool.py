@@ -1,4 +1,4 @@
-"""A pool of generated samples, which are used several times while they are slowly renewed.
+"""A pool of generated samples; each is used several times, and the pool is renewed gradually.
 
 A generator takes tens of milliseconds a pair, a variation of a pair that is at hand a few. What is drawn depends on
 the seed and the draw's number alone (`order.Renewal`), never on what happens to be in the pool: a missing pair is made
@@ -21,33 +21,33 @@ from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import Sample
 
 SLACK = 256
-"""Items that are kept beyond the window, as workers are not all at the same draw: 15 of them with 4 batches of 32
-samples each are 1,900 samples apart, which are 240 items at 8 uses."""
+"""Items that are kept beyond the window, as workers are not all at the same draw: 15 workers with 4 batches of 32
+samples each are 1,900 samples apart, which is 240 items at 8 uses."""
 
 
 @runtime_checkable
 class PairSeries(Protocol):
-    """An endless series of pairs: `world[number]` is always the same."""
+    """The protocol of an endless series of pairs; `series[number]` depends on the number alone."""
 
     def __getitem__(self, number: int, /) -> RenderedPair | Sample: ...
 
 
 @dataclass(frozen=True)
 class SamplePool:
-    """Samples of a synthetic world, by number of the draw."""
+    """The samples of a synthetic world, by number of the draw."""
 
     make_world: Callable[[], PairSeries]
-    """Called once in every process that makes samples: `partial(make_world, "chairs", seed, size)`. It, not the world,
-    travels to the workers, so it must be one that can be pickled."""
+    """Function that makes the world, called once in every process that makes samples: `partial(make_world, "chairs",
+    seed, size)`. It is sent to the workers in place of the world, so it must be picklable."""
     seed: int = 0
-    """Seed of the order, not of the world."""
+    """Seed of the order of samples, not of the world."""
     capacity: int = 512
-    """Samples in use at a time."""
+    """Number of samples in use at a time."""
     uses: int = 8
-    """How often each is drawn, on average."""
+    """Mean number of times that each sample is drawn."""
     folder: Path | None = None
-    """Where they are kept, for this pool alone, shared by all workers and processes of a run; in the memory of each
-    if not given. A sample of 512x384 takes 3.1 MB. Everything in it can be deleted at any time."""
+    """Folder for the samples of this pool alone, shared by all workers and processes of a run; None: each process keeps
+    them in memory. A sample of 512x384 takes 3.1 MB. Everything in the folder can be deleted at any time."""
     both_directions: bool = True
     """Whether every second sample is the one before it with time reversed."""
     _memory: OrderedDict[int, Sample] = field(init=False, repr=False, default_factory=OrderedDict)
@@ -60,7 +60,7 @@ class SamplePool:
 
     @property
     def order(self) -> Renewal:
-        """Which sample a draw takes."""
+        """Return the number of the sample that a draw takes."""
         return Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))
 
     def __getitem__(self, draw: int) -> Sample:

@@ -1,4 +1,4 @@
-"""Raw samples from processes of their own: made or read there, and handed over in shared memory.
+"""Samples before augmentation, made or read by worker processes and handed over in shared memory.
 
 A pair of frames with its flow takes 2 MB; sent through a pipe it would cost the receiving process more time than a
 GPU needs to train on it. So each worker writes into a few slots that it shares with the parent, and only the number of
@@ -36,25 +36,26 @@ class Origin:
 
     name: str
     make: Callable[[], PairSeries]
-    """Called once in every worker: `partial(make_world, "chairs", seed)` or `partial(open_dataset, "chairs", folder)`.
-    It, not its result, travels to the workers, so it must be one that can be pickled. A data set, which has a length,
-    is read in an order of its own in each epoch; of a world's pairs both directions of time are taken."""
+    """Function that makes the world or data set, called once in every worker: `partial(make_world, "chairs", seed)` or
+    `partial(open_dataset, "chairs", folder)`. It is sent to the workers in place of its result, so it must be
+    picklable. A data set, which has a length, is read in a new order in each epoch; of a world's pairs both directions
+    of time are taken."""
     augmentation: Augmentation
     share: float = 1.0
-    """How often it is drawn from, in proportion to the others."""
+    """How often it is drawn from, relative to the others."""
 
 
 class Arrival(NamedTuple):
-    """A sample that lies in a slot."""
+    """A sample in a slot of shared memory."""
 
     slot: int
     origin: int
-    """Its place in the mix."""
+    """Number of its origin in the mix."""
     name: str
 
 
 def in_steps(flow: FlowArray, valid: MaskArray) -> tuple[Int16[np.ndarray, "height width 2"], MaskArray]:
-    """Flow in steps of 1/32 pixel, rounded, so wrong by 1/64 at most; and where it is known.
+    """Round flow to steps of 1/32 pixel, with an error of at most 1/64; also return the mask where it is known.
 
     Vectors of 1024 pixels and more, which leave almost any frame, do not fit into 16 bits and count as unknown.
 
@@ -70,7 +71,7 @@ def in_steps(flow: FlowArray, valid: MaskArray) -> tuple[Int16[np.ndarray, "heig
 
 
 def cut(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Sample:
-    """A sample in a crop (height, width) at a random place.
+    """Return a random crop (height, width) of a sample.
 
     Raises:
         DatasetError: its frames are smaller.
@@ -88,7 +89,7 @@ def cut(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Samp
 
 
 class RawWorkers:
-    """Processes that fill slots with samples of a mix, without end.
+    """Worker processes that fill slots with samples of a mix, without end.
 
     Draw number i of the whole is the same whoever makes it; in which order they arrive depends on how long each takes.
     A worker whose slots are all full waits. They end with `close`, with this object, or with this process, however
@@ -141,7 +142,7 @@ class RawWorkers:
                 theirs.close()  # so that a worker that dies is the end of its pipe
 
     def arrived(self, timeout: float | None = None) -> list[Arrival]:
-        """The samples that are ready; each slot is the worker's again after `release`.
+        """Return the samples that are ready; a worker reuses their slots after `release`.
 
         Args:
             timeout: seconds to wait for one; as long as it takes if not given.
@@ -169,14 +170,14 @@ class RawWorkers:
         return found
 
     def release(self, slot: int) -> None:
-        """Let a slot be filled again."""
+        """Return a slot to its worker."""
         try:
             self.pipes[slot // self._per_worker].send(slot)
         except OSError:  # the worker has ended; `arrived` says why
             pass
 
     def close(self) -> None:
-        """End all processes."""
+        """Stop all worker processes."""
         self._end()
 
 
@@ -220,7 +221,7 @@ def _work(
 def _samples(
     mix: list[Origin], size: tuple[int, int], seed: int, first: int, workers: int
 ) -> Iterator[tuple[int, str, tuple[np.ndarray, ...]]]:
-    """One worker's share of all samples: place in the mix, name, and the parts of a `RawSamples`."""
+    """Yield one worker's share of the samples: number of the origin, name, and the parts of a `RawSamples`."""
     interleaving = Interleaving([origin.share for origin in mix], seed)
     opened: dict[int, _Opened] = {}
     # worker k of n makes the positions k, k + n, k + 2 n ..., so that none is made twice
@@ -244,14 +245,14 @@ def _samples(
 
 
 class _Opened:
-    """A world or a data set, of which every draw is two samples."""
+    """A world or a data set, each draw of which gives two samples."""
 
     def __init__(self, samples: PairSeries, seed: int) -> None:
         self.samples = samples
         self.order = Shuffle(len(samples), seed) if isinstance(samples, Sized) else None
 
     def two(self, draw: int) -> list[Sample]:
-        """Both directions of a pair, or two of the data set's samples."""
+        """Return both directions of a pair, or two samples of the data set."""
         if self.order is None:
             pair = self.samples[draw]
             assert isinstance(pair, RenderedPair)

@@ -1,4 +1,4 @@
-"""The raw samples that a training holds on its device: the newest ones, each used several times."""
+"""A ring buffer of samples on the training device: the newest ones, each used several times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class Note:
     """The origin and the name of a sample in the ring."""
 
     origin: int
-    """Its place in the mix."""
+    """Number of its origin in the mix."""
     name: str
 
 
 class Ring:
-    """Room for a number of samples; when it is full each new one takes the place of the oldest."""
+    """A ring buffer of samples; when it is full, a new sample replaces the oldest."""
 
     def __init__(self, capacity: int, size: tuple[int, int], device: torch.device | str = "cpu") -> None:
         """
@@ -44,12 +44,12 @@ class Ring:
         self._notes: list[Note] = []
 
     def __len__(self) -> int:
-        """Samples that are there."""
+        """Number of samples in the buffer."""
         return len(self._notes)
 
     @property
     def uses(self) -> float:
-        """How often a sample has been used on average."""
+        """Mean number of times that a sample has been used."""
         return self.taken_out / max(1, self.put_in)
 
     def put(self, samples: RawSamples, number: int, note: Note) -> None:
@@ -61,7 +61,7 @@ class Ring:
         self.put_in += 1
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawSamples, Sequence[Note]]:
-        """Different samples of those that are there, at random; all equally likely.
+        """Draw different samples of the buffer, all with equal probability.
 
         Raises:
             InputError: there are not so many.

@@ -1,4 +1,4 @@
-"""MPI-Sintel (Butler, Wulff, Stanley, Black, ECCV 2012).
+"""Reader of MPI-Sintel (Butler, Wulff, Stanley, Black, ECCV 2012).
 
 ```
 training/clean/alley_1/frame_0001.png ...     training/final, test/clean, test/final alike
@@ -15,8 +15,8 @@ from opticflow.data.layout import check_split, if_there, locate, need
 
 SPLITS = ("training", "validation", "test")
 VALIDATION_SCENES = ("ambush_6", "bamboo_2", "cave_4", "market_6", "temple_2")
-"""The scenes that FlowNet 2.0's authors validate on when they fine-tune (flownet2, issue 141); of cave_4 and temple_2
-they use parts, which they do not name."""
+"""The scenes on which the authors of FlowNet 2.0 validate when they fine-tune (flownet2, issue 141); of cave_4 and
+temple_2 they use parts, which they do not name."""
 _COUNTS = {"training": 1041, "test": 552}
 
 
@@ -27,7 +27,7 @@ def sintel(
     render: Literal["clean", "final"] = "clean",
     invalid: Literal["count", "leave out"] = "count",
 ) -> FlowDataset:
-    """MPI-Sintel.
+    """Open MPI-Sintel.
 
     Args:
         root: the folder of `training` and `test`, or one around it.

@@ -1,4 +1,4 @@
-"""Memory that all workers of a stream write batches into, so that nothing but a number goes through their pipe."""
+"""Shared memory that the workers of a stream write batches into, so that only a number goes through their pipe."""
 
 import math
 import shutil
@@ -13,16 +13,16 @@ from opticflow.data.batches import RawBatch
 from opticflow.shapes import Sample
 
 SHARED_MEMORY = Path("/dev/shm")
-"""Where Linux keeps what processes share. Containers often have only 64 MB of it."""
+"""The folder of shared memory on Linux. Containers often have only 64 MB of it."""
 SHARE = 0.8
-"""Share of the free shared memory that slots may take."""
+"""Share of the free shared memory that the slots may take."""
 READING = 2
-"""Slots beyond those that workers may be writing to. One is enough: a DataLoader asks for the next batch when it gives
-one out, so that the batch given out before it has been copied by then."""
+"""Slots beyond those that workers may be writing to. One is enough: a DataLoader asks for the next batch when it
+returns one, so that the batch returned before it has been copied by then."""
 
 
 class Slots:
-    """Room for some batches; each is in place until its slot's turn comes again."""
+    """Slots of shared memory for batches; a batch stays valid until its slot is used again."""
 
     def __init__(self, count: int, pixels: int) -> None:
         """
@@ -34,11 +34,11 @@ class Slots:
         self.flow, self.valid = _shared(count, pixels, 2, kind=torch.float32), _shared(count, pixels, kind=torch.bool)
 
     def turns(self, batches: Iterable[list[int]]) -> Iterator[tuple[int, list[int]]]:
-        """Each batch of sample numbers with its slot."""
+        """Yield the sample numbers of each batch together with its slot."""
         return zip(cycle(range(len(self.first))), batches, strict=False)
 
     def write(self, slot: int, samples: Sequence[Sample]) -> tuple[int, ...]:
-        """Put a batch of samples into a slot.
+        """Write a batch of samples into a slot.
 
         Returns:
             Samples, height and width, which `read` wants to know.
@@ -50,7 +50,7 @@ class Slots:
         return shape
 
     def read(self, slot: int, shape: tuple[int, ...], names: list[str]) -> RawBatch:
-        """The batch in a slot, without a copy."""
+        """Return the batch in a slot, without a copy."""
         first, second, flow, valid = (self._view(name, slot, shape) for name in ("first", "second", "flow", "valid"))
         return RawBatch(first, second, flow, valid, names)
 
@@ -60,7 +60,7 @@ class Slots:
 
 
 def batches_ahead(wanted: int, workers: int, pixels: int) -> int:
-    """How many batches of so many pixels each worker can prepare ahead in the shared memory that is free, up to a
+    """Return how many batches of this many pixels each worker can prepare ahead in the free shared memory, at most the
     wanted number."""
     free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 0
     size = 15 * pixels  # bytes: two frames 6, flow 8, mask 1

@@ -1,4 +1,5 @@
-"""Spring (Mehl, Schmalfuss, Jahedi, Nalivayko, Bruhn, CVPR 2023): stereo video of 1920x1080, truth of 3840x2160.
+"""Reader of Spring (Mehl, Schmalfuss, Jahedi, Nalivayko, Bruhn, CVPR 2023): stereo video of 1920x1080, ground truth of
+3840x2160.
 
 ```
 train/0001/frame_left/frame_left_0001.png               test alike, without truth
@@ -21,11 +22,11 @@ from opticflow.shapes import MaskArray
 SPLITS = ("train", "test")
 _COUNTS = {("train", 4): 19852, ("test", 4): 3960}
 EVERY = (("FW", "left"), ("BW", "left"), ("FW", "right"), ("BW", "right"))
-"""Directions of time and cameras: what the benchmark evaluates."""
+"""Directions of time and cameras that the benchmark evaluates."""
 
 
 def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
-    """The four true vectors in each pixel of the frame, and where all of them are known.
+    """Read the four true vectors in each pixel of the frame, and the mask where all of them are known.
 
     NaN, which occurs "very occasionally" in the files, is not known.
     """
@@ -43,12 +44,12 @@ def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
 
 
 def read_choices(pair: Pair) -> Choices:
-    """The four true vectors in each pixel of the frame, of which the benchmark takes the nearest."""
+    """Read the four true vectors in each pixel of the frame; the benchmark compares with the nearest."""
     return read_four(pair)[0]
 
 
 def read_spring_truth(pair: Pair) -> Truth:
-    """The first of the four vectors in each pixel of the frame, as the authors' loader takes it."""
+    """Read the first of the four vectors in each pixel of the frame, as the authors' loader does."""
     four, valid = read_four(pair)
     if pair.occluded is None:
         return four[0], valid, np.zeros(valid.shape, dtype=bool)
@@ -60,7 +61,7 @@ def read_spring_truth(pair: Pair) -> Truth:
 def spring(
     root: str | Path, split: str = "train", *, views: tuple[tuple[str, str], ...] = (("FW", "left"),)
 ) -> FlowDataset:
-    """Spring.
+    """Open Spring.
 
     Args:
         root: the folder of `train` and `test`, or one around it.

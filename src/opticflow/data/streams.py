@@ -1,4 +1,4 @@
-"""Samples to batches: an endless, deterministic training stream whose whole state is one number.
+"""The endless, deterministic stream of training batches, whose whole state is one number.
 
 stream = TrainingStream([Source("chairs", chairs, PRESETS["raft-chairs"])], crop=(368, 496), batch_size=10)
 for batch in stream.batches(start=0): ...
@@ -30,53 +30,53 @@ from opticflow.io.prefetch import Prefetch
 from opticflow.shapes import Sample
 
 CROPS = 1000
-"""Batches within which every size of crop occurs."""
+"""Number of batches within which every crop size occurs."""
 READY = 2
-"""Batches that wait in pinned memory for a GPU: one, and one more while a slow one is made."""
+"""Batches that wait in pinned memory for a GPU: one, and another while a slow one is made."""
 
 
 @runtime_checkable
 class Samples(Protocol):
-    """What samples are drawn from: a data set, which also has a length, or an endless series such as `Pool`, which is
-    asked for its draws 0, 1, 2 ... in turn."""
+    """What samples are drawn from: a data set, which has a length, or an endless series such as `SamplePool`, whose
+    items 0, 1, 2, ... are drawn in turn."""
 
     def __getitem__(self, index: int, /) -> Sample: ...
 
 
 @dataclass(frozen=True)
 class Source:
-    """One of the sets of samples of a stream."""
+    """One source of samples of a stream."""
 
     name: str
     samples: Samples
     augmentation: Augmentation
     share: float = 1.0
-    """How often it is drawn from, in proportion to the other sources. For several sets of which each is to be repeated
-    some times in an epoch, as in RAFT's mix: repetitions times length."""
+    """How often it is drawn from, relative to the other sources. For several data sets that are each repeated a number
+    of times in an epoch, as in RAFT's mix: repetitions times length."""
 
 
 @dataclass(frozen=True)
 class TrainingStream:
-    """Samples number 0, 1, 2 ... of a training, each a function of the seed and its number alone."""
+    """The samples number 0, 1, 2, ... of a training; each depends on the seed and its number alone."""
 
     sources: Sequence[Source]
     crop: tuple[int, int] | Callable[[int], tuple[int, int]]
-    """Height and width; or a function that tells them for each batch, by its number."""
+    """Height and width of the crop, or a function from the number of a batch to them."""
     batch_size: int
     """Samples in a batch of one process."""
     seed: int = 0
     workers: int = 1
-    """Processes that prepare batches in the background; with 0 it is done when a batch is asked for."""
+    """Processes that prepare batches in the background; with 0, a batch is prepared when it is asked for."""
     rank: int = 0
-    """Rank of this process: it takes every `world_size`-th sample, beginning with this one, so that all processes
-    together see the samples that one process with the sum of their batches would see."""
+    """Rank of this process. It takes every `world_size`-th sample, beginning with this one, so that all processes
+    together see the samples that one process with a batch of their total size would see."""
     world_size: int = 1
     prefetch: int = 4
-    """Batches that each worker prepares ahead."""
+    """Number of batches that each worker prepares ahead."""
     begun: float = 0.0
-    """The step at which the augmentations' schedule stands at the first sample."""
+    """Step of the augmentations' schedule at the first sample."""
     pace: float = 1.0
-    """Steps of that schedule for each batch of all processes."""
+    """Steps of that schedule per batch of all processes."""
     _interleaving: Interleaving = field(init=False, repr=False)
     _shuffles: list[Shuffle | None] = field(init=False, repr=False)
 
@@ -91,7 +91,7 @@ class TrainingStream:
         object.__setattr__(self, "_shuffles", shuffles)
 
     def __getitem__(self, number: int) -> Sample:
-        """Sample number `number`, augmented.
+        """Return sample number `number`, augmented.
 
         Raises:
             DatasetError: it cannot be read or used; the message names it.
@@ -117,11 +117,11 @@ class TrainingStream:
             ) from error
 
     def _crop(self, number: int) -> tuple[int, int]:
-        """The crop of a sample, which all of its batch have."""
+        """Return the crop size of a sample, which is that of its whole batch."""
         return self.crop(number // (self.batch_size * self.world_size)) if callable(self.crop) else self.crop
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Batches without end.
+        """Yield batches without end.
 
         Args:
             start: number of samples that all processes together have already taken; a multiple of `world_size`.
@@ -133,7 +133,7 @@ class TrainingStream:
         return (to_device(batch, "cpu") for batch in self._loaded(start))
 
     def raw_batches(self, start: int = 0) -> Iterator[RawBatch]:
-        """The same batches for a GPU, to be given to `to_device`: in pinned memory, with some ready.
+        """Yield the same batches for a GPU, as input of `to_device`: in pinned memory, with some prepared ahead.
 
         Workers write them into shared memory, where there is room for at least one from each; else they come through a
         pipe, which is several times as slow.
@@ -194,7 +194,8 @@ def _shuffle(samples: Samples, seed: int) -> Shuffle | None:
 
 
 class _Numbered(Dataset):
-    """The stream as the DataLoader wants it. Errors travel as values: the loader would wrap them in a traceback."""
+    """The stream in the form that a DataLoader needs. Errors are returned as values, since the loader would wrap them
+    in a traceback."""
 
     def __init__(self, stream: TrainingStream) -> None:
         self.stream = stream
@@ -207,7 +208,7 @@ class _Numbered(Dataset):
 
 
 class _Slotted(Dataset):
-    """Whole batches of the stream, each written into its slot."""
+    """Whole batches of the stream, each written into its slot of shared memory."""
 
     def __init__(self, stream: TrainingStream, slots: Slots) -> None:
         self.numbered, self.slots = _Numbered(stream), slots
@@ -244,7 +245,7 @@ def _begin_worker(_: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A loader's worker may hang for ever in its queue when the process that reads from it was killed."""
+    """End a worker when the process that reads from it is gone; otherwise it may wait in its queue for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -256,8 +257,9 @@ def _unchanged(answer: Any) -> Any:
 
 
 def _stacked(samples: list[Sample | DatasetError]) -> Any:
-    """Frames stay in 8 bits until they are with the network's process. Arrays and not tensors: a tensor needs shared
-    memory, of which containers have little, and a worker that ends while it sends one may abort in C++."""
+    """Stack samples; frames stay in 8 bits until they reach the network's process. Arrays are used instead of tensors:
+    a tensor needs shared memory, of which containers have little, and a worker that ends while it sends one may abort
+    in C++."""
     for sample in samples:
         if isinstance(sample, DatasetError):
             return sample

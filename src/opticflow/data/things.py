@@ -1,4 +1,5 @@
-"""FlyingThings3D (Mayer et al., CVPR 2016): scenes of ten frames, two passes, two cameras, both directions of time.
+"""Reader of FlyingThings3D (Mayer et al., CVPR 2016): scenes of ten frames, two passes, two cameras, both directions of
+time.
 
 ```
 frames_cleanpass/TRAIN/A/0000/left/0006.png ... 0015.png                    and frames_finalpass
@@ -23,8 +24,9 @@ LEFT_OUT = {
 }
 """Flow files that are never used, with the reason (flownet2, issue 210)."""
 UNUSED = "all_unused_files.txt"
-"""The authors' list of frames with extreme motion, if it lies beside the frames: a line is TRAIN/A/0000/left/0006.png.
-A separate download, from resources/datasets/SceneFlow/assets/ of lmb.informatik.uni-freiburg.de."""
+"""The authors' list of frames with extreme motion, read if it lies beside the frames; a line is
+TRAIN/A/0000/left/0006.png. It is a separate download, from resources/datasets/SceneFlow/assets/ of
+lmb.informatik.uni-freiburg.de."""
 
 
 def flying_things(
@@ -36,7 +38,7 @@ def flying_things(
     directions: Sequence[Literal["into_future", "into_past"]] | None = None,
     leave_out: frozenset[str] = frozenset(),
 ) -> FlowDataset:
-    """FlyingThings3D, the whole data set.
+    """Open FlyingThings3D, the whole data set.
 
     Args:
         root: the folder of `frames_cleanpass`, `frames_finalpass` and `optical_flow`.
@@ -86,7 +88,7 @@ def flying_things(
 
 
 def _unused(folder: Path, render: str) -> frozenset[str]:
-    """The frames in the authors' list, if it is at hand."""
+    """Return the frames in the authors' list, if the list is present."""
     for path in (folder / UNUSED, folder / f"frames_{render}pass" / UNUSED):
         if path.is_file():
             return frozenset(read_words(path, "FlyingThings3D"))

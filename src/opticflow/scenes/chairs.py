@@ -194,8 +194,8 @@ def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool
 
 
 def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> np.ndarray:
-    """Return a random homography from a texture to the frame: a random part at its original scale, sometimes mirrored.
-    """
+    """Return a random homography from a texture to the frame: a random part at its original scale, sometimes
+    mirrored."""
     rows, columns = texture.shape[:2]
     left, top = rng.uniform(0, max(columns - width, 0)), rng.uniform(0, max(rows - height, 0))
     matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])

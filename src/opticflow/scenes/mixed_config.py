@@ -60,8 +60,8 @@ class MixedConfig:
     """Range of the number of independently moving objects. FlyingChairs shows about six; AutoFlow found few large
     layers best."""
     object_size: Range = (24, 420)
-    """Range of the longer side in pixels, log-uniform: detail is learnt from small objects, occlusion from large ones.
-    """
+    """Range of the longer side in pixels, log-uniform: detail is learnt from small objects, occlusion from large
+    ones."""
     displacement: Range = (0.2, 160)
     """Range of the objects' displacement relative to the background, log-uniform, so that every octave is equally
     frequent. Zoom and rotation add enough displacements below 0.1 px."""
@@ -102,8 +102,8 @@ class MixedConfig:
     chair_share: float = 0.3
     """Share of objects that are chairs, which have holes, thin legs and shading."""
     stencil_shares: tuple[float, ...] = (0.5, 0.12, 0.08, 0.1, 0.1, 0.1)
-    """Shares of the shapes of the other objects, in the order of `STENCILS`; a third are thin: fences, wires, writing.
-    """
+    """Shares of the shapes of the other objects, in the order of `STENCILS`; a third are thin: fences, wires,
+    writing."""
     smallest_stencil: int = 16
     """Length in pixels of the smallest shape, with a transparent margin of 3 pixels on each side."""
     slenderness: Range = (0.3, 1.0)
@@ -123,7 +123,8 @@ class MixedConfig:
     effects: EffectsConfig = EffectsConfig()
 
     def clean(self) -> "MixedConfig":
-        """Return the configuration without effects and without transparency: the frames then show exactly what moves."""
+        """Return the configuration without effects and without transparency: the frames then show exactly what
+        moves."""
         return replace(self, effects=EffectsConfig.none(), transparent_share=0.0)
 
 

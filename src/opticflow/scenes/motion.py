@@ -61,7 +61,8 @@ def similarity(
 
 
 def placement(centre: tuple[float, float], size: tuple[float, float], scale: float, mirrored: bool) -> Homography:
-    """Return the homography that places a texture of `size` (columns, rows) upright with its middle at `centre` (x, y)."""
+    """Return the homography that places a texture of `size` (columns, rows) upright with its middle at `centre` (x,
+    y)."""
     sign = -scale if mirrored else scale
     # the first pixel's centre is 0, so the middle of n pixels lies at (n - 1) / 2
     return np.array(

@@ -30,6 +30,7 @@ def palette_around(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarra
 
 
 def paint(field: Field, palette: UInt8[np.ndarray, "256 3"]) -> Frame:
-    """Colour a field of mean 0 and standard deviation 1 with a palette that spans two and a half standard deviations."""
+    """Colour a field of mean 0 and standard deviation 1 with a palette that spans two and a half standard
+    deviations."""
     index = cv2.convertScaleAbs(np.clip(field * 51 + 127.5, 0, 255))  # H x W; 51 levels to a deviation
     return cv2.LUT(cv2.merge([index, index, index]), palette[None])

@@ -143,7 +143,8 @@ def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
 
 
 def _published(kind: str, unit: float) -> dict[str, float] | None:
-    """Return the published displacements scaled to this frame size; lengths grow with the frames, shares do not change."""
+    """Return the published displacements scaled to this frame size; lengths grow with the frames, shares do not
+    change."""
     lengths = {key: value * unit for key, value in PUBLISHED.get(kind, {}).items() if key != "below_1_px"}
     return PUBLISHED.get(kind) if unit == 1 else lengths or None
 

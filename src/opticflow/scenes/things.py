@@ -1,4 +1,4 @@
-"""The `things` world: rigid objects fly before a static world, seen by a moving camera (FlyingThings3D's kind)."""
+"""The `things` world: rigid objects move in front of a static scene, seen by a moving camera (as in FlyingThings3D)."""
 
 from copy import copy
 from dataclasses import replace
@@ -20,7 +20,7 @@ from opticflow.shapes import Frame
 
 
 class Things:
-    """The world. `world[index]` is always the same pair for the same seed, whoever asks."""
+    """A world of this kind. `world[index]` depends on the seed and the index alone."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Things:
         self._recent: tuple[tuple[int, ThingsConfig], ThingsRenderer] | None = None
 
     def with_photographs(self, folder: Path) -> "Things":
-        """The same world with photographs among the pictures of its backdrop, ground and objects."""
+        """Return a copy of this world with photographs among the pictures of its backdrop, ground and objects."""
         world, side = copy(self), self.config.texture_side
         world._pictures = self._pictures.with_photographs(
             folder, lambda path: _square(load_photograph(path, side, side), side)
@@ -64,11 +64,11 @@ class Things:
         return world
 
     def renderer(self, scene: int) -> ThingsRenderer:
-        """What renders scene number `scene` at any time."""
+        """Return the renderer of scene number `scene`."""
         return self._composed(scene, self.config)
 
     def _composed(self, scene: int, config: ThingsConfig) -> ThingsRenderer:
-        """The renderer of a scene; the last one is kept."""
+        """Return the renderer of a scene; the last one is kept."""
         if self._recent is None or self._recent[0] != (scene, config):
             rng = np.random.default_rng([self.seed, 20, scene])
             world = compose_scene(rng, config, self._pictures, self._materials)
@@ -77,13 +77,14 @@ class Things:
         return self._recent[1]
 
     def item(self, index: int) -> ThingsSequence:
-        """What a set stores: the whole scene, with both passes and both directions of time."""
+        """Return scene number `index` with both passes and both directions of time, which is what a data set stores as
+        one item."""
         renderer = self.renderer(index)
         frames = tuple(renderer.frame(time) for time in range(self.config.frames))
         return ThingsSequence(frames, f"{self.kind}, seed {self.seed}, scene {index}")
 
     def __getitem__(self, index: int) -> RenderedPair:
-        """A pair for training: of either pass and either direction of time, at random."""
+        """Return a training pair, of a random pass and a random direction of time."""
         scene, first = self._place(index)
         rng = np.random.default_rng([self.seed, 20, index, 1])
         rendering = "final" if rng.random() < self.config.final_share else "clean"
@@ -92,13 +93,13 @@ class Things:
         return replace(pair, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def clean(self, index: int) -> RenderedPair:
-        """The same surfaces without light and without effects: the frames show exactly what moves."""
+        """Return the pair without light and effects, so that the frames show exactly what moves."""
         scene, first = self._place(index)
         renderer = self._composed(scene, replace(self.config, lighting=False))
         return replace(renderer.pair(first), name=f"{self.kind}, seed {self.seed}, index {index}, unlit")
 
     def _place(self, index: int) -> tuple[int, int]:
-        """Scene and first frame of pair number `index`."""
+        """Return the scene and the first frame of pair number `index`."""
         scene, part = divmod(index, self.config.pairs_per_scene)
         return scene, part * max(self.config.frames - 1, 1) // self.config.pairs_per_scene
 
@@ -106,13 +107,13 @@ class Things:
         return {**self.__dict__, "_recent": None}  # a worker composes its own
 
     def prepare(self) -> None:
-        """Make all pictures now rather than when they are needed."""
+        """Make all pictures now instead of on first use."""
         self._pictures.prepare()
         self._materials.prepare()
 
 
 def _picture_pool(config: ThingsConfig, seed: list[int], folder: Path | None) -> TexturePool[Frame]:
-    """Square pictures, or squares from the user's."""
+    """Return a pool of square pictures, procedural or cut from the user's."""
     side = config.texture_side
     if folder is None:
         return TexturePool(lambda rng, _: pictures.picture(rng, side, side), config.picture_pool, seed)
@@ -121,7 +122,7 @@ def _picture_pool(config: ThingsConfig, seed: list[int], folder: Path | None) ->
 
 
 def _square(picture: Frame, side: int) -> UInt8[np.ndarray, "{side} {side} 3"]:
-    """The middle of a picture, as a square of this side."""
+    """Return the middle of a picture as a square of this side."""
     height, width = picture.shape[:2]
     least = min(height, width)
     top, left = (height - least) // 2, (width - least) // 2

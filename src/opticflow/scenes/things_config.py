@@ -1,4 +1,4 @@
-"""Every choice of the `things` world, with its reason."""
+"""All numbers of the `things` worlds, each with its reason."""
 
 from dataclasses import dataclass
 
@@ -9,38 +9,39 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Journey:
-    """How a camera travels that goes where it looks, as in a vehicle or in a hand. Lengths are metres, times frames,
-    angles radians. Ranges of speeds and turns are medians and spreads (standard deviations of the logarithm)."""
+    """The motion of a camera that looks where it goes, as in a vehicle or in a hand. Lengths are in metres, times in
+    frames, angles in radians. Ranges of speeds and turns are medians and spreads (standard deviations of the
+    logarithm)."""
 
     speed: Range = (1.3, 0.4)
-    """On a road: 50 km/h at ten frames a second are 1.4 m."""
+    """Speed on a road: 50 km/h at ten frames a second are 1.4 m."""
     reserve: float = 0.6
-    """Longest way in one frame as a share of the distance at which the ground comes into view."""
+    """Longest step in one frame, as a share of the distance at which the ground comes into view."""
     height: Range = (1.3, 2.0)
-    """Metres of a camera on or in a vehicle above the road."""
+    """Height in metres above the road of a camera on or in a vehicle."""
     turn: Range = (0.018, 0.9)
     """Turn of the heading; a vehicle that turns off at a crossing reaches 0.05."""
     aside: float = 0.12
-    """Standard deviation of the direction of view from the heading."""
+    """Standard deviation of the angle between the direction of view and the heading."""
     focal: Range = (560.0, 1000.0)
-    """Pixels at a width of 960, for a field of view of 81 (KITTI) to 51 degrees."""
+    """Focal length in pixels at a width of 960, for a field of view of 81 (KITTI) to 51 degrees."""
     roadside: Range = (2.6, 16.0)
-    """Distance from the way at which things stand, log-uniform: the nearest move the farthest."""
+    """Distance of objects from the path, log-uniform: the nearest move the farthest."""
     houses_share: float = 0.45
-    """Sides of the road that are lined with houses."""
+    """Share of the sides of the road that are lined with houses."""
     room_share: float = 0.35
-    """Scenes that are inside a room; the near walls there make up for the lower speed."""
+    """Share of the scenes inside a room; their near walls make up for the lower speed."""
     room_speed: Range = (0.28, 0.5)
     room_turn: Range = (0.03, 0.8)
-    """People and hand-held cameras turn faster than vehicles."""
+    """Turn inside a room: people and hand-held cameras turn faster than vehicles."""
     room_height: Range = (0.7, 1.8)
     furniture: tuple[int, int] = (8, 30)
-    """Fewest and most things in a room, if there is space for them."""
+    """Smallest and largest number of objects in a room, if there is space for them."""
 
 
 @dataclass(frozen=True)
 class ThingsConfig:
-    """How scenes of the FlyingThings3D kind are made.
+    """Numbers of a world of the FlyingThings3D kind.
 
     Where no other source is named, numbers follow Mayer et al., "A large dataset to train convolutional networks for
     disparity, optical flow, and scene flow estimation" (CVPR 2016), section 4. Lengths are metres, times frames; speeds
@@ -49,78 +50,77 @@ class ThingsConfig:
 
     width: int = 960
     height: int = 540
-    """Size of FlyingThings3D."""
+    """Height of a frame in pixels; the size is that of FlyingThings3D."""
     frames: int = 10
-    """Length of its sequences."""
+    """Length of a sequence, as in FlyingThings3D."""
     pairs_per_scene: int = 3
-    """How many pairs are taken from a scene when pairs are asked for, spread over its time: more are cheaper, fewer
-    are more varied."""
+    """Number of training pairs taken from a scene, spread over its time: more are cheaper, fewer are more varied."""
     focal: float = 1050.0
-    """Pixels at a width of 960: a 35 mm lens before a sensor 32 mm wide, as in FlyingThings3D."""
+    """Focal length in pixels at a width of 960: a 35 mm lens on a sensor 32 mm wide, as in FlyingThings3D."""
 
     objects: tuple[int, int] = (5, 20)
-    """Fewest and most moving objects."""
+    """Smallest and largest number of moving objects."""
     object_size: Range = (0.03, 0.3)
-    """Radius of an object's sphere as a share of the picture's width, drawn log-uniformly: small ones are as many as
-    large ones, and none fills the picture."""
+    """Radius of an object's bounding sphere as a share of the picture's width, log-uniform: small objects are as
+    frequent as large ones, and none fills the picture."""
     object_depth: Range = (2.5, 16.0)
-    """Distance from the camera, log-uniform: near enough for strong parallax against the static world."""
+    """Distance from the camera, log-uniform; near enough for strong parallax against the static scene."""
     object_speed: Range = (20.0, 0.9)
-    """Median and spread (standard deviation of the logarithm) of the speed in the picture. With the camera's motion it
-    gives a mean displacement of 30 to 40 pixels with a long tail."""
+    """Median and spread (standard deviation of the logarithm) of the speed in the picture. Together with the camera's
+    motion it gives a mean displacement of 30 to 40 pixels with a long tail."""
     approach: float = 0.035
-    """Standard deviation of the change of log-depth per frame: motion towards and away from the camera."""
+    """Standard deviation of the change of log-depth per frame: motion towards or away from the camera."""
     spin: Range = (0.05, 0.8)
-    """Median and spread of an object's turn in radians per frame."""
+    """Median and spread of an object's rotation in radians per frame."""
 
     statics: int = 200
-    """Static cuboids, walls and deformed cylinders."""
+    """Number of static cuboids, walls and deformed cylinders."""
     reach: float = 60.0
-    """How far from the start of the camera they stand."""
+    """Largest distance of static objects from the start of the camera."""
     camera_height: Range = (1.2, 5.0)
     camera_speed: Range = (0.16, 0.95)
     """Median and spread of the camera's speed in metres per frame."""
     camera_turn: Range = (0.012, 0.95)
-    """Median and spread of its turn in radians per frame; 0.01 moves the whole picture by 10 pixels."""
+    """Median and spread of the camera's rotation in radians per frame; 0.01 moves the whole picture by 10 pixels."""
     roll: float = 0.004
-    """Standard deviation of its roll per frame in radians."""
+    """Standard deviation of the camera's roll per frame, in radians."""
     steadiness: float = 5.0
-    """Frames between the knots of all paths: how quickly motion changes."""
+    """Frames between the knots of all paths, which says how quickly motion changes."""
     journey: Journey | None = None
-    """If given, the camera goes where it looks, by these numbers instead of those of `focal`, `camera_height`,
-    `camera_speed` and `camera_turn`."""
+    """If given, the camera looks where it goes, with these numbers instead of `focal`, `camera_height`, `camera_speed`
+    and `camera_turn`."""
 
     pictures: int = 3
-    """Pictures like photographs in a scene, besides the ground's. The first is on the backdrop; objects share them all
-    under other colours and repetitions."""
+    """Number of photograph-like pictures in a scene, besides that of the ground. The first is on the backdrop; objects
+    share all of them with different colours and repetitions."""
     materials: int = 12
-    """Pictures of a single material, such as cloth or bricks."""
+    """Number of pictures of a single material, such as cloth or bricks."""
     picture_pool: int = 64
     material_pool: int = 128
-    """All scenes of a world draw from so many of each, as those of FlyingThings3D did from a fixed collection: making
-    one takes up to a fifth of the time of a frame. 192 of them take 150 MB."""
+    """Number of pictures of each kind that all scenes of a world draw from, as those of FlyingThings3D did from a fixed
+    collection: making one takes up to a fifth of the time of a frame. 192 of them take 150 MB."""
     texture_side: int = 512
     softness: float = 0.5
-    """Pyramid levels added to the one at which a texel is as large as a pixel."""
+    """Mipmap levels added to the level at which a texel is as large as a pixel."""
     lens_blur: float = 0.5
-    """Standard deviation in pixels of the lens's point spread. Softness and lens blur together band-limit the picture:
-    with less, sampling the second frame at sub-pixel positions shows errors of interpolation; more costs sharpness."""
+    """Standard deviation in pixels of the lens's point spread function. Softness and lens blur together band-limit the
+    picture: with less, sampling the second frame at sub-pixel positions shows interpolation errors; more costs
+    sharpness."""
 
     lighting: bool = True
-    """Off: the colour is that of the texture alone, for photometric checks."""
+    """Whether surfaces are lit; without light, the colour is that of the texture alone, for photometric checks."""
     brightness_change: float = 0.04
-    """Standard deviation of the relative change of the lamp from knot to knot."""
+    """Standard deviation of the relative change of the lamp between knots."""
 
     final_share: float = 0.5
-    """Share of the pairs that are taken from the final pass when pairs are asked for."""
+    """Share of the training pairs that are taken from the final pass."""
     shutter: Range = (0.2, 0.6)
-    """Share of the time between frames during which the shutter is open, in the final pass. 0.5 is the film maker's
-    rule (180 degrees)."""
+    """Exposure time as a share of the time between frames, in the final pass. 0.5 is the rule in film (180 degrees)."""
     defocus: Range = (0.0, 5.0)
     """Radius in pixels (at a width of 960) of the blur at infinite distance, in the final pass."""
     fog_chance: float = 0.4
     fog: Range = (0.004, 0.03)
-    """Extinction per metre: half of the light is lost after 170 to 23 metres."""
+    """Extinction coefficient per metre: half of the light is lost after 170 to 23 metres."""
     gamma: Range = (0.8, 1.25)
     noise: Range = (0.0, 4.0)
     """Standard deviation of the sensor's noise in grey levels."""
@@ -139,7 +139,7 @@ class ThingsConfig:
 
     @property
     def zoom(self) -> float:
-        """Size of this picture relative to one 960 pixels wide."""
+        """Size of the picture relative to one that is 960 pixels wide."""
         return self.width / 960
 
 
@@ -154,9 +154,9 @@ NEAR = ThingsConfig(
     pairs_per_scene=6,  # all of them, since neighbouring pairs share a frame, which is drawn once
     final_share=0.65,
 )
-"""Many objects near the camera, one in twenty faster than 150 pixels and one in a hundred than 250, often blurred: the
-crowded and fast scenes of films (Sintel's market). Knots of the paths are near each other, since a fast path that is
-turned back at the border within a few frames would be slow between far ones."""
+"""Many objects near the camera, often blurred; one in twenty moves faster than 150 pixels and one in a hundred than
+250: the crowded and fast scenes of films (Sintel's market). The knots of the paths are close in time: a fast path is
+turned back at the border within a few frames, and would be slow between distant knots."""
 
 DRIVE = ThingsConfig(
     objects=(0, 7),
@@ -170,8 +170,8 @@ DRIVE = ThingsConfig(
     roll=0.002,
     journey=Journey(),
 )
-"""A camera that drives along roads and walks through rooms: the whole scene moves by the camera's motion, near things
-by far, and much leaves the frame."""
+"""A camera that drives along roads and walks through rooms: the whole scene moves with the camera's motion, near
+objects far, and many pixels leave the frame."""
 
 THINGS_WORLDS = {"things": ThingsConfig(), "things-near": NEAR, "drive-3d": DRIVE}
-"""Worlds of this family: their names and their numbers."""
+"""The configurations of the worlds of this family, by name."""

@@ -1,4 +1,4 @@
-"""A short clip for demonstrations: pleasant to look at, with moderate motion, and with its true flow."""
+"""The sample clip for demonstrations: moderate motion, with ground truth."""
 
 from opticflow.scenes.things import Things
 from opticflow.scenes.things_config import ThingsConfig
@@ -25,7 +25,7 @@ DEMO_CONFIG = ThingsConfig(
 
 
 def demo_clip(seed: int = 2026, index: int = 18) -> ThingsSequence:
-    """Sixteen frames of 480 x 320 pixels, with motion of about 2 to 12 pixels per frame.
+    """Render sixteen frames of 480 x 320 pixels, with motion of about 2 to 12 pixels per frame.
 
     Example: `[frame.clean for frame in demo_clip().frames]`, and `frame.into_future` for the true flow.
     """

@@ -1,4 +1,4 @@
-"""The final pass: what a real camera adds to the clean picture."""
+"""The final pass: effects of a real camera on the clean picture."""
 
 from dataclasses import dataclass
 from typing import no_type_check
@@ -15,24 +15,24 @@ Picture = Float32[np.ndarray, "height width 3"]
 Map = Float32[np.ndarray, "height width"]
 
 BLUR_PROBES = 11
-"""Most places along the motion that are averaged."""
+"""Largest number of samples averaged along the motion."""
 TILE = 16
-"""Side of the squares in which the fastest motion is sought."""
+"""Side in pixels of the tiles in which the fastest motion is found."""
 DEFOCUS_PROBES = 22
 
 
 @dataclass(frozen=True)
 class CameraEffects:
-    """How the camera of one scene alters its pictures."""
+    """The effects of one scene's camera."""
 
     shutter: float
-    """Share of the time between frames during which the shutter is open."""
+    """Exposure time as a share of the time between frames."""
     defocus: float
     """Radius in pixels of the blur of a point at infinite distance."""
     focus: float
-    """Distance that is sharp."""
+    """Distance that is in focus."""
     fog: float
-    """Extinction per metre."""
+    """Extinction coefficient per metre."""
     fog_colour: Float64[np.ndarray, "3"]
     gamma: float
     noise: float
@@ -41,7 +41,7 @@ class CameraEffects:
 
 
 def draw_effects(rng: np.random.Generator, config: ThingsConfig) -> CameraEffects:
-    """Draw the camera of a scene."""
+    """Draw the effects of a scene's camera."""
     return CameraEffects(
         shutter=rng.uniform(*config.shutter),
         defocus=rng.uniform(*config.defocus) * config.zoom,
@@ -57,7 +57,7 @@ def draw_effects(rng: np.random.Generator, config: ThingsConfig) -> CameraEffect
 def finish(
     clean: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], effects: CameraEffects, time: int
 ) -> Frame:
-    """Turn the clean picture into the final one.
+    """Apply the effects to the clean picture, which gives the final one.
 
     Args:
         clean: grey levels from 0 to 255.
@@ -87,7 +87,8 @@ def finish(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _fog(picture, depth, extinction, colour):
-    """Koschmieder's law: light fades exponentially with the distance and the fog's own colour takes its place."""
+    """Apply fog by Koschmieder's law: light decreases exponentially with the distance, and the fog's own colour
+    replaces it."""
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
             left = np.float32(np.exp(np.float32(-extinction) * depth[row, column]))  # share of the light that arrives
@@ -100,7 +101,7 @@ def _fog(picture, depth, extinction, colour):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _expose(picture, curve, noise, levels):
-    """Bend the grey levels along a curve, add noise and round to 8 bits."""
+    """Apply a tone curve to the grey levels, add noise and round to 8 bits."""
     noisy = noise.shape[0] > 1
     scale = np.float32((len(curve) - 1) / 255.0)
     for row in range(picture.shape[0]):
@@ -114,7 +115,8 @@ def _expose(picture, curve, noise, levels):
 
 
 def _defocused(picture: Picture, depth: Map, effects: CameraEffects) -> Picture:
-    """Spread every pixel over its circle of confusion; a thin lens makes it proportional to |1 - focus / depth|."""
+    """Spread every pixel over its circle of confusion, whose radius for a thin lens is proportional to |1 - focus /
+    depth|."""
     radius = np.float32(effects.defocus) * np.abs(1 - np.float32(effects.focus) / depth)  # H x W, pixels
     # the blur of very near points would grow without bound
     radius = np.minimum(radius, np.float32(2 * effects.defocus))
@@ -129,8 +131,8 @@ def _defocused(picture: Picture, depth: Map, effects: CameraEffects) -> Picture:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _gather_disc(picture, radius, reach, depth, blurred):
-    """Mean over the neighbours whose own blur reaches the pixel. What lies behind spreads no farther than the pixel is
-    blurred itself, so that a sharp edge stays sharp before a blurred ground."""
+    """Average the neighbours whose own blur reaches the pixel. What lies behind spreads no farther than the pixel
+    itself is blurred, so that a sharp edge stays sharp in front of a blurred background."""
     height, width = radius.shape
     one, nothing = np.float32(1.0), np.float32(0.0)
     angle = np.arange(DEFOCUS_PROBES) * 2.399963229728653  # the golden angle spreads points evenly over a disc
@@ -165,8 +167,8 @@ def _gather_disc(picture, radius, reach, depth, blurred):
 
 
 def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], shutter: float) -> Picture:
-    """Motion blur by gathering along the dominant motion (McGuire et al., "A reconstruction filter for plausible motion
-    blur", I3D 2012)."""
+    """Blur the picture by gathering along the dominant motion (McGuire et al., "A reconstruction filter for plausible
+    motion blur", I3D 2012)."""
     height, width = depth.shape
     # H x W, pixels in half of the exposure
     speed = np.hypot(velocity[..., 0], velocity[..., 1]) * np.float32(shutter / 2)
@@ -181,7 +183,7 @@ def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height w
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _dominant(velocity, speed, shutter, tiles):
-    """The longest motion during the exposure, in each tile and its neighbours."""
+    """Return the longest motion during the exposure in each tile and its neighbours."""
     rows, columns = tiles.shape[:2]
     height, width = speed.shape
     most = np.zeros((rows, columns), dtype=np.float32)  # fastest motion of each tile
@@ -208,7 +210,7 @@ def _dominant(velocity, speed, shutter, tiles):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _gather_line(picture, depth, speed, tiles, blurred):
-    """Mean along the dominant motion over what moves across the pixel, before it or with it."""
+    """Average along the dominant motion over what moves across the pixel, in front of it or with it."""
     height, width = depth.shape
     half, one, nothing = np.float32(0.5), np.float32(1.0), np.float32(0.0)
     for row in range(height):

@@ -1,4 +1,4 @@
-"""Meshes made from a few numbers: solids of many families, and simple composite things."""
+"""Procedural meshes: solids of many families, and simple compositions of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ Real = float | int
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles in space. Seen from outside, the corners of a triangle run counter-clockwise."""
+    """A triangle mesh. Seen from outside, the corners of a triangle run counter-clockwise."""
 
     points: Points
     normals: Points
@@ -21,9 +21,9 @@ class Mesh:
     """Texture coordinates."""
     triangles: Int32[np.ndarray, "triangles 3"]
     patches: Int32[np.ndarray, " triangles"]
-    """Smooth piece of surface that each triangle belongs to, numbered from 0."""
+    """Number of the smooth surface that each triangle belongs to, from 0."""
     parts: Int32[np.ndarray, " triangles"]
-    """Part of the thing, numbered from 0; each part has its own material."""
+    """Number of the part that each triangle belongs to, from 0; each part has its own material."""
 
     def moved(
         self,
@@ -31,7 +31,7 @@ class Mesh:
         rotation: np.ndarray | None = None,
         scale: tuple[Real, Real, Real] | Real = 1,
     ) -> "Mesh":
-        """The mesh scaled along its axes, then rotated, then shifted."""
+        """Return the mesh scaled along its axes, then rotated, then translated."""
         factors = np.broadcast_to(np.asarray(scale, dtype=float), 3)
         # normals are scaled by the inverse factors, so that they stay perpendicular to the surface
         points, normals = self.points * factors, self.normals / factors
@@ -41,12 +41,12 @@ class Mesh:
         return replace(self, points=points + np.asarray(offset), normals=normals)
 
     def repeated(self, u: Real, v: Real) -> "Mesh":
-        """The mesh with its textures repeated this often."""
+        """Return the mesh with its textures repeated this often."""
         return replace(self, coordinates=self.coordinates * (u, v))
 
 
 def joined(meshes: list[Mesh], *, one_part: bool = False) -> Mesh:
-    """One mesh of several, whose parts stay apart unless told otherwise."""
+    """Join several meshes; their parts stay separate unless told otherwise."""
     # the numbers of each mesh are shifted beyond those of the meshes before it
     offsets = np.cumsum([0] + [len(mesh.points) for mesh in meshes])
     patches = np.cumsum([0] + [int(mesh.patches.max()) + 1 for mesh in meshes])
@@ -62,14 +62,14 @@ def joined(meshes: list[Mesh], *, one_part: bool = False) -> Mesh:
 
 
 def normalised(mesh: Mesh) -> Mesh:
-    """The mesh moved and scaled into the unit sphere."""
+    """Return the mesh translated and scaled into the unit sphere."""
     centre = (mesh.points.min(0) + mesh.points.max(0)) / 2  # middle of the bounding box
     radius = np.linalg.norm(mesh.points - centre, axis=1).max()
     return replace(mesh, points=(mesh.points - centre) / radius)
 
 
 def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, along: int) -> Mesh:
-    """A parametric surface: `surface(u, v)` for u and v from 0 to 1; outside is where du x dv points.
+    """Build a parametric surface: `surface(u, v)` for u and v from 0 to 1; outside is where du x dv points.
 
     Rims that coincide (the seam of a sphere) are shaded as one smooth surface.
     """
@@ -86,7 +86,7 @@ def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, alon
 
 
 def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
-    """Normals of a sheet: the area-weighted mean over the triangles that meet at the place."""
+    """Return the normals of a sheet: the area-weighted mean over the triangles that meet at a vertex."""
     right, down = np.diff(grid, axis=1), np.diff(grid, axis=0)
     # a cross product is as long as twice the triangle's area, so that sums of them are weighted by area
     lower = np.cross(right[:-1], down[:, 1:])  # two triangles per cell
@@ -112,7 +112,7 @@ def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
 
 
 def box(width: float = 1.0, depth: float = 1.0, height: float = 1.0) -> Mesh:
-    """A cuboid around the origin, with six flat sides."""
+    """Build a cuboid around the origin, with six flat sides."""
     return _cube().moved(scale=(width, depth, height))
 
 
@@ -135,7 +135,8 @@ def _cube() -> Mesh:
 
 
 def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool = True) -> Mesh:
-    """A profile turned about the z axis, from the lowest height upwards, closed by flat caps."""
+    """Build a surface of revolution: a profile turned about the z axis, from the lowest height upwards, closed by flat
+    caps."""
     steps = np.linspace(0, 1, len(radii))
 
     def wall(u: np.ndarray, v: np.ndarray) -> Points:
@@ -151,7 +152,7 @@ def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool =
 
 
 def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> Mesh:
-    """A flat lid over an outline that can be seen whole from its middle."""
+    """Build a flat cap over an outline that is star-shaped about its middle."""
     count = len(rim)
     flat = np.concatenate([rim, np.zeros((1, 2))])  # (corners + 1) x 2; the middle is the last vertex
     points = np.concatenate([flat, np.full((count + 1, 1), height)], axis=1)
@@ -165,7 +166,7 @@ def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> M
 
 
 def prism(outline: Float64[np.ndarray, "corners 2"], height: float) -> Mesh:
-    """An outline, given counter-clockwise and star-shaped about the origin, raised to a solid with flat sides."""
+    """Build a prism with flat sides from an outline, given counter-clockwise and star-shaped about the origin."""
     pieces = [_cap(outline, -height / 2, -1.0), _cap(outline, height / 2, 1.0)]
     # the sides share no vertices, so that each has its own normal and the edges look sharp
     for start, stop in zip(outline, np.roll(outline, -1, axis=0), strict=True):
@@ -180,7 +181,7 @@ def prism(outline: Float64[np.ndarray, "corners 2"], height: float) -> Mesh:
 
 
 def superquadric(roundness_up: float, roundness_around: float, detail: int) -> Mesh:
-    """From boxes (towards 0) over the sphere (1) to stars (2) (Barr, "Superquadrics", 1981)."""
+    """Build a superquadric: from boxes (towards 0) over the sphere (1) to stars (2) (Barr, "Superquadrics", 1981)."""
 
     def power(value: np.ndarray, exponent: float) -> np.ndarray:
         size = np.where(np.abs(value) < 1e-9, 0.0, np.abs(value))  # a small power of a rounding error is not small
@@ -202,7 +203,7 @@ def superquadric(roundness_up: float, roundness_around: float, detail: int) -> M
 
 
 def pebble(rng: np.random.Generator, roughness: float, detail: int) -> Mesh:
-    """A sphere pushed in and out by smooth noise: a sum of waves over directions."""
+    """Build a sphere deformed by smooth noise: a sum of waves over directions."""
     waves = rng.normal(size=(12, 3)) * rng.uniform(1.0, 3.5, size=(12, 1))  # 12 x 3, wave vectors
     phases = rng.uniform(0, 2 * np.pi, size=12)
     # short waves are lower, so that the surface stays smooth
@@ -218,8 +219,8 @@ def pebble(rng: np.random.Generator, roughness: float, detail: int) -> Mesh:
 
 
 def _wrapped(ball: Mesh, detail: int) -> Mesh:
-    """The texture laid on both halves of a ball from its poles (Lambert's equal-area projection): the halves meet
-    alike at the equator, and no pole pinches."""
+    """Return the mesh with the texture mapped onto both halves of a ball from its poles (Lambert's equal-area
+    projection): the halves are equal at the equator, and the texture does not shrink at the poles."""
     rise, angle = np.meshgrid(np.linspace(-0.5, 0.5, detail + 1), np.linspace(0, 2, 2 * detail + 1), indexing="ij")
     reach = np.sqrt(1 - np.abs(np.sin(np.pi * rise)))  # 0 at the poles, 1 at the equator
     u, v = 0.5 + reach * np.cos(np.pi * angle) / 2, 0.5 + reach * np.sin(np.pi * angle) / 2
@@ -227,7 +228,7 @@ def _wrapped(ball: Mesh, detail: int) -> Mesh:
 
 
 def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along: int, *, closed: bool = True) -> Mesh:
-    """A round tube about a curve `line(s)`, s from 0 to 1; open ones have flat ends."""
+    """Build a round tube about a curve `line(s)`, s from 0 to 1; open ones have flat ends."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
         # the tangent is the central difference over a small step

@@ -1,4 +1,4 @@
-"""Variations of samples for training, with flow that stays exact."""
+"""Data augmentation for training; the flow of an augmented sample stays exact."""
 
 from opticflow.data.augmentation.affine import transform
 from opticflow.data.augmentation.colour import ColourJitter, Eraser, Noise, Tone, Toning

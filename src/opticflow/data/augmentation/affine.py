@@ -1,4 +1,4 @@
-"""Moving both frames of a sample by affine maps, with flow that stays exact.
+"""Transform both frames of a sample by affine maps; the flow stays exact.
 
 Every geometric augmentation, dense or sparse, goes through `transform`.
 
@@ -21,17 +21,17 @@ ONE_MOTION = 1.0
 
 
 def translation(x: float, y: float) -> Matrix:
-    """Moves by (x, y)."""
+    """Return the map that translates by (x, y)."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], dtype=np.float64)
 
 
 def scaling(x: float, y: float) -> Matrix:
-    """Stretches about the point (0, 0)."""
+    """Return the map that scales about the point (0, 0)."""
     return np.diag([x, y, 1.0])
 
 
 def rotation(angle: float) -> Matrix:
-    """Turns about the point (0, 0); radians, from x towards y."""
+    """Return the map that rotates about the point (0, 0); in radians, from x towards y."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
@@ -46,7 +46,7 @@ def covers(matrix: Matrix, size: tuple[int, int], crop: tuple[int, int]) -> bool
 
 
 def transform(sample: Sample, first: Matrix, second: Matrix, size: tuple[int, int]) -> Sample:
-    """The sample seen through new frames.
+    """Resample both frames of a sample by an affine map each, and compute the flow between the new frames.
 
     A point x of the new first frame shows the point p = A x of the old one, which moves to p + f(p) of the old second
     frame and is seen there at B^-1 (p + f(p)) of the new one. So the new flow is

@@ -1,4 +1,4 @@
-"""Changes of the pictures that leave the flow as it is."""
+"""Photometric augmentation: changes of the frames that leave the flow unchanged."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -14,8 +14,8 @@ LEVELS = np.arange(256, dtype=np.float32) / 255  # grey levels, from 0 to 1
 
 @dataclass(frozen=True)
 class Tone:
-    """Distribution of a change of colours, in Caffe's order: each channel times a factor, at unchanged brightness of
-    the pixel; gamma; brightness added; contrast about the middle grey."""
+    """Distribution of a colour change, applied in Caffe's order: a factor on each channel at unchanged brightness of
+    the pixel; gamma; added brightness; contrast about the middle grey."""
 
     colour: Spread = ALWAYS_1
     """Factor of each channel."""
@@ -27,17 +27,17 @@ class Tone:
     """Factor of the difference from one half."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Six numbers: factors of red, green and blue, gamma, brightness, contrast."""
+        """Draw six numbers: the factors of red, green and blue, gamma, brightness, contrast."""
         colour = [self.colour.draw(rng) for _ in range(3)]
         return np.array([*colour, self.gamma.draw(rng), self.brightness.draw(rng), self.contrast.draw(rng)])
 
     def scaled_down(self, share: float) -> "Tone":
-        """The same with a share of each spread."""
+        """Return this distribution with each spread multiplied by `share`."""
         return Tone(*(getattr(self, field.name).scaled_down(share) for field in fields(self)))
 
 
 def toned(frame: Frame, values: np.ndarray) -> Frame:
-    """A frame with the drawn change of a `Tone`."""
+    """Apply a drawn change of a `Tone` to a frame."""
     colour, (gamma, brightness, contrast) = values[:3], values[3:]
     if (colour != 1).any():
         values = frame.astype(np.float32)
@@ -53,14 +53,14 @@ def toned(frame: Frame, values: np.ndarray) -> Frame:
 
 @dataclass(frozen=True)
 class Tones:
-    """The changes of tone that a `Toning` has drawn for both frames."""
+    """The colour changes that a `Toning` has drawn for both frames."""
 
     first: np.ndarray
     """Six numbers for the first frame, as `Tone.draw` returns them."""
     second: np.ndarray
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with other colours."""
+        """Return the sample with changed colours."""
         return sample.replace(first=toned(sample.first, self.first), second=toned(sample.second, self.second))
 
 
@@ -70,17 +70,17 @@ class Toning(Step):
 
     both: Tone = Tone()
     second: Tone = Tone()
-    """On top of it for the second frame: factors multiply, brightness adds up."""
+    """Additional change of the second frame: factors multiply, brightness adds up."""
 
     def draw(self, rng: np.random.Generator) -> Tones:
-        """The tones of both frames."""
+        """Draw the changes of both frames."""
         values, more = self.both.draw(rng), self.second.draw(rng)
         joined = values * more
         joined[4] = values[4] + more[4]  # brightness is an offset, not a factor
         return Tones(values, joined)
 
     def scaled_down(self, share: float) -> "Toning":
-        """The same with a share of each spread."""
+        """Return this distribution with each spread multiplied by `share`."""
         return Toning(self.both.scaled_down(share), self.second.scaled_down(share))
 
 
@@ -89,12 +89,12 @@ class Grain:
     """The noise that a `Noise` has drawn for both frames."""
 
     deviation: float
-    """In grey levels."""
+    """Standard deviation in grey levels."""
     seeds: tuple[int, int]
     """Seeds of the noise of the first frame and of the second."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with noise."""
+        """Return the sample with noise."""
         noise = np.empty(sample.first.shape, dtype=np.float32)  # H x W x 3, used for both frames in turn
 
         def noisy(frame: Frame, seed: int) -> Frame:
@@ -106,35 +106,35 @@ class Grain:
 
 @dataclass(frozen=True)
 class Noise(Step):
-    """Gaussian noise, independent in both frames, of one deviation for both."""
+    """Gaussian noise, independent in both frames, with the same standard deviation."""
 
     deviation: Spread
-    """Standard deviation, of values in [0, 1]."""
+    """Distribution of the standard deviation, for values in [0, 1]."""
 
     def draw(self, rng: np.random.Generator) -> Grain:
-        """The deviation, and what decides the noise."""
+        """Draw the standard deviation and the seeds of the noise."""
         return Grain(255 * self.deviation.draw(rng), (int(rng.integers(2**31)), int(rng.integers(2**31))))
 
     def scaled_down(self, share: float) -> "Noise":
-        """The same with a share of its spread."""
+        """Return this distribution with its spread multiplied by `share`."""
         return Noise(self.deviation.scaled_down(share))
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """The change of colours that a `ColourJitter` has drawn for one picture."""
+    """The colour change that a `ColourJitter` has drawn for one picture."""
 
     brightness: float
     """Factor on all values; contrast and saturation are factors likewise."""
     contrast: float
     saturation: float
     turn: int
-    """Turn of the hue, in 256ths of the circle."""
+    """Shift of the hue, in 256ths of the circle."""
     order: tuple[int, ...]
     """The order in which brightness (0), contrast (1), saturation (2) and hue (3) are changed."""
 
     def apply(self, picture: Frame) -> Frame:
-        """The picture with other colours."""
+        """Return the picture with changed colours."""
         for change in self.order:
             match change:
                 # every change is rounded to 8 bits, as in torchvision's version for pictures
@@ -155,14 +155,14 @@ class Colouring:
 
 @dataclass(frozen=True)
 class Jitter:
-    """The changes of colours that a `ColourJitter` has drawn for both frames."""
+    """The colour changes that a `ColourJitter` has drawn for both frames."""
 
     first: Colouring
     second: Colouring | None
-    """None where both frames are changed as one picture."""
+    """The change of the second frame; None if both frames are changed as one picture."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with other colours."""
+        """Return the sample with changed colours."""
         if self.second is not None:
             return sample.replace(first=self.first.apply(sample.first), second=self.second.apply(sample.second))
         # stacked into one picture, the frames share the mean grey that contrast is about
@@ -172,28 +172,28 @@ class Jitter:
 
 @dataclass(frozen=True)
 class ColourJitter(Step):
-    """RAFT's photometric augmentation: torchvision's ColorJitter, on both frames at once or on each by itself.
+    """RAFT's photometric augmentation: torchvision's ColorJitter, on both frames together or on each separately.
 
     Brightness, contrast, saturation and hue change in random order, in 8 bits as there. The mean grey that contrast is
     about is that of the crop, or of both, where RAFT takes that of the whole frames.
     """
 
     brightness: float
-    """Factor of all values, uniform in 1 +- this; for contrast and saturation likewise."""
+    """The factor on all values is uniform in 1 +- this; contrast and saturation likewise."""
     contrast: float
     saturation: float
     hue: float
-    """Largest turn of the hue, as a share of the full circle."""
+    """Largest shift of the hue, as a share of the full circle."""
     asymmetric: float = 0.0
-    """Probability that each frame is changed by itself."""
+    """Probability that each frame is changed separately."""
 
     def draw(self, rng: np.random.Generator) -> Jitter:
-        """The changes of both frames."""
+        """Draw the changes of both frames."""
         apart = rng.random() < self.asymmetric
         return Jitter(self.draw_one(rng), self.draw_one(rng) if apart else None)
 
     def draw_one(self, rng: np.random.Generator) -> Colouring:
-        """The changes of one picture."""
+        """Draw the change of one picture."""
         brightness, contrast, saturation = (
             rng.uniform(max(0.0, 1 - reach), 1 + reach) for reach in (self.brightness, self.contrast, self.saturation)
         )
@@ -201,7 +201,7 @@ class ColourJitter(Step):
         return Colouring(brightness, contrast, saturation, turn, tuple(map(int, rng.permutation(4))))
 
     def scaled_down(self, share: float) -> "ColourJitter":
-        """The same with a share of its reach."""
+        """Return this distribution with its ranges multiplied by `share`."""
         reach = {name: share * getattr(self, name) for name in ("brightness", "contrast", "saturation", "hue")}
         return replace(self, **reach)
 
@@ -220,10 +220,10 @@ class Boxes:
     """The boxes that an `Eraser` has drawn."""
 
     boxes: tuple[tuple[int, int, int, int], ...]
-    """Top, left, bottom and right of each; a box ends before the last two, which may lie outside the frame."""
+    """Top, left, bottom and right of each box; bottom and right are exclusive and may lie outside the frame."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with boxes in its second frame."""
+        """Return the sample with the boxes filled in its second frame."""
         second = sample.second.copy()
         colour = np.array(cv2.mean(second)[:3]).astype(np.uint8)  # RGB, grey levels
         for top, left, bottom, right in self.boxes:
@@ -237,12 +237,12 @@ class Eraser:
 
     probability: float = 0.5
     boxes: tuple[int, int] = (1, 2)
-    """Fewest and most boxes."""
+    """Smallest and largest number of boxes."""
     sides: tuple[int, int] = (50, 100)
-    """Shortest and longest side, in pixels."""
+    """Smallest and largest side, in pixels."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> Boxes | None:
-        """Boxes in a frame of a size (height, width); mostly none."""
+        """Draw boxes in a frame of a size (height, width); mostly none."""
         if rng.random() >= self.probability:
             return None
         height, width = size
@@ -255,10 +255,10 @@ class Eraser:
         return Boxes(tuple(boxes))
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with boxes in its second frame."""
+        """Return the sample with the boxes filled in its second frame."""
         boxes = self.draw(rng, sample.valid.shape)
         return sample if boxes is None else boxes.apply(sample)
 
     def scaled_down(self, share: float) -> "Eraser":
-        """The same, less often."""
+        """Return this distribution with its probability multiplied by `share`."""
         return replace(self, probability=share * self.probability)

@@ -1,4 +1,4 @@
-"""Motion blur: what an open shutter does to frames whose motion is known."""
+"""Motion blur augmentation: the effect of an open shutter on frames whose motion is known."""
 
 from dataclasses import dataclass, replace
 
@@ -10,20 +10,20 @@ from opticflow.scenes.effects import motion_blur
 from opticflow.shapes import FlowArray, Frame, Sample, flow_array, flow_tensor
 
 CELL = 4
-"""Pixels of the blocks in which motion is carried to the second frame."""
+"""Side in pixels of the blocks in which motion is projected to the second frame."""
 
 
 @dataclass(frozen=True)
 class Streaks:
-    """The exposure that a `MotionBlur` has drawn for both frames."""
+    """The motion blur that a `MotionBlur` has drawn for both frames."""
 
     shutter: float
-    """How long the shutter is open, as a share of the time between the frames."""
+    """Exposure time, as a share of the time between the frames."""
     longest: float
-    """Length of the longest streak, in pixels."""
+    """Length of the longest blur, in pixels."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with both frames blurred; where flow is not known nothing moves."""
+        """Return the sample with both frames blurred; where the flow is unknown, nothing is blurred."""
         motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))  # H x W x 2, pixels
         # H x W x 2, the motion of what the second frame shows
         arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
@@ -37,23 +37,23 @@ class Streaks:
 
 @dataclass(frozen=True)
 class MotionBlur(Step):
-    """Streaks along the motion. They are centred, so that the flow stays true for the middle of the exposures.
+    """Blur along the motion, centred on each pixel, so that the flow stays true for the middle of the exposures.
 
     Geometry that makes motion faster leaves pictures sharp that no camera would take so.
     """
 
     probability: float
     shutter: tuple[float, float] = (0.1, 0.6)
-    """How long it is open, as a share of the time between the frames: shortest and longest."""
+    """Shortest and longest exposure time, as a share of the time between the frames."""
     longest: float = 96
-    """Pixels; a longer streak is cut."""
+    """Length of the longest blur, in pixels."""
 
     def draw(self, rng: np.random.Generator) -> Streaks | None:
-        """The shutter's time; none where the frames stay sharp."""
+        """Draw the exposure time; None if the frames stay sharp."""
         if rng.random() >= self.probability:
             return None
         return Streaks(rng.uniform(*self.shutter), self.longest)
 
     def scaled_down(self, share: float) -> "MotionBlur":
-        """The same with a share of its shutter's times."""
+        """Return this distribution with its exposure times multiplied by `share`."""
         return replace(self, shutter=(share * self.shutter[0], share * self.shutter[1]))

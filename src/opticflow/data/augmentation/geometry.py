@@ -1,4 +1,4 @@
-"""Where the new frames of a sample lie in the old ones: RAFT's and FlowNet's ways to draw it."""
+"""Spatial augmentation: where the frames of a crop lie in those of a sample, as RAFT and FlowNet draw it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -10,21 +10,21 @@ from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
 from opticflow.shapes import Sample
 
 TRIES = 50
-"""Draws of a placement before the plain crop is taken, as in Caffe's data augmentation layer."""
+"""Attempts to draw a placement before a plain crop is taken, as in Caffe's data augmentation layer."""
 
 ROUNDING = 1 + 1e-9
-"""Keeps the last pixel of a crop that is as large as its enlarged frame inside it."""
+"""Tolerance that keeps the last pixel of a crop inside an enlarged frame of the same size."""
 
 
 def resized(scale: tuple[float, float], corner: tuple[int, int]) -> Matrix:
-    """The map into a frame from a crop, whose upper left pixel is `corner` (y, x), of the frame scaled by (y, x);
-    half-pixel centres."""
+    """Return the map into a frame from a crop whose upper left pixel is `corner` (y, x) of the frame scaled by (y, x);
+    with half-pixel centres."""
     # from pixel centres to pixel borders, where scaling acts, and back
     return translation(-0.5, -0.5) @ scaling(1 / scale[1], 1 / scale[0]) @ translation(corner[1] + 0.5, corner[0] + 0.5)
 
 
 def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, up_down: float) -> Matrix:
-    """A map of the crop onto itself that mirrors it with the given probabilities."""
+    """Return a map of the crop onto itself that mirrors it with the given probabilities."""
     x = -1.0 if rng.random() < left_right else 1.0
     y = -1.0 if rng.random() < up_down else 1.0
     return (
@@ -35,45 +35,46 @@ def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, 
 
 
 def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
-    """A crop anywhere in a frame, which is enlarged if it is smaller."""
+    """Return the map of a random crop; a frame smaller than the crop is enlarged."""
     scale = max(1.0, *(ROUNDING * wanted / side for wanted, side in zip(crop, size, strict=True)))
     room = [max(0, int(scale * side) - wanted) for wanted, side in zip(crop, size, strict=True)]  # pixels, (y, x)
     return resized((scale, scale), (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))))
 
 
 class Geometry(ABC):
-    """Distribution of where the frames of a crop lie in those of a sample."""
+    """A distribution of where the frames of a crop lie in those of a sample."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
-        """The maps from the crop (height, width) into the first frame and the second, of a size (height, width)."""
+        """Draw the maps from the crop (height, width) into the first and the second frame, both of `size` (height,
+        width)."""
 
     @abstractmethod
     def scaled_down(self, share: float) -> "Geometry":
-        """The same with a share of its spread."""
+        """Return this distribution with its spread multiplied by `share`."""
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
-        """The sample in a crop (height, width)."""
+        """Return a random crop (height, width) of the sample."""
         return transform(sample, *self.draw(rng, sample.valid.shape, crop), crop)
 
 
 @dataclass(frozen=True)
 class Crop(Geometry):
-    """A crop at a random place and nothing else."""
+    """A random crop without any other change."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
-        """The same map for both frames."""
+        """Draw one map for both frames."""
         place = random_crop(rng, size, crop)
         return place, place
 
     def scaled_down(self, share: float) -> "Crop":
-        """The same: there is nothing to narrow."""
+        """Return this distribution itself: it has no spread."""
         return self
 
 
 @dataclass(frozen=True)
 class ScaleAndCrop(Geometry):
-    """RAFT's spatial augmentation: both frames scaled, stretched, mirrored and cropped alike
+    """RAFT's spatial augmentation: both frames are scaled, stretched, mirrored and cropped alike
     (`core/utils/augmentor.py`)."""
 
     scale: tuple[float, float]
@@ -81,18 +82,18 @@ class ScaleAndCrop(Geometry):
     probability: float = 0.8
     """Probability of scaling at all."""
     stretch: float = 0.2
-    """Largest base-2 logarithm of what each axis is scaled beyond that."""
+    """Largest base-2 logarithm of the additional factor on each axis."""
     stretch_probability: float = 0.8
     flip_left_right: float = 0.5
     flip_up_down: float = 0.1
     clearance: int = 8
-    """Pixels by which the scaled frame is larger than the crop at the least."""
+    """Pixels by which the scaled frame must at least exceed the crop."""
     overhang: tuple[int, int] = (0, 0)
-    """Pixels (y, x) by which the crop is drawn too far out before it is pushed back in, so that borders come often;
-    below and on both sides (RAFT's, for sparse truth)."""
+    """Pixels (y, x) by which the position of the crop may be drawn outside of the frame before it is moved back in, so
+    that borders are frequent; below, and on both sides (RAFT's, for sparse ground truth)."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
-        """The same map for both frames."""
+        """Draw one map for both frames."""
         scales = rng.random() < self.probability
         # the scaled frame must cover the crop; where it is scaled, RAFT's code also leaves a clearance
         least = ROUNDING * max(
@@ -111,38 +112,38 @@ class ScaleAndCrop(Geometry):
         return place, place
 
     def scaled_down(self, share: float) -> "ScaleAndCrop":
-        """The same with a share of its range of scales."""
+        """Return this distribution with its range of scales multiplied by `share`."""
         return replace(self, scale=(share * self.scale[0], share * self.scale[1]), stretch=share * self.stretch)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Distribution of where a crop lies in a frame, relative to its middle."""
+    """A distribution of where a crop lies in a frame, relative to the frame's middle."""
 
     shift_x: Spread = ALWAYS_0
-    """Share of the crop's width."""
+    """Shift as a share of the crop's width."""
     shift_y: Spread = ALWAYS_0
-    """Share of the crop's height."""
+    """Shift as a share of the crop's height."""
     angle: Spread = ALWAYS_0
-    """Radians."""
+    """Rotation in radians."""
     zoom: Spread = ALWAYS_1
-    """How much larger things become."""
+    """Factor by which objects become larger."""
     squeeze: Spread = ALWAYS_1
-    """Factor on the zoom along x; its inverse along y."""
+    """Factor on the zoom along x, and its inverse along y."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Shifts, angle, and the logarithms of zoom and squeeze, so that placements add up."""
+        """Draw shifts, angle, and the logarithms of zoom and squeeze, so that placements add up."""
         x, y, angle, zoom, squeeze = (getattr(self, field.name).draw(rng) for field in fields(self))
         return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])  # in the order of `placed`
 
     def scaled_down(self, share: float) -> "Placement":
-        """The same with a share of each spread."""
+        """Return this distribution with each spread multiplied by `share`."""
         return Placement(*(getattr(self, field.name).scaled_down(share) for field in fields(self)))
 
 
 def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
-    """The map from a crop into a frame: turned about the crop's middle, shifted, shrunk by the zoom, about the
-    frame's middle."""
+    """Return the map from a crop into a frame: rotated about the crop's middle, shifted, shrunk by the zoom, and
+    centred on the frame's middle."""
     shift_x, shift_y, angle, zoom, squeeze = values
     # read from right to left: the crop's middle to the origin, turn, shift, shrink, then to the frame's middle
     return (
@@ -156,8 +157,8 @@ def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> 
 
 @dataclass(frozen=True)
 class RelativeAffine(Geometry):
-    """FlowNet's geometric augmentation: both frames placed alike, then the second moved a little against the first,
-    which adds to the flow.
+    """FlowNet's spatial augmentation: both frames are placed alike, then the second is moved slightly against the
+    first, which adds to the flow.
 
     A placement whose crop would leave the frame is drawn again, at most `TRIES` times; then the crop is a plain one,
     or the second frame is not moved.
@@ -165,14 +166,14 @@ class RelativeAffine(Geometry):
 
     both: Placement
     second: Placement = Placement()
-    """Added to that of both."""
+    """Placement of the second frame relative to that of both."""
     relative_probability: float = 1.0
-    """Probability of moving the second frame."""
+    """Probability that the second frame is moved."""
     flip_left_right: float = 0.0
     flip_up_down: float = 0.0
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
-        """The maps of both frames."""
+        """Draw the maps of both frames."""
         mirror = flipped(rng, crop, self.flip_left_right, self.flip_up_down)
         # the crop must lie within both frames, so each placement is drawn anew until it does, at most TRIES times
         base = _drawn(self.both, np.zeros(5), rng, size, crop)
@@ -186,7 +187,7 @@ class RelativeAffine(Geometry):
         return first @ mirror, second @ mirror
 
     def scaled_down(self, share: float) -> "RelativeAffine":
-        """The same with a share of each spread."""
+        """Return this distribution with each spread multiplied by `share`."""
         return replace(self, both=self.both.scaled_down(share), second=self.second.scaled_down(share))
 
 

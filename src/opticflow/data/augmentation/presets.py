@@ -1,4 +1,4 @@
-"""Augmentations by name, each with its source."""
+"""Augmentation presets by name, each with its source."""
 
 from dataclasses import dataclass, replace
 
@@ -15,21 +15,21 @@ from opticflow.shapes import Sample
 
 @dataclass(frozen=True)
 class Variation:
-    """The boxes, maps and changes that an `Augmentation` has drawn for one sample."""
+    """What an `Augmentation` has drawn for one sample: boxes, maps and colour changes."""
 
     boxes: Boxes | None
-    """Erased before the crop."""
+    """Boxes that are erased before the crop."""
     first: Matrix
-    """From the crop into the first frame."""
+    """Map from the crop into the first frame."""
     second: Matrix
-    """From the crop into the second frame."""
+    """Map from the crop into the second frame."""
     crop: tuple[int, int]
-    """Height and width."""
+    """Height and width of the crop."""
     changes: tuple[Change, ...]
-    """Changes of the crop's pictures, in this order."""
+    """Colour changes of the crop, in this order."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample, varied."""
+        """Return the augmented sample."""
         if self.boxes is not None:
             # RAFT erases boxes before it moves and crops
             sample = self.boxes.apply(sample)
@@ -41,30 +41,30 @@ class Variation:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a sample is varied: boxes erased, frames moved and cropped, colours changed.
+    """The augmentation of samples: boxes are erased, frames transformed and cropped, colours changed.
 
     Colours come last, as a crop has fewer pixels than its frames.
     """
 
     source: str
-    """Where the numbers are from."""
+    """Source of the numbers."""
     geometry: Geometry
     colours: tuple[Step, ...] = ()
-    """After the crop, in this order."""
+    """Colour changes, applied after the crop in this order."""
     eraser: Eraser | None = None
-    """Before the crop."""
+    """Boxes that are erased before the crop."""
     half_life: float | None = None
-    """Steps after which the spread of everything has gone half the way from `begin` to full; none: full always."""
+    """Number of steps after which the strength is halfway between `begin` and 1; None: always 1."""
     begin: float = 0.5
-    """Share of the spread at the start of training."""
+    """Strength at the start of training."""
 
     def strength(self, step: float) -> float:
-        """The share of the spread after a number of training steps."""
+        """Return the factor on all spreads after a number of training steps."""
         # the missing share halves with each half-life, as in the schedule of Caffe's training
         return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (step / self.half_life)
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, after: float = 0) -> Sample:
-        """A variation of a sample.
+        """Return an augmented sample.
 
         Args:
             sample: of any size; frames smaller than the crop are enlarged.
@@ -77,7 +77,7 @@ class Augmentation:
     def draw(
         self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int], *, after: float = 0
     ) -> Variation:
-        """A variation of samples of a size (height, width); arguments as for `apply`."""
+        """Draw the augmentation of a sample of a size (height, width); the arguments are those of `apply`."""
         share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
@@ -90,8 +90,9 @@ class Augmentation:
 
 
 SENSOR_NOISE = Noise(between(0, 0.02))
-"""For the end of the colours of any preset: `replace(preset, colours=(*preset.colours, SENSOR_NOISE))`. ptlflow adds
-Gaussian noise of this size, `GaussianNoise(0.02)`, to all samples that its models are trained on."""
+"""Sensor noise, to be appended to the colours of any preset: `replace(preset, colours=(*preset.colours,
+SENSOR_NOISE))`. ptlflow adds Gaussian noise of this size, `GaussianNoise(0.02)`, to all samples that its models are
+trained on."""
 
 _RAFT = "RAFT, core/datasets.py and core/utils/augmentor.py"
 _RELATIVE = Placement(
@@ -107,7 +108,7 @@ def _raft_dense(low: float, high: float) -> Augmentation:
 
 
 def _raft_sparse(low: float, high: float, *, flips: bool) -> Augmentation:
-    """Mirrored left to right only; never stretched."""
+    """RAFT's augmentation for sparse ground truth: mirrored left to right only, never stretched."""
     geometry = ScaleAndCrop(
         (low, high),
         stretch_probability=0,
@@ -202,8 +203,8 @@ DEFAULT_FAR = _own(
     factor(0.35, 0.45),
     Placement(shift_x=about(0, 0.15), shift_y=about(0, 0.07), angle=about(0, 0.05), zoom=factor(0, 0.06, "normal")),
 )
-"""Larger pictures, and pans: in crops of 288 x 384, the three worlds then move by 37 to 48 px on average (14 to 25
-before), which is what FlyingThings3D does, and 1 % by more than 160 px."""
+"""Larger scales, and pans: in crops of 288 x 384 the three worlds then move by 37 to 48 px on average (14 to 25
+before), like FlyingThings3D, and 1 % of pixels by more than 160 px."""
 
 DEFAULT_FAR_BLURRED = replace(DEFAULT_FAR, colours=(MotionBlur(0.5), _DENSE_JITTER))
 
@@ -215,7 +216,7 @@ def _with_noise(augmentation: Augmentation) -> Augmentation:
 WORLDS = _with_noise(DEFAULT_MIX)
 WORLDS_FAR = _with_noise(DEFAULT_FAR_BLURRED)
 WORLDS_STILL = _with_noise(_own(factor(0.15, 0.4), _RELATIVE, relative_probability=0))
-"""Nothing is added to the motion: what stands still stays so, under noise that each frame has of its own."""
+"""No motion is added: static regions stay static, with independent noise in each frame."""
 
 PRESETS: dict[str, Augmentation] = {
     "none": NONE,

@@ -1,4 +1,4 @@
-"""Numbers drawn at random."""
+"""Distributions of single numbers."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,29 +9,29 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Spread:
-    """A distribution of one number."""
+    """The distribution of one number."""
 
     mean: float
     spread: float
-    """Half the width if uniform, the standard deviation if normal."""
+    """Half the width of a uniform distribution, the standard deviation of a normal one."""
     kind: Literal["uniform", "normal"] = "uniform"
     exponential: bool = False
-    """Whether the exponential of the number is meant, as for factors."""
+    """Whether the number is the logarithm of the result, as for factors."""
 
     def draw(self, rng: np.random.Generator) -> float:
-        """One number."""
+        """Draw one number."""
         # without unit; `spread` scales it
         deviation = rng.uniform(-1, 1) if self.kind == "uniform" else rng.standard_normal()
         number = self.mean + self.spread * deviation
         return math.exp(number) if self.exponential else number
 
     def scaled_down(self, share: float) -> "Spread":
-        """The same with a share of its spread."""
+        """Return this distribution with its spread multiplied by `share`."""
         return replace(self, spread=share * self.spread)
 
 
 def between(low: float, high: float) -> Spread:
-    """Uniform from `low` to `high`."""
+    """Return the uniform distribution from `low` to `high`."""
     return Spread((low + high) / 2, (high - low) / 2)
 
 

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch by tensor operations, on the device where the batch is used.
+"""Augmentation of a whole batch by tensor operations, on the device that trains.
 
 What chance decides is drawn on the CPU, by the same code and the same generators as for one sample:
 
@@ -32,7 +32,7 @@ __all__ = ["STEPS", "RawSamples", "vary"]
 
 @dataclass(frozen=True)
 class RawSamples:
-    """Samples of one size as they were made, on a device."""
+    """Samples of one size before augmentation, on a device."""
 
     first: RawFrames
     second: RawFrames
@@ -42,20 +42,20 @@ class RawSamples:
 
     @classmethod
     def empty(cls, count: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "RawSamples":
-        """Room for samples of a size (height, width), with flow of 16 bits."""
+        """Return storage for samples of a size (height, width), with flow in 16 bits."""
         first, second = (torch.empty((count, *size, 3), dtype=torch.uint8, device=device) for _ in range(2))
         flow = torch.empty((count, *size, 2), dtype=torch.int16, device=device)
         return cls(first, second, flow, torch.empty((count, *size), dtype=torch.bool, device=device))
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All that it holds; samples are the first axis."""
+        """Return all its tensors; the first axis is the sample."""
         return self.first, self.second, self.flow, self.valid
 
 
 @torch.no_grad()
 def vary(raw: RawSamples, variations: Sequence[Variation]) -> tuple[Frames, Frames, Flow, Mask]:
-    """A variation of each sample of a batch.
+    """Augment each sample of a batch at random.
 
     Args:
         raw: the samples.
@@ -83,7 +83,7 @@ def vary(raw: RawSamples, variations: Sequence[Variation]) -> tuple[Frames, Fram
 
 
 def _changed(pairs: Pairs, flow: Flow, which: list[int], changes: Sequence[Change | None]) -> Pairs:
-    """Pairs of which some have changes, all of one kind."""
+    """Apply changes of one kind to those pairs of a batch that have one."""
     if len(which) == len(pairs):
         return _change(pairs, flow, changes)
     index = on(pairs.device, which, np.int64)  # numbers of the samples that change

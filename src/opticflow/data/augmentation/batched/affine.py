@@ -1,4 +1,4 @@
-"""`affine.transform` and the boxes of an `Eraser` for a batch, on any device."""
+"""Batched forms of `affine.transform` and of an `Eraser`'s boxes, on any device."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from opticflow.ops.grid import pixel_grid, sample
 from opticflow.shapes import Frames, Mask
 
 STEPS = 32
-"""Steps to a pixel of flow in 16 bits: it reaches to +-1024 pixels and is exact to 1/64."""
+"""Steps per pixel of flow in 16 bits: the range is +-1024 pixels, and the error at most 1/64 pixel."""
 
 Maps = Float32[Tensor, "batch 2 3"]
 Coordinate = Float32[Tensor, "batch rows columns"]
@@ -23,12 +23,12 @@ RawFlow = Float32[Tensor, "batch height width 2"] | Int16[Tensor, "batch height 
 
 
 def pictures(frames: RawFrames) -> Frames:
-    """Grey levels as floating-point numbers."""
+    """Convert grey levels to floating point."""
     return frames.permute(0, 3, 1, 2).float()
 
 
 def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
-    """Second frames, in grey levels, with the boxes that were drawn for them."""
+    """Fill the boxes that were drawn for the second frames; in grey levels."""
     if not any(boxes):
         return frames
     most = max(len(one.boxes) for one in boxes if one)
@@ -45,7 +45,7 @@ def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
 
 
 def move(frames: Frames, maps: Sequence[Matrix], size: tuple[int, int]) -> Float[Tensor, "batch 3 rows columns"]:
-    """Frames seen through maps from new pixels to old ones; beyond the border its nearest pixel is seen."""
+    """Resample frames by maps from new to old pixels; outside of a frame the nearest border pixel is taken."""
     x, y = _mapped(on(frames.device, [matrix[:2] for matrix in maps]), size)  # B x rows x columns each
     return sample(frames, torch.stack((x, y), -1), outside="border")
 
@@ -57,7 +57,7 @@ def look_up(
     second: Sequence[Matrix],
     size: tuple[int, int],
 ) -> tuple[Float32[Tensor, "batch 2 rows columns"], Bool[Tensor, "batch rows columns"]]:
-    """The flow between new frames, and where it is known.
+    """Compute the flow between the new frames, and the mask where it is known.
 
     The formula of `transform`, written so that no large coordinates are subtracted from each other, as 32 bits have
     room for 7 digits: f'(x) = (B^-1 A - 1) x + B^-1 f(A x), with the translations in the first term.
@@ -107,13 +107,14 @@ def look_up(
 
 
 def _place(x: Coordinate, y: Coordinate, width: int, height: int) -> Int64[Tensor, "batch rows columns"]:
-    """Indices of pixels (x, y) in a flattened batch x height x width map."""
+    """Return the indices of pixels (x, y) in a flattened batch x height x width map."""
     beginnings = torch.arange(len(x), device=x.device)[:, None, None] * (height * width)  # B x 1 x 1
     return y.long().mul_(width).add_(x.long()).add_(beginnings)
 
 
 def _mapped(maps: Maps, size: tuple[int, int]) -> tuple[Coordinate, Coordinate]:
-    """x and y of all pixels of a size under maps; without a matrix product, which GPUs may compute in 10 bits."""
+    """Return x and y of all pixels of a size under maps; without a matrix product, which GPUs may compute with 10 bits
+    of precision."""
     x, y = pixel_grid(*size, like=maps)
     across, down = maps[..., None, None].unbind(1)  # B 3 1 1
     return tuple(row[:, 0] * x + row[:, 1] * y + row[:, 2] for row in (across, down))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The changes of `augmentation.colour` for a batch, on any device. Values are not rounded to 8 bits in between."""
+"""Batched forms of the changes in `augmentation.colour`, on any device. Values are not rounded to 8 bits in between."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Pairs = Float[Tensor, "batch 2 3 height width"]
 
 
 def tone(pairs: Pairs, tones: Sequence[Tones]) -> Pairs:
-    """Pairs with the changes that a `Toning` has drawn."""
+    """Apply the changes that a `Toning` has drawn to pairs."""
     values = np.array([(one.first, one.second) for one in tones], np.float32)  # B 2 6
     numbers = on(pairs.device, values)[..., None, None]  # B x 2 x 6 x 1 x 1
     if (values[..., :3] != 1).any():
@@ -29,7 +29,7 @@ def tone(pairs: Pairs, tones: Sequence[Tones]) -> Pairs:
 
 
 def add_noise(pairs: Pairs, grains: Sequence[Grain]) -> Pairs:
-    """Pairs with Gaussian noise, of other values than on the CPU: each device has its own generator."""
+    """Add Gaussian noise to pairs; its values differ from those on the CPU, as each device has its own generator."""
     noise = pairs.new_empty(pairs.shape)
     generator = torch.Generator(pairs.device)
     for one, grain in zip(noise, grains, strict=True):
@@ -39,7 +39,7 @@ def add_noise(pairs: Pairs, grains: Sequence[Grain]) -> Pairs:
 
 
 def jitter(pairs: Pairs, jitters: Sequence[Jitter]) -> Pairs:
-    """Pairs with the changes that a `ColourJitter` has drawn.
+    """Apply the changes that a `ColourJitter` has drawn to pairs.
 
     In each of the four turns every picture has its own change. All but the hue have one formula,
     a x + b grey(x) + c mean grey; the hue is turned in those pictures alone whose turn it is.
@@ -80,7 +80,7 @@ def _linear(drawn: Colouring, change: int) -> tuple[float, float, float]:
 def turn_hue(
     pictures: Float[Tensor, "batch 3 height width"], share: Float[Tensor, "batch"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Pictures whose hue is turned by a share of the full circle, at unchanged saturation and value of HSV.
+    """Shift the hue of pictures by a share of the full circle; saturation and value of HSV stay unchanged.
 
     Each channel is V - V S max(0, min(1, k, 4 - k)), k = (n + 6 hue) mod 6, with n = 5, 3 and 1 for red, green and
     blue.

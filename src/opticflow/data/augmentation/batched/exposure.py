@@ -1,4 +1,4 @@
-"""The motion blur of `augmentation.exposure` for a batch, on any device."""
+"""Batched form of the motion blur of `augmentation.exposure`, on any device."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from opticflow.ops.projection import project_forward
 from opticflow.shapes import Flow, Frames
 
 SAMPLES = 17
-"""Most pictures that a streak is the mean of, as in `scenes.effects.motion_blur`."""
+"""Largest number of samples averaged along the motion, as in `scenes.effects.motion_blur`."""
 
 
 def blur(pairs: Pairs, flow: Flow, streaks: Sequence[Streaks]) -> Pairs:
-    """Pairs with the streaks that a `MotionBlur` has drawn; `flow` is zero where it is not known."""
+    """Apply the motion blur that a `MotionBlur` has drawn to pairs; `flow` is zero where it is unknown."""
     shutters = on(flow.device, [one.shutter for one in streaks]).repeat_interleave(2)  # 2 B, one for each frame
     longest = on(flow.device, [one.longest for one in streaks]).repeat_interleave(2)
     motion = torch.stack((flow, project_forward(flow, cell=CELL)), 1).flatten(0, 1)  # 2 B x 2 x H x W, pixels
@@ -29,7 +29,7 @@ def blur(pairs: Pairs, flow: Flow, streaks: Sequence[Streaks]) -> Pairs:
 
 
 def _streaked(frames: Frames, motion: Flow, longest: Float[Tensor, "batch"], most: float) -> Frames:
-    """`scenes.effects.motion_blur`, where the method is described."""
+    """Blur frames along their motion; the method is described at `scenes.effects.motion_blur`."""
     batch, _, height, width = frames.shape
     own = motion.square().sum(1).sqrt()  # B x H x W, pixels
     reach = torch.minimum(longest, own.amax((1, 2))).floor() // 2  # B, pixels to either side
@@ -61,8 +61,8 @@ def _streaked(frames: Frames, motion: Flow, longest: Float[Tensor, "batch"], mos
 
 
 def _fastest(motion: Flow, radius: Float[Tensor, "batch"], largest: int) -> Flow:
-    """The fastest motion within a square around each pixel, of a radius for each picture, `largest` at most: found in
-    steps of one pixel, as the device does not say how many of them it needs."""
+    """Return the fastest motion within a square around each pixel. Each picture has its own radius, at most `largest`;
+    the search goes in steps of one pixel for all, since reading the radii from the device would make the CPU wait."""
     speed = motion.square().sum(1)  # B x H x W, squared
     # index of the fastest pixel so far
     place = torch.arange(speed[0].numel(), device=motion.device).expand(len(motion), -1)

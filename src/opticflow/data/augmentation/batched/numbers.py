@@ -1,4 +1,4 @@
-"""Numbers that were drawn on the CPU, on the device where they are used."""
+"""Move random numbers that were drawn on the CPU to the device that uses them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def on(device: torch.device, values: Sequence | np.ndarray, kind: type = np.float32) -> Shaped[Tensor, "..."]:
-    """Numbers, in lists of lists or an array, as a tensor on a device; a GPU does not make the CPU wait for it."""
+    """Return numbers, given as nested lists or an array, as a tensor on a device; with a GPU the CPU does not wait."""
     tensor = torch.from_numpy(np.asarray(values, dtype=kind))
     if device.type == "cuda":
         # only a copy from pinned memory can be queued
