@@ -1,4 +1,4 @@
-"""A camera that goes where it looks: along a road between houses and trees, or through a furnished room.
+"""A camera that looks where it goes: along a road between houses and trees, or through a furnished room.
 
 Both are made of the same solids as the open world of `things_setting`; only where they stand is decided here.
 """
@@ -15,15 +15,15 @@ from opticflow.scenes.things_shapes import THINGS, ground, sky
 
 Generator = np.random.Generator
 Track = Float64[np.ndarray, "_times 2"]
-"""Where the camera is on the map, from before the first frame to after the last."""
+"""The path of the camera on the ground plane, from before the first frame to after the last."""
 
 UP = np.array([0.0, 0.0, 1.0])
 FURNITURE = ("chair", "table", "box", "vessel", "drum", "rounded", "plate")
-"""Families of `THINGS` that stand in rooms."""
+"""Families of `THINGS` that are used as furniture."""
 
 
 def travel(rng: Generator, config: ThingsConfig, journey: Journey) -> Setting:
-    """A journey on a road, or through a room."""
+    """Draw a camera that moves along a road or through a room, and the static scene around it."""
     if rng.random() < journey.room_share:
         camera = _camera(rng, config, journey, journey.room_speed, journey.room_turn, journey.room_height, tilt=0.15)
         track = _track(config, camera)
@@ -43,7 +43,7 @@ def _camera(
     *,
     tilt: float,
 ) -> Camera:
-    """A camera that moves along its heading, which turns steadily, and looks ahead or somewhat aside."""
+    """Draw a camera that moves along its heading, which turns steadily, and looks ahead or slightly aside."""
     lens = Lens(config.width, config.height, rng.uniform(*journey.focal) * config.zoom)
     count = len(knot_times(config))
     above, pitch = rng.uniform(*height), rng.normal(-tilt / 2, tilt)
@@ -74,7 +74,7 @@ def _track(config: ThingsConfig, camera: Camera) -> Track:
 
 
 def _road(rng: Generator, config: ThingsConfig, journey: Journey, track: Track) -> Mesh:
-    """The ground, the backdrop, rows of houses, parked vehicles, and monuments at the sides of the way."""
+    """Build the ground, the backdrop, rows of houses, parked vehicles, and monuments beside the road."""
     meshes = [
         ground(rng, 4 * config.reach, rng.uniform(0.0, 0.08), log_uniform(rng, (2.0, 10.0))),
         sky(4 * config.reach, int(rng.integers(2, 5))),
@@ -100,14 +100,15 @@ def _road(rng: Generator, config: ThingsConfig, journey: Journey, track: Track) 
 
 
 def _continued(track: Track, reach: float) -> Track:
-    """The way of the camera, carried on straight ahead by `reach` metres in steps of one metre."""
+    """Return the path of the camera, continued straight ahead by `reach` metres in steps of one metre."""
     ahead = track[-1] - track[-2]
     ahead = ahead / np.linalg.norm(ahead)
     return np.concatenate([track, track[-1] + np.arange(1.0, reach)[:, None] * ahead])
 
 
 def _beside(rng: Generator, way: Track, distance: float) -> tuple[np.ndarray, float]:
-    """A place so many metres to the left or right of the way, and the way's direction there in radians."""
+    """Return a position at this distance in metres to the left or right of the path, and the path's direction there in
+    radians."""
     number = int(rng.integers(1, len(way)))
     step = way[number] - way[number - 1]
     along = float(np.arctan2(step[1], step[0]))
@@ -116,7 +117,7 @@ def _beside(rng: Generator, way: Track, distance: float) -> tuple[np.ndarray, fl
 
 
 def _houses(rng: Generator, way: Track, side: float) -> list[Mesh]:
-    """Fronts in a row on one side, with gaps."""
+    """Build a row of houses with gaps on one side of the road."""
     houses, distance, travelled = [], rng.uniform(5.0, 14.0), 0.0
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])  # metres
     while travelled < lengths[-1]:
@@ -141,7 +142,7 @@ def _houses(rng: Generator, way: Track, side: float) -> list[Mesh]:
 
 
 def _room(rng: Generator, journey: Journey, track: Track) -> Mesh:
-    """A box about the camera's way, seen from inside, with furniture on the floor and boards on the walls."""
+    """Build a box around the camera's path, seen from inside, with furniture on the floor and boards on the walls."""
     # corners of the floor (x, y), metres
     low, high = track.min(0) - rng.uniform(1.2, 3.5, 2), track.max(0) + rng.uniform(1.2, 3.5, 2)
     ceiling = rng.uniform(2.2, 3.6)
@@ -163,7 +164,7 @@ def _room(rng: Generator, journey: Journey, track: Track) -> Mesh:
 
 
 def _box_from_inside(low: tuple[float, float, float], high: tuple[float, float, float], scale: float) -> list[Mesh]:
-    """Floor, walls and ceiling, each a part of its own; a texture spans `scale` metres."""
+    """Build floor, walls and ceiling, each a separate part; a texture spans `scale` metres."""
     extent = np.array(high) - np.array(low)
     panels = []
     # the floor is the first part, so that `assemble` gives it the first picture
@@ -179,7 +180,7 @@ def _box_from_inside(low: tuple[float, float, float], high: tuple[float, float, 
 
 
 def _panel(corner: np.ndarray, u: np.ndarray, v: np.ndarray) -> Mesh:
-    """A rectangle that is seen from the side to which u x v points."""
+    """Build a rectangle that is visible from the side to which u x v points."""
 
     def surface(s: np.ndarray, t: np.ndarray) -> Points:
         return corner + s[:, None] * u + t[:, None] * v
@@ -188,6 +189,6 @@ def _panel(corner: np.ndarray, u: np.ndarray, v: np.ndarray) -> Mesh:
 
 
 def _standing(mesh: Mesh, size: float, place: np.ndarray, angle: float) -> Mesh:
-    """A thing with a radius of `size` metres on the ground, turned by `angle` radians."""
+    """Place a mesh with a radius of `size` metres on the ground, rotated by `angle` radians."""
     thing = normalised(mesh)
     return thing.moved((*place, -size * float(thing.points[:, 2].min())), about_axis(UP, angle), size)

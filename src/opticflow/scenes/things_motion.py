@@ -1,4 +1,4 @@
-"""Smooth paths, rotations and the camera. Space is right-handed, z up; cameras look along +z with y down."""
+"""Smooth paths, rotations and camera poses. Space is right-handed, z up; cameras look along +z with y down."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Spline:
     knots: Float64[np.ndarray, "knots 3"]
 
     def __call__(self, time: float | int) -> Vector:
-        """The point at a time; beyond the ends the cubic of the last segment goes on."""
+        """Return the point at a time; beyond the ends the cubic of the last segment is continued."""
         place = (time - self.start) / self.spacing
         # one more knot on either side, so that the curve reaches the first and the last one
         padded = np.concatenate(
@@ -34,7 +34,7 @@ class Spline:
 
 
 def about_axis(axis: Vector, angle: float | int) -> Rotation:
-    """Rotation by `angle` radians about an axis of any length (Rodrigues' formula)."""
+    """Return the rotation by `angle` radians about an axis of any length (Rodrigues' formula)."""
     x, y, z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])  # cross @ v is the cross product of the axis and v
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
@@ -42,7 +42,7 @@ def about_axis(axis: Vector, angle: float | int) -> Rotation:
 
 @dataclass(frozen=True)
 class Spin:
-    """A rotation that goes on smoothly: a first orientation, a main turn, and a slower one about another axis."""
+    """A smooth rotation over time: a first orientation, a main rotation, and a slower one about another axis."""
 
     first: Rotation
     axis: Vector
@@ -52,7 +52,7 @@ class Spin:
     second_rate: float
 
     def __call__(self, time: float | int) -> Rotation:
-        """The orientation at a time."""
+        """Return the orientation at a time."""
         return (
             about_axis(self.axis, self.rate * time) @ about_axis(self.second_axis, self.second_rate * time) @ self.first
         )
@@ -60,29 +60,30 @@ class Spin:
 
 @dataclass(frozen=True)
 class Pose:
-    """From world to camera: camera = rotation @ world + translation."""
+    """The transform from world to camera coordinates: camera = rotation @ world + translation."""
 
     rotation: Rotation
     translation: Vector
 
     def __call__(self, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
-        """World points in camera coordinates."""
+        """Transform world points to camera coordinates."""
         return points @ self.rotation.T + self.translation
 
     def into_world(self, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
-        """Camera points in world coordinates."""
+        """Transform camera points to world coordinates."""
         return (points - self.translation) @ self.rotation
 
     @property
     def matrix(self) -> Float64[np.ndarray, "4 4"]:
-        """The same in homogeneous coordinates."""
+        """Return the transform as a matrix in homogeneous coordinates."""
         matrix = np.eye(4)
         matrix[:3, :3], matrix[:3, 3] = self.rotation, self.translation
         return matrix
 
 
 def look_at(position: Vector, target: Vector, roll: float | int = 0) -> Pose:
-    """A camera at `position` that sees `target` in the middle of its picture, rolled by `roll` radians."""
+    """Return the pose of a camera at `position` that sees `target` in the middle of its picture, rolled by `roll`
+    radians."""
     forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross(forward, np.array([0.0, 0.0, 1.0]))
     right /= np.linalg.norm(right)

@@ -1,4 +1,4 @@
-"""Visibility: which triangle is seen at each point of the picture, and where that point moves.
+"""Rasterisation: which triangle is visible at each point of the picture, and where that point moves.
 
 A triangle with corners v0, v1, v2 in camera coordinates (x right, y down, z forward) meets the viewing ray
 d = ((x - cx) / f, (y - cy) / f, 1) at the depth z where 1/z = e0 + e1 + e2, e_i = d . (v_j x v_k) / det(v0, v1, v2).
@@ -19,13 +19,14 @@ from numba import njit
 from opticflow.shapes import FlowArray, MaskArray
 
 SAMPLES = 3
-"""Visibility samples per pixel and axis; odd, so that the middle one is the pixel centre, where all truth is taken."""
+"""Visibility samples per pixel and axis; odd, so that the middle one is the pixel centre, where all ground truth is
+sampled."""
 
 NEAR = 0.05
-"""Nothing nearer to the camera than this is seen."""
+"""Near plane: nothing closer to the camera is visible."""
 
 EMPTY = -1
-"""Triangle number where nothing is seen."""
+"""Triangle number where no triangle is visible."""
 
 # A surface hides a point if it is nearer by more than this share of the depth. Points are compared with the plane of
 # the triangle seen within a sixth of a pixel of them, so only the curvature of a mesh within that distance matters.
@@ -42,7 +43,7 @@ Triangles = Int32[np.ndarray, "triangles 3"]
 
 @dataclass(frozen=True)
 class Lens:
-    """A pinhole camera with square pixels; pixel (0, 0) has its centre at (0.0, 0.0)."""
+    """The intrinsics of a pinhole camera with square pixels; pixel (0, 0) has its centre at (0.0, 0.0)."""
 
     width: int
     height: int
@@ -57,20 +58,20 @@ class Lens:
 
 @dataclass(frozen=True)
 class Visibility:
-    """The visible triangles and their depths at one moment, at SAMPLES x SAMPLES points of every pixel."""
+    """The visible triangles and their depths at one time, at SAMPLES x SAMPLES points of every pixel."""
 
     lens: Lens
     points: Points
     """Vertices in camera coordinates."""
     edges: Float64[np.ndarray, "triangles 3 3"]
-    """The e_i of the module's head, each as a, b, c in e = a x + b y + c; meaningful for triangles that are seen."""
+    """The e_i of the module's docstring, each as a, b, c in e = a x + b y + c; defined for visible triangles."""
     seen: Int32[np.ndarray, "sub_height sub_width"]
-    """Number of the triangle seen, or EMPTY."""
+    """Number of the visible triangle, or EMPTY."""
     inverse_depth: Float32[np.ndarray, "sub_height sub_width"]
 
 
 def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
-    """Find what is seen of a set of triangles; their fronts are where the corners run counter-clockwise in space."""
+    """Find the visible triangles; their fronts are where the corners run counter-clockwise in space."""
     size = (lens.height * SAMPLES, lens.width * SAMPLES)  # rows and columns of samples
     seen = np.full(size, EMPTY, dtype=np.int32)
     inverse_depth = np.zeros(size, dtype=np.float32)
@@ -82,7 +83,7 @@ def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_depth):
-    """Draw every triangle that faces the camera into the two buffers; fill `edges` of those drawn."""
+    """Draw every triangle that faces the camera into the two buffers, and fill `edges` for them."""
     sub_height, sub_width = seen.shape
     # (x, y) of the last samples, in pixels: the middle sample of a pixel is its centre, which has integer coordinates
     right, bottom = (sub_width - 1 - SAMPLES // 2) / SAMPLES, (sub_height - 1 - SAMPLES // 2) / SAMPLES
@@ -178,15 +179,15 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
 
 @dataclass(frozen=True)
 class SurfaceMotion:
-    """Where the surface points seen at the pixel centres of one moment are at another."""
+    """Where the surface points visible at the pixel centres at one time are at another time."""
 
     flow: FlowArray
     occluded: MaskArray
-    """Hidden, turned away or out of view at the other moment."""
+    """Mask of the points that are hidden, facing away or out of view at the other time."""
 
 
 def motion(here: Visibility, there: Visibility, triangles: Triangles) -> SurfaceMotion:
-    """The exact displacement of every pixel between two moments, and whether its point is still seen."""
+    """Return the exact displacement of every pixel between two times, and whether its point is still visible."""
     height, width = here.lens.height, here.lens.width
     flow = np.empty((height, width, 2), dtype=np.float32)
     occluded = np.empty((height, width), dtype=np.bool_)  # H x W
@@ -200,7 +201,7 @@ def motion(here: Visibility, there: Visibility, triangles: Triangles) -> Surface
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _hidden(number, x, y, z, seen, edges):
-    """Whether something lies before the point of triangle `number` that is imaged at (x, y) with depth z.
+    """Return whether something lies in front of the point of triangle `number` that is imaged at (x, y) with depth z.
 
     The triangles seen at the four samples around the place are asked whether they cover it. If none does, and the
     point's own is not among them (triangles smaller than the samples' distance), the one at the nearest sample decides.
@@ -234,7 +235,7 @@ def _hidden(number, x, y, z, seen, edges):
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _move(seen, edges, points_there, seen_there, edges_there, triangles, focal, mid_x, mid_y, flow, occluded):
-    """Carry the point at each pixel centre along with its triangle and look for it in the other moment's buffer."""
+    """Move the point at each pixel centre along with its triangle, and look it up in the other time's buffer."""
     height, width = occluded.shape
     for row in range(height):
         for column in range(width):
@@ -274,6 +275,6 @@ def _move(seen, edges, points_there, seen_there, edges_there, triangles, focal, 
 
 
 def depth_of(visibility: Visibility) -> Float32[np.ndarray, "height width"]:
-    """Depth along the optical axis at the pixel centres; infinite where nothing is seen."""
+    """Return the depth along the optical axis at the pixel centres; infinite where nothing is visible."""
     with np.errstate(divide="ignore"):
         return 1.0 / visibility.inverse_depth[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]

@@ -1,4 +1,4 @@
-"""From a composed world to pictures, flow, occlusion, instances and depth."""
+"""Render a scene to pictures, flow, occlusion, instances and depth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,27 +18,27 @@ from opticflow.shapes import FlowArray, Frame, MaskArray
 
 @dataclass(frozen=True)
 class ThingsFrame:
-    """One moment of a sequence, with all that is true of it."""
+    """One frame of a sequence with its complete ground truth."""
 
     clean: Frame
-    """The scene as it is."""
+    """The clean pass: no effects."""
     final: Frame
-    """The scene as a camera takes it: motion blur, defocus, fog, gamma and noise."""
+    """The final pass: motion blur, defocus, fog, gamma and noise."""
     into_future: FlowArray
     """Flow to the next frame."""
     into_past: FlowArray
-    """Flow to the frame before. Every frame has both: the motion goes on beyond the ends of the sequence."""
+    """Flow to the previous frame. Every frame has both flows: the motion continues beyond the ends of the sequence."""
     hidden_in_future: MaskArray
-    """Pixels that are hidden, or out of view, in the next frame."""
+    """Mask of the pixels that are occluded, or out of view, in the next frame."""
     hidden_in_past: MaskArray
     instances: InstanceMap
-    """Which object is seen; 0 is the static world."""
+    """Number of the object visible at each pixel; 0 is the static scene."""
     depth: Float32[np.ndarray, "height width"]
-    """Metres along the optical axis."""
+    """Depth in metres along the optical axis."""
     intrinsics: Float64[np.ndarray, "3 3"]
-    """From camera coordinates (x right, y down, z forward) to pixels."""
+    """Matrix from camera coordinates (x right, y down, z forward) to pixels."""
     extrinsics: Float64[np.ndarray, "4 4"]
-    """From world to camera coordinates."""
+    """Matrix from world to camera coordinates."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ThingsSequence:
     """Scene, seed and index, for messages."""
 
     def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
-        """Frame `first` and the one after it, as the `clean` or the `final` pass shows them."""
+        """Return frame `first` and the next one, in the `clean` or the `final` pass."""
         if not 0 <= first < len(self.frames) - 1:
             raise InputError(f"{self.name} has {len(self.frames)} frames; no pair begins at frame {first}")
         one, two = self.frames[first], self.frames[first + 1]
@@ -69,13 +69,13 @@ class ThingsSequence:
 
 
 def check_rendering(rendering: str) -> None:
-    """Refuse a pass that does not exist."""
+    """Raise an error if the pass does not exist."""
     if rendering not in ("clean", "final"):
         raise InputError(f"no rendering is called {rendering!r}; give 'clean' or 'final'")
 
 
 class ThingsRenderer:
-    """Renders a world at any time, and keeps what neighbouring frames share."""
+    """Renders a scene at any time, and caches what neighbouring frames share."""
 
     def __init__(self, world: Scene, effects: CameraEffects, softness: float, lens_blur: float) -> None:
         self.world = world
@@ -86,7 +86,7 @@ class ThingsRenderer:
         self._clean: dict[int, Float32[np.ndarray, "height width 3"]] = {}
 
     def visibility(self, time: int) -> Visibility:
-        """The visibility at a time; that of three neighbouring times is kept."""
+        """Return the visibility at a time; that of three neighbouring times is cached."""
         if time not in self._visibility:
             _make_room(self._visibility, time)
             world = self.world
@@ -94,18 +94,18 @@ class ThingsRenderer:
         return self._visibility[time]
 
     def motion(self, time: int, other: int) -> SurfaceMotion:
-        """From one frame to another: exact flow, and what is hidden there."""
+        """Return the exact flow from one time to another, and the occlusion mask."""
         return motion(self.visibility(time), self.visibility(other), self.world.surface.triangles)
 
     def instances(self, time: int) -> InstanceMap:
-        """Which object is seen at each pixel."""
+        """Return the number of the object visible at each pixel."""
         # the samples at the pixel centres
         seen = self.visibility(time).seen[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
         # EMPTY indexes the last triangle, a value that `where` does not take
         return np.where(seen == EMPTY, 0, self.world.owners[seen])
 
     def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
-        """The scene as it is, in grey levels; three neighbouring times are kept."""
+        """Return the clean picture in grey levels; three neighbouring times are cached."""
         if time not in self._clean:
             _make_room(self._clean, time)
             world = self.world
@@ -117,11 +117,12 @@ class ThingsRenderer:
         return self._clean[time]
 
     def final(self, time: int, clean: Float32[np.ndarray, "height width 3"], into_future: FlowArray) -> Frame:
-        """The scene as a camera takes it, made from the clean picture and the motion."""
+        """Return the final picture, made from the clean picture and the motion."""
         return finish(clean, depth_of(self.visibility(time)), into_future, self._effects, time)
 
     def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
-        """Two neighbouring frames without the rest of the sequence; the same bytes as the sequence's."""
+        """Return two neighbouring frames without rendering the rest of the sequence; equal in bytes to the
+        sequence's."""
         check_rendering(rendering)
         forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
         return RenderedPair(
@@ -142,7 +143,7 @@ class ThingsRenderer:
         return self.final(time, clean, (into_future or self.motion(time, time + 1)).flow)
 
     def frame(self, time: int) -> ThingsFrame:
-        """Everything about one moment."""
+        """Return a frame with its complete ground truth."""
         camera = self.world.camera
         future, past = self.motion(time, time + 1), self.motion(time, time - 1)
         clean = self.clean(time)
@@ -164,7 +165,7 @@ class ThingsRenderer:
 
 
 def _make_room(kept: dict[int, Any], time: int) -> None:
-    """Drop the time farthest from this one if three are kept."""
+    """Drop the cached time farthest from this one if three are cached."""
     if len(kept) == 3:
         del kept[max(kept, key=lambda other: abs(other - time))]
 

@@ -1,4 +1,4 @@
-"""Composition: a static world, objects that fly before it, and a camera that moves through it."""
+"""Composition of a scene: a static part, moving objects in front of it, and a moving camera."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Thing:
-    """An object and its way through the world."""
+    """An object and its motion."""
 
     mesh: Mesh
     size: float
@@ -31,44 +31,44 @@ class Thing:
 
 @dataclass(frozen=True)
 class Lamp:
-    """Light that drifts in strength."""
+    """A distant light whose strength varies slowly."""
 
     direction: Float64[np.ndarray, "3"]
-    """Towards it, in the world."""
+    """Direction towards the lamp, in world coordinates."""
     strength: Spline
-    """Ambient, diffuse and specular."""
+    """Strength of ambient, diffuse and specular light."""
 
     def __call__(self, time: float | int, pose: Pose) -> Light:
-        """The light at a time, in camera coordinates."""
+        """Return the light at a time, in camera coordinates."""
         ambient, diffuse, specular = np.maximum(self.strength(time), 0.0)
         return Light(pose.rotation @ self.direction, float(ambient), float(diffuse), float(specular))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene at all times. The vertices of the static world come first, then those of thing after thing."""
+    """A scene at all times. The vertices of the static part come first, then those of each object in turn."""
 
     camera: Camera
     static: Mesh
     things: tuple[Thing, ...]
     surface: Surface
     owners: Int32[np.ndarray, " triangles"]
-    """Number of the thing that a triangle belongs to, from 1; 0 is the static world."""
+    """Number of the object that a triangle belongs to, from 1; 0 is the static part."""
     lamp: Lamp | None
 
     def points(self, time: float | int) -> Float64[np.ndarray, "vertices 3"]:
-        """All vertices in camera coordinates."""
+        """Return all vertices in camera coordinates."""
         placed = [thing.mesh.points * thing.size @ thing.spin(time).T + thing.path(time) for thing in self.things]
         return self.camera.pose(time)(np.concatenate([self.static.points, *placed]))
 
     def normals(self, time: float | int) -> Float32[np.ndarray, "vertices 3"]:
-        """All normals in camera coordinates."""
+        """Return all normals in camera coordinates."""
         turned = [thing.mesh.normals @ thing.spin(time).T for thing in self.things]
         rotation = self.camera.pose(time).rotation
         return (np.concatenate([self.static.normals, *turned]) @ rotation.T).astype(np.float32)
 
     def light(self, time: float | int) -> Light:
-        """The light in camera coordinates."""
+        """Return the light in camera coordinates."""
         return ALBEDO if self.lamp is None else self.lamp(time, self.camera.pose(time))
 
 
@@ -80,7 +80,7 @@ def assemble(
     rng: Generator,
     lamp: Lamp | None = None,
 ) -> Scene:
-    """Number the parts of all meshes, and give each part a picture, a tint and a gloss.
+    """Number the parts of all meshes, and assign each part a picture, a tint and a gloss.
 
     The first pictures go to the first parts of the static world, in their order; the rest is drawn at random.
     """
@@ -113,7 +113,7 @@ def assemble(
 def compose_scene(
     rng: Generator, config: ThingsConfig, pictures: TexturePool[Frame], materials: TexturePool[Frame]
 ) -> Scene:
-    """Draw a whole scene, textured from pools of square pictures."""
+    """Draw a whole scene at random, with textures from pools of square pictures."""
     setting = travel(rng, config, config.journey) if config.journey else wander(rng, config)
     camera = setting.camera
     count = int(rng.integers(config.objects[0], config.objects[1] + 1))
@@ -125,7 +125,8 @@ def compose_scene(
 
 
 def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
-    """An object whose way is planned in the picture: it stays in view, at the speed that the config ask for."""
+    """Draw an object whose path is planned in the picture, so that it stays in view and moves at the speed of the
+    config."""
     lens, times = camera.lens, knot_times(config)
     depth = log_uniform(rng, config.object_depth)
     # metres; the number in the config is a share of the picture's width
@@ -152,7 +153,7 @@ def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
 
 
 def _reflected(way: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A way in the picture, turned back where it would leave it by more than a fifth of its size."""
+    """Return a path in the picture, reflected where it would leave the picture by more than a fifth of its size."""
     margin = 0.2 * np.array(size)
     span = np.array(size) + 2 * margin
     # the remainder modulo twice the span, folded, is reflected at both borders

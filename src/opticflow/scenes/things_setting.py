@@ -1,4 +1,4 @@
-"""Where a scene takes place: a camera on its way, and the static world about it."""
+"""The setting of a scene: the camera on its path, and the static part around it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Camera:
-    """A lens on a smooth path."""
+    """A pinhole camera on a smooth path."""
 
     lens: Lens
     position: Spline
@@ -24,7 +24,7 @@ class Camera:
     """Yaw, pitch and roll in radians."""
 
     def pose(self, time: float | int) -> Pose:
-        """From world to camera at a time."""
+        """Return the transform from world to camera coordinates at a time."""
         yaw, pitch, roll = self.aim(time)
         forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])
         position = self.position(time)
@@ -33,15 +33,15 @@ class Camera:
 
 @dataclass(frozen=True)
 class Setting:
-    """A camera, and what stands still before it."""
+    """A camera, and the static part of the scene."""
 
     camera: Camera
     stand: Callable[[Generator], Mesh]
-    """Draws the static world."""
+    """Function that draws the static part."""
 
 
 def wander(rng: Generator, config: ThingsConfig) -> Setting:
-    """A camera that drifts in any direction over a ground with solids, as in FlyingThings3D."""
+    """Draw a camera that drifts in any direction over a ground with solids, as in FlyingThings3D."""
     camera = _camera(rng, config)
     return Setting(camera, lambda rng: _static(rng, config, camera))
 
@@ -55,7 +55,7 @@ def log_uniform(rng: Generator, bounds: Range) -> float:
 
 
 def knot_times(config: ThingsConfig) -> np.ndarray:
-    """Times of the knots of every path: from two frames before the sequence to beyond its end."""
+    """Return the times of the knots of every path: from two frames before the sequence to beyond its end."""
     return np.arange(-2.0, config.frames + 1 + config.steadiness, config.steadiness)
 
 
@@ -64,7 +64,8 @@ def path(config: ThingsConfig, knots: np.ndarray) -> Spline:
 
 
 def walk(rng: Generator, steps: int, rate: float, dimensions: int, wobble: float) -> np.ndarray:
-    """Positions after steps of a length `rate` whose direction changes by about `wobble` radians each."""
+    """Return the positions of a random walk with steps of length `rate`, whose direction changes by about `wobble`
+    radians each."""
     step = rng.normal(size=dimensions)
     positions = [np.zeros(dimensions)]
     for _ in range(steps - 1):
@@ -89,7 +90,7 @@ def _camera(rng: Generator, config: ThingsConfig) -> Camera:
 
 
 def _static(rng: Generator, config: ThingsConfig, camera: Camera) -> Mesh:
-    """The ground, the backdrop, and cuboids, walls, posts and deformed cylinders that stand about."""
+    """Build the ground, the backdrop, and static cuboids, walls, posts and deformed cylinders."""
     meshes = [
         ground(rng, 4 * config.reach, rng.uniform(0.0, 0.5), log_uniform(rng, (3.0, 14.0))),
         sky(4 * config.reach, int(rng.integers(2, 5))),
@@ -111,7 +112,7 @@ def _static(rng: Generator, config: ThingsConfig, camera: Camera) -> Mesh:
 
 
 def monument(rng: Generator, girth: float) -> Mesh:
-    """One thing of the static world, standing on the ground."""
+    """Draw a static object that stands on the ground."""
     height = girth * log_uniform(rng, (0.7, 6.0))
     scale = rng.uniform(1.5, 5.0)  # metres that a texture spans
     if rng.random() < 0.45:

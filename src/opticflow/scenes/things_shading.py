@@ -1,4 +1,4 @@
-"""Colour: textures without aliasing, light, and anti-aliased edges."""
+"""Shading: mipmapped textures, light, and anti-aliased edges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from numba import njit
 from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Visibility
 
 MOST_PROBES = 3
-"""A texture seen at a slant is averaged over at most this many places along the long side of the pixel's footprint."""
+"""Largest number of texture samples along the long side of a pixel's footprint (anisotropic filtering)."""
 
 EIGHT, SIXTEEN = np.uint32(8), np.uint32(16)
 STEP = 1.05
-"""Ratio of depths within a pixel from which on two parts of one smooth piece are coloured apart."""
+"""Ratio of depths within a pixel above which two parts of a smooth surface are shaded separately."""
 
 
 @dataclass(frozen=True)
 class Textures:
-    """Pictures and their halved copies, in one array that a kernel can index."""
+    """Pictures and their mipmap levels, in one array that a kernel can index."""
 
     texels: UInt32[np.ndarray, " texels"]
-    """Red, green and blue in the lowest three bytes: one load reads a colour."""
+    """Red, green and blue in the lowest three bytes, so that one load reads a colour."""
     starts: Int64[np.ndarray, "textures levels"]
     """Where each level of each texture begins in `texels`."""
     sides: Int64[np.ndarray, " textures"]
-    """Sides of the largest levels, powers of two."""
+    """Sides of the finest levels, powers of two."""
 
 
 def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
-    """Build the pyramids of square pictures whose sides are powers of two."""
+    """Build the mipmaps of square pictures whose sides are powers of two."""
     sides = [len(picture) for picture in pictures]
     starts = np.zeros((len(pictures), max(sides).bit_length()), dtype=np.int64)  # textures x levels
     levels, position = [], 0
@@ -50,14 +50,14 @@ def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
 
 @dataclass(frozen=True)
 class Surface:
-    """Texture, tint and gloss of the triangles; they do not change with time."""
+    """Texture, tint and gloss of the triangles; constant over time."""
 
     triangles: Int32[np.ndarray, "triangles 3"]
     patches: Int32[np.ndarray, " triangles"]
-    """Smooth piece of surface that a triangle belongs to: within one, a pixel needs one sample of colour."""
+    """Number of the smooth surface that a triangle belongs to; within one, a pixel needs one colour sample."""
     materials: Int32[np.ndarray, " triangles"]
     coordinates: Float32[np.ndarray, "vertices 2"]
-    """Texture coordinates; 1 is one repetition. The textures repeat mirrored, so that no seam shows."""
+    """Texture coordinates; 1 is one repetition. Repetitions are mirrored, so that no seam is visible."""
     tints: Float32[np.ndarray, "materials 3"]
     """Factor on the colour of the texture."""
     gloss: Float32[np.ndarray, "materials 2"]
@@ -69,20 +69,20 @@ class Surface:
 
 @dataclass(frozen=True)
 class Light:
-    """A distant lamp and light from everywhere."""
+    """A distant lamp and ambient light."""
 
     direction: Float64[np.ndarray, "3"]
-    """Towards the lamp, of length one, in camera coordinates."""
+    """Unit vector towards the lamp, in camera coordinates."""
     ambient: float
-    """Share of the texture's colour that is seen in the dark."""
+    """Share of the texture's colour that is visible without the lamp."""
     diffuse: float
-    """Further share that is seen where the surface faces the lamp."""
+    """Additional share where the surface faces the lamp."""
     specular: float = 1.0
     """Factor on the highlights."""
 
 
 ALBEDO = Light(np.array([0.0, 0.0, -1.0]), ambient=1.0, diffuse=0.0, specular=0.0)
-"""Light that makes the colour independent of time, view and motion, for photometric checks."""
+"""Light under which the colour does not depend on time, view or motion, for photometric checks."""
 
 
 def shade(
@@ -92,7 +92,7 @@ def shade(
     light: Light,
     softness: float,
 ) -> Float32[np.ndarray, "height width 3"]:
-    """The picture, in grey levels from 0 to 255.
+    """Return the shaded picture, in grey levels from 0 to 255.
 
     Args:
         visibility: what is seen.
@@ -115,7 +115,7 @@ def shade(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _fetch(texels, start, side, u, v):
-    """Bilinear reading of one level of a texture, repeated mirrored."""
+    """Sample one level of a texture, bilinearly, with mirrored repetition."""
     # in texels, whose centres are half-integers of u * side
     x, y = u * np.float32(side) - np.float32(0.5), v * np.float32(side) - np.float32(0.5)
     floor_x, floor_y = np.floor(x), np.floor(y)
@@ -148,7 +148,7 @@ def _colour(
     number, x, y, focal, centre_x, centre_y, edges, triangles, materials, coordinates, normals, tints, gloss, texels,
     starts, sides, textures_of, light, ambient, diffuse, specular, softening,
 ):  # fmt: skip
-    """Colour of triangle `number` at the point (x, y) of the picture."""
+    """Return the colour of triangle `number` at the point (x, y) of the picture."""
     edge = edges[number]
     e0 = edge[0, 0] * x + edge[0, 1] * y + edge[0, 2]
     e1 = edge[1, 0] * x + edge[1, 1] * y + edge[1, 2]
@@ -234,7 +234,7 @@ def _colour(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _is_smooth(seen, inverse_depth, patches, row, column):
-    """Whether all samples of a pixel see one smooth piece of surface, without a step in depth."""
+    """Return whether all samples of a pixel show one smooth surface without a step in depth."""
     first = seen[row, column]
     # most pixels see a single triangle, which is found without reading depths
     same = True
@@ -258,7 +258,8 @@ def _is_smooth(seen, inverse_depth, patches, row, column):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _gather(index, done, number, row, column, seen, inverse_depth, patches, edges):
-    """Mark the samples of a pixel that see the same piece as sample `index`; give their mean place and their number."""
+    """Mark the samples of a pixel that show the same surface as sample `index`; return their mean position and their
+    number."""
     base_row, base_column = row * SAMPLES, column * SAMPLES
     first_row, first_column = index // SAMPLES, index % SAMPLES
     inverse = inverse_depth[base_row + first_row, base_column + first_column]
@@ -292,7 +293,8 @@ def _shade(
     seen, inverse_depth, edges, focal, centre_x, centre_y, triangles, patches, materials, coordinates, normals, tints,
     gloss, texels, starts, sides, textures_of, light, ambient, diffuse, specular, softness, picture,
 ):  # fmt: skip
-    """One colour per pixel inside a smooth piece; one per piece, weighted by its samples, where several meet."""
+    """Shade each pixel: one colour inside a smooth surface; one per surface, weighted by its samples, where several
+    meet."""
     height, width = picture.shape[:2]
     middle, samples = SAMPLES // 2, SAMPLES * SAMPLES
     softening = 2.0**softness  # factor on the footprint

@@ -1,4 +1,4 @@
-"""The catalogue: random shapes for the moving objects and for the static world."""
+"""The catalogue of random shapes for moving objects and for the static part of a scene."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,7 +74,7 @@ def _spring(rng: Generator) -> Mesh:
 
 
 def _vessel(rng: Generator) -> Mesh:
-    """Vases, bottles, lamps, spindles: a smooth random profile on the lathe."""
+    """Draw a vase, bottle, lamp or spindle: a surface of revolution with a smooth random profile."""
     knots = np.linspace(0, 1, 7)
     profile = rng.uniform(0.15, 0.8, 7)
     steps = np.linspace(0, 1, 25)
@@ -90,7 +90,7 @@ def _drum(rng: Generator) -> Mesh:
 
 
 def _plate(rng: Generator) -> Mesh:
-    """Stars, gears, blades and polygons cut from a thick sheet."""
+    """Draw a star, gear, blade or polygon cut from a thick sheet."""
     corners = int(rng.integers(3, 13))
     # the jitter is less than half of the spacing, so that the angles stay in order
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(-0.2, 0.2, corners) * 2 * np.pi / corners
@@ -137,7 +137,7 @@ def _table(rng: Generator) -> Mesh:
 
 
 def _flyer(rng: Generator) -> Mesh:
-    """A body with wings, a tail and a fin."""
+    """Draw a body with wings, a tail and a fin."""
     body = superquadric(1.0, 1.0, 20).moved(scale=(1.0, 0.17, 0.17))
     sweep = about_axis(np.array([0.0, 0.0, 1.0]), rng.uniform(0.0, 0.5))
     span, chord = rng.uniform(0.7, 1.2), rng.uniform(0.2, 0.4)
@@ -162,7 +162,7 @@ def _vehicle(rng: Generator) -> Mesh:
 
 
 def _cluster(rng: Generator) -> Mesh:
-    """A few solids grown together, at random."""
+    """Draw a few solids joined at random."""
     pieces = []
     for _ in range(int(rng.integers(3, 7))):
         make = (_box, _drum, _rounded, _torus, _vessel)[rng.integers(5)]
@@ -187,16 +187,16 @@ THINGS: dict[str, Callable[[Generator], Mesh]] = {
     "vehicle": _vehicle,
     "cluster": _cluster,
 }
-"""Families of moving objects. Composite ones stand in for the ShapeNet models of FlyingThings3D."""
+"""Families of moving objects. Composite ones replace the ShapeNet models of FlyingThings3D."""
 
 
 def random_thing(rng: Generator) -> Mesh:
-    """A random shape inside the unit sphere."""
+    """Draw a random shape inside the unit sphere."""
     return normalised(list(THINGS.values())[rng.integers(len(THINGS))](rng))
 
 
 def column(rng: Generator, radius: float, height: float) -> Mesh:
-    """A deformed cylinder that stands on the ground: bent, bulged and fluted."""
+    """Draw a deformed cylinder that stands on the ground: bent, bulged and fluted."""
     bulge, lobes = rng.uniform(0.0, 0.35), int(rng.integers(2, 7))
     flutes, lean = rng.uniform(0.0, 0.25), rng.normal(size=2) * 0.15
     twist, phase, waist = rng.uniform(-2, 2), rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.2)
@@ -216,7 +216,7 @@ def column(rng: Generator, radius: float, height: float) -> Mesh:
 
 
 def _lid(rim: Points) -> Mesh:
-    """A flat top over a rim at one height."""
+    """Build a flat top over a rim at one height."""
     count = len(rim)
     points = np.concatenate([rim, rim.mean(0, keepdims=True)])
     here = np.arange(count)
@@ -226,7 +226,7 @@ def _lid(rim: Points) -> Mesh:
 
 
 def ground(rng: Generator, reach: float, unevenness: float, texture_size: float) -> Mesh:
-    """A plane with gentle hills, `reach` metres to every side of the origin."""
+    """Build a plane with gentle hills, `reach` metres to every side of the origin."""
     waves = rng.normal(size=(6, 2)) * 0.12  # 6 x 2, wave vectors in radians per metre
     phases = rng.uniform(0, 2 * np.pi, 6)
 
@@ -239,7 +239,7 @@ def ground(rng: Generator, reach: float, unevenness: float, texture_size: float)
 
 
 def sky(radius: float, repeats: int) -> Mesh:
-    """The backdrop: a dome seen from inside, as bright on all sides."""
+    """Build the backdrop: a dome seen from inside, equally bright on all sides."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
         # the angle runs backwards, so that du x dv points inwards

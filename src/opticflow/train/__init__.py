@@ -1,4 +1,4 @@
-"""Training by recipes: the published schedules, and those of the weights that this package ships."""
+"""Training by recipes: the published schedules, and the recipe of the default weights."""
 
 from opticflow.train.loop import Progress, Sources, train
 from opticflow.train.recipe import Part, Recipe, Stage, Start

@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, which is what a run publishes."""
+"""The exponential moving average of a network's weights, which a run publishes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """An average over training: after each update a share 1 - decay of it becomes the present weights.
+    """An exponential moving average: after each update, average = decay * average + (1 - decay) * weights.
 
     After n updates the decay is at most (1 + n) / (10 + n), so that the average follows the first weights quickly
     (the warm-up of TensorFlow's ExponentialMovingAverage).
@@ -26,7 +26,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the weights after an update."""
+        """Add the weights after an update to the average."""
         self.updates += 1
         # at the beginning the average mostly follows the present weights, which change fast
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
@@ -40,7 +40,7 @@ class WeightAverage:
 
     @contextmanager
     def within(self, network: nn.Module) -> Iterator[None]:
-        """The network has the averaged weights in this block, and its own again afterwards."""
+        """Return a context in which the network has the averaged weights; afterwards it has its own again."""
         # copied, because loading the averages overwrites the memory of the network
         own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         network.load_state_dict(self.tensors)
@@ -50,11 +50,11 @@ class WeightAverage:
             network.load_state_dict(own)
 
     def state(self) -> dict[str, Tensor]:
-        """The averages by tensor name, and under the empty name the number of updates; `restore` takes them."""
+        """Return the averages by tensor name, and under the empty name the number of updates; input of `restore`."""
         return {**self.tensors, "": torch.tensor(self.updates)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on with what `state` has returned."""
+        """Restore what `state` has returned."""
         self.updates = int(state[""])
         for name, tensor in self.tensors.items():
             tensor.copy_(state[name])

@@ -1,52 +1,53 @@
-"""How far a stage has come: by its number of steps, or by the clock."""
+"""The budget of a stage: a number of steps or an amount of time, and how much of it is used."""
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 SAVING = 1.0
-"""Seconds that are kept back at the end of a budget of time for the last checkpoint, until one has been timed."""
+"""Seconds reserved at the end of a time budget for the last checkpoint, until one has been timed."""
 CHECKPOINT_SECONDS = 45.0
-"""Between checkpoints: with the steps until one is written, a run that is killed loses no more than a minute."""
+"""Seconds between checkpoints. Together with the steps until one is written, a killed run loses at most a minute."""
 FEWEST_SECONDS_TO_MEASURE = 1800.0
-"""Shorter budgets of time measure no error: making and estimating the held-out samples would take a tenth of them."""
+"""With a shorter time budget no error is measured: making and estimating the held-out samples would take a tenth of
+it."""
 MEASUREMENTS = 5
-"""How often the error is measured within a budget of time."""
+"""Number of measurements of the error within a time budget."""
 
 
 class Budget(ABC):
-    """When a stage saves, measures and ends, and what share of it is over."""
+    """When a stage saves, measures and ends, and which share of the budget is used."""
 
     @abstractmethod
     def share(self, step: int) -> float:
-        """The share of the budget that is over after so many steps; 1 or more: it has ended."""
+        """Return the share of the budget that is used after a number of steps; the stage ends at 1."""
 
     @abstractmethod
     def saves(self, step: int) -> bool:
-        """Whether a checkpoint is due."""
+        """Return whether a checkpoint is due."""
 
     @abstractmethod
     def measures(self, step: int) -> bool:
-        """Whether the error on held-out samples is due."""
+        """Return whether a measurement of the error on held-out samples is due."""
 
     @abstractmethod
     def seconds_left(self, step: int, rate: float) -> float:
-        """Estimated seconds until the budget is used up; `rate` is the steps per second so far."""
+        """Return the estimated seconds until the budget is used up; `rate` is the steps per second so far."""
 
     @property
     def measures_at_the_end(self) -> bool:
-        """Whether the error is measured when the budget is used up."""
+        """Return whether the error is measured when the budget is used up."""
         return True
 
     def note_saving(self, seconds: float) -> None:  # noqa: B027 - a budget of steps has no use for it
-        """Note how long a checkpoint took."""
+        """Record how long a checkpoint took."""
 
     def note_measuring(self, seconds: float) -> None:  # noqa: B027
-        """Note how long a measurement took."""
+        """Record how long a measurement took."""
 
 
 class StepBudget(Budget):
-    """A budget that is a number of steps."""
+    """A budget of a number of steps."""
 
     def __init__(self, steps: int, *, save_every: int, measure_every: int) -> None:
         """
@@ -71,7 +72,7 @@ class StepBudget(Budget):
 
 
 class TimeBudget(Budget):
-    """A budget that is a number of seconds, of which some are kept back for the last checkpoint and measurement."""
+    """A budget of a number of seconds, some of which are reserved for the last checkpoint and measurement."""
 
     def __init__(self, seconds: float, used: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         """
@@ -87,7 +88,7 @@ class TimeBudget(Budget):
         self.saved_at, self.measured_at = used, 0.0
 
     def elapsed(self) -> float:
-        """Seconds of the stage so far."""
+        """Seconds since the stage began."""
         return self.clock() - self.start
 
     def share(self, step: int) -> float:

@@ -1,4 +1,4 @@
-"""Networks that are made of others: what a stage takes over from earlier ones, and what it must not change."""
+"""The start of a stage: which weights it takes from earlier stages, and which of them are frozen."""
 
 import hashlib
 
@@ -13,11 +13,11 @@ from opticflow.train.run_folder import Run
 from opticflow.weights import Checkpoint, read_checkpoint
 
 UNSHIPPED = "mixture_head."
-"""What a network has in training alone; weights for use do not have it."""
+"""Prefix of parameters that exist in training only; published weights do not contain them."""
 
 
 def check(recipe: Recipe, weights: Checkpoint | None = None) -> None:
-    """Find out before anything is written what would keep a stage from beginning.
+    """Check everything that could keep a stage from starting, before anything is written.
 
     Raises:
         InputError: a model without weights, a loss or a crop that it cannot have, or weights of another network.
@@ -39,8 +39,8 @@ def _built(stage: Stage) -> LearnedNetwork:
 
 
 def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedNetwork:
-    """The network of a stage, with the weights of earlier stages in it, unless it has some of its own already, and what
-    is frozen marked.
+    """Return the network of a stage, initialised from earlier stages unless it has weights of its own already, with its
+    frozen parts marked.
 
     Args:
         stage: what is trained.
@@ -110,7 +110,7 @@ def _must_fit(stage: Stage, network: LearnedNetwork) -> None:
 
 
 def training_mode(network: nn.Module, stage: Stage) -> None:
-    """Put the network into training mode, except for its frozen modules."""
+    """Put the network into training mode, except its frozen modules."""
     network.train()
     for name, module in network.named_modules():
         held = stage.freeze_batch_norm and isinstance(module, nn.BatchNorm2d)
@@ -120,12 +120,12 @@ def training_mode(network: nn.Module, stage: Stage) -> None:
 
 
 def frozen(network: nn.Module, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
-    """Parameters and statistics that must not change, by name."""
+    """Return the parameters and statistics that must not change, by name."""
     return {name: tensor for name, tensor in network.state_dict().items() if prefixes and name.startswith(prefixes)}
 
 
 def fingerprint(network: nn.Module, stage: Stage) -> str:
-    """The hash of what is frozen; empty if nothing is."""
+    """Return the hash of the frozen parameters; empty if nothing is frozen."""
     held = frozen(network, stage.frozen)
     digest = hashlib.sha256()
     # sorted, so that the hash does not depend on the order of the parameters
@@ -135,7 +135,7 @@ def fingerprint(network: nn.Module, stage: Stage) -> str:
 
 
 def must_be_unchanged(network: nn.Module, stage: Stage, before: str) -> None:
-    """Compare what is frozen with what it was, bit for bit.
+    """Raise an error if a frozen parameter has changed in any bit.
 
     Raises:
         TrainingError: it has changed.

@@ -1,4 +1,4 @@
-"""Devices, number format and processes, by Lightning Fabric."""
+"""Devices, precision and processes, by Lightning Fabric."""
 
 import contextlib
 import logging
@@ -12,11 +12,11 @@ from opticflow.errors import InputError
 from opticflow.estimator.precision import Format, choose_device, choose_precision
 
 FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed"}
-"""Ours -> Fabric's. fp16 is left out: its range is so small that gradients must be scaled."""
+"""Fabric's name of each precision. fp16 is left out: its range is so small that gradients would have to be scaled."""
 
 
 def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
-    """A Fabric, in each of the processes that torchrun or `fabric run` has started; and the number format, in our name.
+    """Return a Fabric, in each of the processes that torchrun or `fabric run` has started, and the chosen precision.
 
     Raises:
         InputError: Lightning is not installed; a device or precision that cannot be used.
@@ -48,7 +48,7 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """A context in which Lightning does not say on standard error what was asked for."""
+    """Return a context in which Lightning does not repeat its settings on standard error."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]  # either, by what is imported
     levels = [logger.level for logger in loggers]
     try:
@@ -62,8 +62,8 @@ def _quiet_lightning() -> Iterator[None]:
 
 @contextlib.contextmanager
 def tuned_convolutions(device: torch.device) -> Iterator[None]:
-    """A context in which a GPU's convolutions are timed at their first use with each shape, and the fastest algorithm
-    is kept: shapes hardly change in training. Afterwards the setting of the process is what it was before."""
+    """Return a context in which cuDNN times its convolution algorithms at the first use of each shape and keeps the
+    fastest: shapes hardly change in training. Afterwards the setting is restored."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = before or device.type == "cuda"
     try:
@@ -73,7 +73,7 @@ def tuned_convolutions(device: torch.device) -> Iterator[None]:
 
 
 def require() -> None:
-    """Refuse to train without what it takes.
+    """Raise an error if the packages for training are not installed.
 
     Raises:
         InputError: Lightning or TensorBoard is not installed.
@@ -88,6 +88,6 @@ def require() -> None:
 
 
 def _processes() -> tuple[int, int]:
-    """Processes on this machine, and machines, as torchrun set them."""
+    """Return the number of processes on this machine, and of machines, as torchrun set them."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return here, int(os.environ.get("WORLD_SIZE", here)) // here

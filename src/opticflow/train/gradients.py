@@ -1,4 +1,4 @@
-"""The update of the weights, which a gradient that is not finite cannot spoil."""
+"""The update of the weights, which skips gradients that are not finite."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 def update(
     fabric: Any, network: nn.Module, optimiser: Any, clip: float | None
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Clip the whole gradient, and change the weights by it if it is finite.
+    """Clip the norm of the whole gradient, and update the weights if it is finite.
 
     If not, nothing changes: neither the weights nor what the optimiser keeps, the number of its steps included. That is
     decided on the device, so that the steps of a GPU are queued without waiting; all processes decide alike, as they

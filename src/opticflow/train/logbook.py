@@ -1,4 +1,4 @@
-"""What a run writes down: a table, and the same curves and pictures of flow for TensorBoard."""
+"""The log of a run: a table, and the same curves and flow pictures for TensorBoard."""
 
 import csv
 import re
@@ -9,15 +9,14 @@ from opticflow.io.atomic import write_bytes
 from opticflow.shapes import Frame
 
 COLUMNS = ("stage", "step", "loss", "gradient", "rate", "error", "skipped")
-"""Columns of log.csv: updates made; mean loss and mean norm of the gradient since the row before; the learning rate;
-the error on the validation set, in pixels, where it was measured; steps that were passed over, as they were not
-finite."""
+"""Columns of log.csv: number of updates; mean loss and mean norm of the gradient since the previous row; learning rate;
+error on the validation set, in pixels, where it was measured; number of steps skipped because their loss or gradient
+was not finite."""
 
 
 class Logbook:
-    """The log of a stage within the log of its run. Rows after the step at which the stage goes on are dropped, so
-    that a resumed run's log is that of an uninterrupted one.
-    """
+    """The log of a stage within the log of its run. Rows after the step at which the stage resumes are dropped, so that
+    the log of a resumed run is that of an uninterrupted one."""
 
     def __init__(self, folder: Path, stage: str, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -29,7 +28,7 @@ class Logbook:
         self.writer = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=step + 1)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
-        """Write figures down, by their columns."""
+        """Write a row; figures are given by column."""
         figures = [repr(values[name]) if name in values else "" for name in COLUMNS[2:]]
         with self.table.open("a", newline="") as file:
             csv.writer(file).writerow([self.stage, step, *figures])
@@ -37,17 +36,17 @@ class Logbook:
             self.writer.add_scalar(name, value, step)
 
     def pictures(self, step: int, pictures: Mapping[str, Frame]) -> None:
-        """Show pictures by title."""
+        """Log pictures by title."""
         for title, picture in pictures.items():
             self.writer.add_image(title, picture, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out what is still held back."""
+        """Write out everything that is buffered."""
         self.writer.close()
 
 
 def _kept(table: Path, stage: str, step: int) -> list[str]:
-    """The header and the whole lines that stay."""
+    """Return the header and the complete lines that are kept."""
     header = ",".join(COLUMNS) + "\r\n"
     if not table.is_file():
         return [header]

@@ -35,22 +35,22 @@ from opticflow.train.window import Progress, Window
 from opticflow.weights import Checkpoint
 
 LONGEST = 10**6
-"""Minutes of a piece of training."""
+"""Largest budget of a piece of training, in minutes."""
 SMALLEST_PART = 1_000_000
-"""Bytes of a file of the training's state, at the least."""
+"""Smallest limit for the size of a file of the training state, in bytes."""
 
 
 @runtime_checkable
 class Sources(Protocol):
-    """Where samples come from. The same stage, seed and position give the same batches, but on a GPU, where worlds are
-    varied as their pairs arrive."""
+    """The protocol of what gives samples. The same stage, seed and position give the same batches, except on a GPU,
+    where pairs of worlds are augmented as they arrive."""
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
-        """Batches for training from sample number `start` on, for one of several processes."""
+        """Yield training batches from sample number `start` on, for one of several processes."""
         ...
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
-        """The fixed set on which the error is measured."""
+        """Return the fixed set on which the error is measured."""
         ...
 
 
@@ -73,7 +73,7 @@ def train(
     begun: float | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """Run all stages of a recipe, or what is left of them.
+    """Run all stages of a recipe, or the remaining ones.
 
     Started by torchrun or `fabric run`, every process takes its share of each batch.
 
@@ -158,7 +158,7 @@ def train(
 
 def _back_to_the_level(run: Run) -> None:
     """Remove the checkpoints that an earlier piece of training wrote while its learning rate fell, so that a new piece
-    goes on from the constant rate. Finished stages keep theirs, except the last stage, which is trained further."""
+    continues from the constant rate. Finished stages keep theirs, except the last stage, which is trained further."""
     places = [run.place(stage) for stage in run.recipe.stages]
     states = [place.state() for place in places]  # none is damaged, or nothing is removed
     for stage, place, state in zip(run.recipe.stages, places, states, strict=True):
@@ -177,7 +177,7 @@ def _by_the_clock(
     begun: float,
     clock: Callable[[], float],
 ) -> None:
-    """Train one piece with a budget of time: all stages in their order, or those that are not finished yet."""
+    """Train one piece with a time budget: all stages in order, or the unfinished ones."""
     stages = [stage.by_the_clock() for stage in run.recipe.stages]
     states = [run.place(stage).state() for stage in stages]
     # the number of this piece, from 1 on, and its whole budget in seconds
@@ -207,7 +207,7 @@ def _by_the_clock(
 
 @dataclass(frozen=True)
 class Options:
-    """What holds for all stages of a run."""
+    """Options that are common to all stages of a run."""
 
     log_every: int
     part_size: int | None
@@ -216,7 +216,7 @@ class Options:
 
 
 class Due(NamedTuple):
-    """How far the budget is used up after a step, and what is due then."""
+    """How much of the budget is used after a step, and what is due then."""
 
     share: float
     """Share of the budget that is used up."""
@@ -227,7 +227,7 @@ class Due(NamedTuple):
 
 
 class StageRun:
-    """A stage while it is trained: network, optimiser, average, budget and logbook."""
+    """The training of one stage: network, optimiser, average, budget and log."""
 
     def __init__(
         self,
@@ -299,7 +299,7 @@ class StageRun:
                 self._save()
 
     def _save_by_the_clock(self, share: float, *, saves: bool) -> None:
-        """Write what is due, before a measurement, which may take minutes."""
+        """Write a due checkpoint before a measurement, which may take minutes."""
         self.state = replace(self.state, warm=self.state.warm or share >= self.stage.warm_up)
         # the newest checkpoint before the rate falls is where the next piece begins, so one is written at this point
         turns = not self.state.decays and share >= 1 - self.stage.decay
@@ -312,11 +312,11 @@ class StageRun:
 
     @property
     def step(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         return self.state.step
 
     def _due(self) -> "Due":
-        """How far the budget is used up and what is to be done; by the clock of the first process."""
+        """Return how much of the budget is used and what is due; by the clock of the first process."""
         due = Due(self.budget.share(self.step), self.budget.measures(self.step), self.budget.saves(self.step))
         # clocks differ between processes, but all must stop and save at the same step
         return self.fabric.broadcast(due) if self.piece and self.fabric.world_size > 1 else due
@@ -327,7 +327,7 @@ class StageRun:
         return learning_rate(self.stage, self.step)
 
     def _step(self, rate: float) -> None:
-        """Take a batch and update the weights."""
+        """Take a batch and update the weights once."""
         stage, fabric = self.stage, self.fabric
         batch = to_device(next(self.batches), fabric.device)
         first, second = batch.first, batch.second  # B x 3 x H x W each, in [0, 1]
@@ -372,7 +372,7 @@ class StageRun:
 
     @property
     def _publishes_best(self) -> bool:
-        """Whether the weights with the lowest error are the result, and not the last."""
+        """Whether the result is the weights with the lowest error instead of the last ones."""
         return bool(self.held_out) and self.stage.keeps_best and not self.piece
 
     def _keep_best(self, error: float) -> None:

@@ -1,4 +1,4 @@
-"""Tensors by name in one safetensors file, or in several that are no larger than asked for."""
+"""Tensors by name in one safetensors file, or in several that do not exceed a given size."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from opticflow.errors import WeightsError
 from opticflow.io.contents import one_line
 
 HEADERS = 200
-"""Bytes that the description of a tensor takes in a file, at most."""
+"""Upper bound of the bytes that the description of a tensor takes in a file."""
 
 
 def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: int | None = None) -> list[Path]:
@@ -58,7 +58,7 @@ def _pieces(tensors: dict[str, Tensor], limit: float) -> Iterator[tuple[str, Ten
 
 
 def read_parts(folder: Path, stem: str) -> dict[str, Tensor]:
-    """What `write_parts` has written.
+    """Read what `write_parts` has written.
 
     Raises:
         WeightsError: a part is missing or damaged.

@@ -1,4 +1,4 @@
-"""What a training schedule is: a list of stages, every number of them with its meaning."""
+"""The definition of a recipe: a list of stages, with the meaning of every number."""
 
 import math
 import reprlib
@@ -11,14 +11,14 @@ from opticflow.errors import InputError
 from opticflow.losses import LOSS_INPUTS
 
 SCHEDULES = ("one-cycle", "plateau", "halving")
-"""Schedules of the learning rate."""
+"""Learning-rate schedules."""
 WARM_UP_BY_THE_CLOCK = 0.03
-"""Share of a budget of time in which the rate rises."""
+"""Share of a time budget in which the learning rate rises."""
 AVERAGE = 0.999
-"""The usual decay of an average of weights: it looks back over a thousand steps."""
+"""Default decay of the moving average of the weights, whose memory is a thousand steps."""
 MOST = {"steps": 10**12, "batch": 65_536, "validate_every": 10**12, "validation_samples": 10**6}
 LARGEST_CROP = 8192
-"""Pixels of a side."""
+"""Largest side of a crop, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,18 @@ class Part:
     """One of the data sets that a stage draws its samples from."""
 
     dataset: str
-    """A key of `data.DATASETS`, or the name of a synthetic world, which is also what stands in for a set of that name
-    where no folder is given."""
+    """A key of `data.DATASETS`, or the name of a synthetic world. A world also replaces a data set of its name for
+    which no folder is given."""
     augmentation: str = "none"
-    """How samples are varied: a key of `data.PRESETS`."""
+    """Augmentation of the samples: a key of `data.PRESETS`."""
     share: float = 1.0
-    """How often it is drawn from, in proportion to the other parts."""
+    """How often it is drawn from, relative to the other parts."""
     split: str | None = None
-    """Split of the data set; if not given its first, which is the one for evaluation where there are two."""
+    """Split of the data set; None: its first, which is the one for evaluation where there are two."""
     cameras: tuple[str, ...] = ()
     """Cameras of FlyingThings3D; all if empty."""
     fold: Literal["", "training", "held-out"] = ""
-    """Part of what a data set has for training: `held-out` is the last tenth, `training` the rest; all of it if
-    empty."""
+    """Which part of the training split is used: `held-out` is its last tenth, `training` the rest; empty: all of it."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")
@@ -46,94 +45,93 @@ class Part:
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a stage takes over from an earlier one."""
+    """Weights that a stage takes from an earlier one."""
 
     stage: str
-    """Whose last weights."""
+    """Name of the earlier stage, whose last weights are taken."""
     theirs: str = ""
-    """Only what is under this prefix; all if empty."""
+    """Take only weights under this prefix; empty: all."""
     ours: str = ""
-    """The prefix in this stage's network that takes the place of theirs."""
+    """Prefix in this stage's network that replaces theirs."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One network, trained on one mix of data by one schedule."""
+    """The training of one network on one mix of data with one schedule."""
 
     name: str
-    """Unique within the recipe; also names a folder of the run."""
+    """Unique within the recipe; also the name of a folder of the run."""
     model: str
     """A key of `models.MODELS`."""
     data: tuple[Part, ...]
     """What samples are drawn from."""
     steps: int
-    """Updates of the weights."""
+    """Number of updates of the weights."""
     batch: int
-    """Samples in an update, over all processes."""
+    """Samples per update, over all processes."""
     crop: tuple[int, int]
-    """Height and width of what the network sees, in pixels."""
+    """Height and width of the crops that the network sees, in pixels."""
     learning_rate: float
-    """The largest."""
+    """Largest learning rate."""
     loss: str
     """A key of `losses.LOSSES`."""
     source: str
-    """Where the numbers are from, or the reason for them."""
+    """Source of the numbers, or the reason for them."""
     loss_options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the loss."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the model's function in `MODELS`."""
     optimiser: str = "adamw"
-    """adam adds the weight decay to the gradient, adamw shrinks the weights by it."""
+    """adam adds the weight decay to the gradient; adamw shrinks the weights by it."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Adam's decay rates: what of the gradient's mean and square is kept from step to step."""
+    """Adam's decay rates of the mean of the gradient and of its square."""
     epsilon: float = 1e-8
-    """Adam's epsilon: added to the root of the mean square."""
+    """Adam's epsilon, added to the root of the mean square."""
     weight_decay: float = 0.0
     """Per step; multiplied with the learning rate in AdamW."""
     decay_biases: bool = True
-    """Whether the weight decay also holds for biases and the parameters of norms."""
+    """Whether biases and the parameters of norms are also decayed."""
     schedule: str = "one-cycle"
-    """Schedule of the learning rate: one-cycle, up and down in lines; plateau, up, level and down to zero; or halving,
-    at given steps."""
+    """Learning-rate schedule: one-cycle (linear rise and fall), plateau (linear rise, constant, linear fall to zero),
+    or halving at given steps."""
     warm_up: float = 0.05
-    """Share of the one-cycle's or the plateau's steps in which the rate rises."""
+    """Share of the steps of one-cycle or plateau in which the learning rate rises."""
     decay: float = 0.25
-    """Share of the plateau's steps in which the rate falls."""
+    """Share of the plateau's steps in which the learning rate falls."""
     halve_at: tuple[int, ...] = ()
-    """Steps after which the rate is halved."""
+    """Steps after which the learning rate is halved."""
     average: float | None = None
-    """The decay of the exponential moving average of the weights, which is then what is measured and published; none:
-    the weights themselves are."""
+    """Decay of the exponential moving average of the weights, which is then measured and published; None: the weights
+    themselves are."""
     clip: float | None = None
-    """The largest norm of the whole gradient."""
+    """Largest norm of the whole gradient."""
     iterations: int | None = None
-    """RAFT's iterations in training; validation takes the network's own number."""
+    """Number of RAFT's iterations in training; validation takes the network's own number."""
     wide_crop: tuple[int, int] | None = None
-    """Height and width of the crops of some steps: wide ones show the motion of a camera that drives."""
+    """Height and width of the crops in some steps: wide crops show the motion of a driving camera."""
     wide_share: float = 0.2
-    """Share of the steps that have them."""
+    """Share of the steps with wide crops."""
     coarse_starts: float = 0.0
-    """Share of the steps that start RAFT's iterations from its estimate of the frames at half their size."""
+    """Share of the steps whose iterations start from the network's own estimate at half the size."""
     augmentation_begins: int = 0
-    """The step at which the schedule of its augmentation stands at the beginning: those of the stages it goes on
-    from."""
+    """Step of the augmentation schedule at which this stage starts: the steps of the stages that it continues."""
     augmentation_pace: float = 1.0
-    """Steps of that schedule for each one; more than 1 where the stage was shortened."""
+    """Steps of the augmentation schedule per training step; more than 1 where the stage was shortened."""
     start: tuple[Start, ...] = ()
-    """What of the network begins with weights of earlier stages; the rest begins at random."""
+    """Parts of the network that are initialised from earlier stages; the rest is initialised at random."""
     frozen: tuple[str, ...] = ()
     """Prefixes of the parameters that are not trained."""
     freeze_batch_norm: bool = False
-    """Whether batch norms keep the statistics that they came with."""
+    """Whether batch norms keep the statistics that they were loaded with."""
     validation: tuple[Part, ...] = ()
-    """What the error is measured on; none if empty."""
+    """Data on which the error is measured; none if empty."""
     validation_samples: int = 64
-    """How many samples of it, shared evenly by its parts; 0 measures nothing."""
+    """Number of validation samples, divided evenly among the parts; 0: nothing is measured."""
     validate_every: int = 5000
     """Steps between measurements."""
     keeps_best: bool = True
-    """Whether the weights with the lowest error are the result; else the last are, as where that error is of samples
-    that the stage is trained on."""
+    """Whether the result is the weights with the lowest error; otherwise it is the last weights, for instance where the
+    error is measured on training samples."""
 
     def __post_init__(self):
         name = self.name
@@ -163,25 +161,25 @@ class Stage:
 
     @property
     def samples(self) -> int:
-        """How many samples the stage draws in all its steps."""
+        """Number of samples that the stage draws in all its steps."""
         return self.steps * self.batch
 
     @property
     def crops(self) -> list[tuple[int, int]]:
-        """The sizes of its crops: height and width in pixels."""
+        """Sizes of its crops: height and width in pixels."""
         return [self.crop, self.wide_crop] if self.wide_crop else [self.crop]
 
     def crop_of(self, batch: int) -> tuple[int, int]:
-        """Height and width of the crops of a batch, by its number."""
+        """Return the height and width of the crops of a batch, given its number."""
         return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def by_the_clock(self) -> "Stage":
-        """This stage for a budget of time: whatever its schedule, the learning rate rises, stays level, where the next
-        piece of training can go on, and falls to zero; and the average of the weights is what is published."""
+        """Return this stage for a time budget: the learning rate rises, stays constant, where the next piece of
+        training can continue, and falls to zero, whatever its schedule was; the average of the weights is published."""
         return replace(self, schedule="plateau", warm_up=WARM_UP_BY_THE_CLOCK, average=self.average or AVERAGE)
 
     def shortened(self, steps: int) -> "Stage":
-        """This stage with another number of steps; its schedules are stretched or shrunk with it."""
+        """Return this stage with another number of steps; its schedules are scaled with it."""
         # two milestones that fall on the same step halve the rate once
         halve_at = sorted({max(1, step * steps // self.steps) for step in self.halve_at})
         every = max(1, min(self.validate_every, steps))
@@ -192,14 +190,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training schedule: stages, one after the other."""
+    """A training recipe: a sequence of stages."""
 
     name: str
-    """By which the command line knows it."""
+    """Name of the recipe on the command line."""
     title: str
-    """What it trains, in a line."""
+    """One line that says what it trains."""
     stages: tuple[Stage, ...]
-    """The last one's network is the result."""
+    """The network of the last stage is the result."""
 
     def __post_init__(self):
         _check(bool(self.stages), f"the recipe {self.name} has no stages")
@@ -225,7 +223,7 @@ class Recipe:
         rate: float | None = None,
         validation_samples: int | None = None,
     ) -> "Recipe":
-        """The recipe for another budget, or another network.
+        """Return the recipe for another budget, or another network.
 
         Args:
             steps: of all stages together, shared among them in the recipe's proportions, at least one each.
@@ -263,7 +261,7 @@ class Recipe:
         return replace(self, stages=tuple(stages))
 
     def only(self, names: list[str]) -> "Recipe":
-        """The recipe with some of its stages, which must bring what they start from.
+        """Return the recipe with some of its stages, which must include those they start from.
 
         Raises:
             InputError: no such stage, or one that starts from a stage that is left out.
@@ -274,7 +272,7 @@ class Recipe:
         return replace(self, stages=tuple(stage for stage in self.stages if stage.name in names))
 
     def to_json(self) -> dict[str, Any]:
-        """All its numbers, ready for JSON."""
+        """Return all its numbers, ready for JSON."""
         return asdict(self)
 
 

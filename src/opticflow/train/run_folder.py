@@ -1,4 +1,5 @@
-"""The folder of a run: all that is needed to rebuild the network, and to go on as if nothing had happened.
+"""The folder of a training run: everything needed to rebuild the network, and to resume as if it had not been
+interrupted.
 
     RUN/
       run.json                     recipe with all its numbers, seed, version
@@ -43,48 +44,48 @@ from opticflow.weights import Checkpoint
 
 WEIGHTS, TRAINING, STATE, RECORD = "weights.safetensors", "training", "state.json", "run.json"
 OURS = (RECORD, WEIGHTS, "log.csv", "tensorboard", "stages", "pool")
-"""What a run makes in its folder."""
+"""Files and folders that a run makes in its folder."""
 DAMAGED = "bring the run back from a copy, or give a new folder"
-"""What to do about a run that cannot be read."""
+"""Advice for a run that cannot be read."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a stage stands."""
+    """The progress of a stage."""
 
     step: int = 0
-    """How many updates were made."""
+    """Number of updates so far."""
     samples: int = 0
-    """How many samples they took: the position in the data."""
+    """Number of samples used: the position in the data."""
     best: float | None = None
-    """The lowest error on the validation set, in pixels."""
+    """Lowest error on the validation set, in pixels."""
     frozen: str = ""
-    """The hash of the parameters that must not change."""
+    """Hash of the frozen parameters."""
     piece: int = 0
-    """Which piece of training this belongs to, counted from 1; 0 with a budget of steps."""
+    """Number of the piece of training, from 1; 0 with a budget of steps."""
     seconds: float = 0.0
-    """The budget of that piece for this stage."""
+    """Time budget of that piece for this stage."""
     used: float = 0.0
-    """Seconds of it that are over."""
+    """Seconds of the budget that are used."""
     warm: bool = False
-    """Whether the learning rate has reached its level, where a later piece goes on."""
+    """Whether the learning rate has reached its constant level, where a later piece continues."""
     decays: bool = False
-    """Whether the learning rate is on its way to zero."""
+    """Whether the learning rate is falling to zero."""
     finished: bool = False
-    """Whether the piece has come to its end."""
+    """Whether the piece is complete."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run and its folder."""
+    """A training run and its folder."""
 
     folder: Path
     recipe: Recipe
     seed: int
     settings: dict[str, Any] = field(default_factory=dict)
-    """What else must be the same for the same result: data folders, precision."""
+    """What else must be equal for the same result: data folders, precision."""
     pieces: tuple[float, ...] = ()
-    """The minutes of each piece of training, the present one last; empty with a budget of steps."""
+    """Minutes of each piece of training, the present one last; empty with a budget of steps."""
 
     @classmethod
     def begin(
@@ -98,7 +99,7 @@ class Run:
         minutes: float | None = None,
         writes: bool = True,
     ) -> "Run":
-        """Make the folder, or find that it is this run's.
+        """Make the folder, or check that it belongs to this run.
 
         A run with a budget of steps goes on with the same recipe, seed and settings. A piece of training with a budget
         of time takes over the networks of the pieces before it, and may have another device, batch or crop.
@@ -153,7 +154,7 @@ class Run:
                 )
 
     def place(self, stage: Stage) -> "StageFolder":
-        """Where a stage is kept."""
+        """Return the folder of a stage."""
         return StageFolder(self.folder / "stages" / stage.name, stage, self.recipe.name)
 
     def publish(self, weights: Path) -> None:
@@ -168,16 +169,16 @@ class StageFolder:
     folder: Path
     stage: Stage
     tag: str
-    """Tag of the weights: the recipe's name."""
+    """Tag of the weights: the name of the recipe."""
 
     @property
     def best(self) -> Path:
-        """The weights with the lowest error so far; there once it was measured."""
+        """File of the weights with the lowest error so far; it exists once the error was measured."""
         return self.folder / "best.safetensors"
 
     @property
     def last(self) -> Path | None:
-        """The newest checkpoint's folder; one with a falling learning rate is newer than the one it began from."""
+        """Folder of the newest checkpoint; one with a falling learning rate is newer than the one it started from."""
         return self._newest("decay") or self._newest("step")
 
     def _newest(self, kind: Literal["step", "decay"]) -> Path | None:
@@ -186,7 +187,7 @@ class StageFolder:
         return max(found, key=_step_of, default=None)
 
     def state(self) -> State:
-        """What the newest checkpoint says.
+        """Return the progress recorded in the newest checkpoint.
 
         Raises:
             InputError: its record is damaged.
@@ -194,13 +195,13 @@ class StageFolder:
         return _read_state(last / STATE) if (last := self.last) else State()
 
     def weights(self) -> Path:
-        """The newest weights."""
+        """Return the weights of the newest checkpoint."""
         if (last := self.last) is None:
             raise WeightsError(f"{self.folder} holds no checkpoint yet; run the stage {self.stage.name} first")
         return last / WEIGHTS
 
     def forget_decay(self) -> None:
-        """Remove what came after the learning rate began to fall, so that the newest checkpoint is from before it."""
+        """Remove the checkpoints written while the learning rate fell, so that the newest one is from before."""
         for path in self.folder.glob("decay-*"):
             _remove(path)
 
@@ -214,8 +215,8 @@ class StageFolder:
         publish: Callable[[Path], None] | None = None,
         largest: int | None = None,
     ) -> None:
-        """Write a checkpoint, then remove the one before it of the same kind. Its weights are published before it
-        counts: a run that is killed in between makes it again.
+        """Write a checkpoint, then remove the previous one of the same kind. Its weights are published before it
+        counts: a run that is killed in between writes it again.
 
         Args:
             network: whose weights are kept.
@@ -256,7 +257,7 @@ class StageFolder:
     def restore(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None = None
     ) -> None:
-        """Bring back weights, optimiser and random state of the newest checkpoint, where there is one."""
+        """Restore weights, optimiser and random state of the newest checkpoint, if there is one."""
         if (last := self.last) is None:
             return
         tensors = read_parts(last, TRAINING)
@@ -280,8 +281,8 @@ class StageFolder:
 
 @contextmanager
 def unchanged_if_refused(folder: Path) -> Iterator[None]:
-    """A context in which an error that refuses to train, before a checkpoint is written, leaves the folder of the run
-    as it was: a corrected command finds nothing in its way. What stopped in the middle of training is kept."""
+    """Return a context in which an error raised before a checkpoint is written leaves the folder of the run as it was,
+    so that a corrected command finds nothing in its way. A run that stopped in the middle of training is kept."""
     there, before, checkpoints = folder.exists(), _record_of(folder), _checkpoints(folder)
     try:
         yield
@@ -308,7 +309,7 @@ def _checkpoints(folder: Path) -> set[Path]:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What run.json says of a run: `recipe`, `seed`, `settings` and perhaps `pieces`.
+    """Read run.json: `recipe`, `seed`, `settings` and possibly `pieces`.
 
     Raises:
         InputError: it is damaged.
@@ -341,7 +342,7 @@ def _read_state(path: Path) -> State:
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Whether JSON's value is one of a type; a whole number is a float, too, and a truth value is no number."""
+    """Return whether a JSON value has a type; a whole number is also a float, and a truth value is not a number."""
     kinds = get_args(kind) or (kind,)
     return type(value) in kinds or (type(value) is int and float in kinds)
 
@@ -361,14 +362,15 @@ def _step_of(folder: Path) -> int:
 
 
 def _networks(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Name, model and options of each stage: what all pieces of one run must have in common."""
+    """Return name, model and options of each stage, which must be equal in all pieces of a run."""
     return [{key: stage[key] for key in ("name", "model", "options")} for stage in record["recipe"]["stages"]]
 
 
 def _training_state(
     network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None
 ) -> dict[str, Tensor]:
-    """The state of training by name: weights, the moments of the optimiser, the average, the random numbers' states."""
+    """Return the training state by name: weights, the optimiser's moments, the average, the random number generators'
+    states."""
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         # of Adam: step, exp_avg and exp_avg_sq, kept by the name of their parameter and not by its position
@@ -404,7 +406,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a checkpoint; one that is half removed no longer has its name."""
+    """Remove a checkpoint; it is renamed first, so that a half-removed one is never read."""
     if folder.exists():
         hidden = folder.with_name(f".{folder.name}.part")
         folder.rename(hidden)
@@ -412,7 +414,7 @@ def _remove(folder: Path) -> None:
 
 
 def _difference(found: Any, wanted: Any, path: str = "") -> str:
-    """Where two JSON values differ first."""
+    """Return where two JSON values first differ."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*found, *wanted]:
             if found.get(key) != wanted.get(key):

@@ -11,14 +11,13 @@ from torch import nn
 from opticflow.train.recipe import Stage
 
 SPARE_STEPS = 100
-"""RAFT's cycle is this much longer than its training (train.py), so that the rate never reaches its end."""
+"""RAFT's cycle is this many steps longer than its training (train.py), so that the rate never reaches its end."""
 START_FACTOR, END_FACTOR = 1 / 25, 1 / 25e4
-"""Factors of the largest rate at both ends of the cycle: the defaults of PyTorch's OneCycleLR, which RAFT leaves
-alone."""
+"""Factors of the largest rate at both ends of the cycle: the defaults of PyTorch's OneCycleLR, which RAFT uses."""
 
 
 def learning_rate(stage: Stage, step: int) -> float:
-    """The rate of an update.
+    """Return the learning rate of an update.
 
     Args:
         stage: its schedule.
@@ -37,7 +36,8 @@ def learning_rate(stage: Stage, step: int) -> float:
 
 
 def plateau_rate(stage: Stage, share: float, *, goes_on: bool = False) -> float:
-    """The rate of an update by a schedule that rises, stays level and falls to zero, all in lines.
+    """Return the learning rate of an update in a schedule that rises linearly, stays constant and falls linearly to
+    zero.
 
     Args:
         stage: its schedule.
@@ -54,7 +54,7 @@ def _between(first: float, second: float, share: float) -> float:
 
 
 def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser over the parameters that are trained."""
+    """Return the optimiser of the trained parameters."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [{"params": trained, "weight_decay": stage.weight_decay}]
     if not stage.decay_biases:
@@ -67,7 +67,8 @@ def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
 
 
 def _split(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters with two or more axes (weights); and those with fewer: biases and the parameters of norms."""
+    """Split parameters into those with two or more axes (weights) and those with fewer (biases and the parameters of
+    norms)."""
     parameters = list(parameters)
     return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
 

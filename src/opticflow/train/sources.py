@@ -1,4 +1,4 @@
-"""Where the samples of a recipe come from: folders of data sets, and worlds that make what is not there."""
+"""The samples of a recipe: read from folders of data sets, or made by synthetic worlds where no folder is given."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,40 +25,40 @@ from opticflow.shapes import Sample
 from opticflow.train.recipe import Part, Recipe, Stage
 
 STAND_INS = {"things-clean": "things", "things-final": "things"}
-"""Data set -> the world that stands in for it, where their names differ."""
+"""World that replaces each data set without a folder, where their names differ."""
 LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), **dict.fromkeys(THINGS_WORLDS, "things-final")}
-"""World -> the data set in whose folder layout `opticflow generate` writes it, where their names differ."""
+"""Data set in whose layout `opticflow generate` writes each world, where their names differ."""
 HELD_OUT_SHARE = 10
-"""One in this many pairs of a data set is held out to measure the error, where a stage asks for that."""
+"""One of this many pairs of a data set is held out to measure the error, where a stage asks for it."""
 HELD_OUT = 1_000_003
-"""The seed of all worlds for validation."""
+"""Seed of all worlds for validation."""
 POOLED = 2048
-"""Samples of all worlds of a stage that are in use at a time: 6 GB at the size of FlyingChairs."""
+"""Number of samples in use at a time, over all worlds of a stage: 6 GB at the size of FlyingChairs."""
 LARGEST_POOL = 512
-"""Most samples of one world that are kept."""
+"""Largest number of samples kept of one world."""
 RING_SHARE = 0.35
-"""Share of a GPU's free memory, for samples that batches are drawn from."""
+"""Share of a GPU's free memory that holds samples."""
 SMALLEST_RING, LARGEST_RING = 512, 12_000
-"""Fewest and most samples in that memory: enough for batches without repetition, and as many as processes make in a
-few minutes."""
+"""Smallest and largest number of samples in that memory: enough for batches without repetition, and as many as
+processes make in a few minutes."""
 STAGES_APART = 1000
-"""Difference between the seeds of consecutive stages, so that the second does not see the first's samples again."""
+"""Difference between the seeds of consecutive stages, so that a stage does not see the samples of the previous one."""
 
 
 @dataclass(frozen=True)
 class Locations:
-    """What a user gave with `--data`."""
+    """The locations of data sets given with `--data`."""
 
     named: Mapping[str, Path | None] = field(default_factory=dict)
-    """Data set -> its folder; None for the world of that name."""
+    """Folder of each data set by name; None for the world of that name."""
     others: tuple[Path, ...] = ()
-    """Locations in which all other data sets are looked for."""
+    """Folders in which all other data sets are looked for."""
     used: set[str | Path] = field(default_factory=set, compare=False)
-    """The names and the folders that a part was found by, so far."""
+    """Names and folders in which a part was found so far."""
 
     @classmethod
     def parse(cls, values: Sequence[str]) -> "Locations":
-        """From `NAME=DIR`, `NAME=world` or `DIR`.
+        """Parse `NAME=DIR`, `NAME=world` or `DIR`.
 
         Raises:
             InputError: a name that is no data set or world, or is given twice; or no such folder.
@@ -83,7 +83,7 @@ class Locations:
         return cls(named, tuple(others))
 
     def find(self, part: Part) -> "FlowDataset | str":
-        """The data set of a part, or the name of the world that makes it.
+        """Return the data set of a part, or the name of the world that makes it.
 
         Raises:
             DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
@@ -117,7 +117,7 @@ class Locations:
         raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
 
     def must_be_used(self, parts: Iterable[Part]) -> None:
-        """Refuse what was given and is taken for nothing.
+        """Raise an error if a given location was used for nothing.
 
         Args:
             parts: all that there are; each was looked for with `find`.
@@ -136,7 +136,7 @@ class Locations:
 
 
 def _training_split(dataset: str) -> str | None:
-    """The split that a data set has for training; None for its first, where none is called so."""
+    """Return the training split of a data set; None for its first split, where none has that name."""
     splits = DATASETS[dataset].splits if dataset in DATASETS else ()
     return next((split for split in splits if split.lower().startswith("train")), None)
 
@@ -152,7 +152,7 @@ def _fold(dataset: FlowDataset, part: Part) -> FlowDataset:
 
 
 class Worlds(Sequence[Sample]):
-    """The pairs of a world as samples, without end; all at the size of FlyingChairs, which is quick to measure."""
+    """The pairs of a world as samples, without end; always at the size of FlyingChairs, which is fast to measure."""
 
     def __init__(self, name: str, seed: int) -> None:
         self.source = PairSource(make_world(name, seed, CHAIRS_SIZE))
@@ -228,9 +228,9 @@ class RecipeSources:
         self.digest = folder_digest(photographs, "photographs") if photographs else None
         self.recipe, self.seed, self.workers, self.pool, self.gpu = recipe, seed, workers, pool, gpu
         self.found: dict[Part, FlowDataset | str] = {}
-        """The data set of each part, or the name of its world."""
+        """Data set of each part, or the name of its world."""
         self.missing: dict[Part, str] = {}
-        """Why nothing is measured on a part for validation."""
+        """Why the error on a validation part is not measured."""
         self._recorded: dict[tuple[tuple[Part, ...], int], HeldOutSamples] = {}
         taught = {part.dataset for stage in recipe.stages for part in stage.data}
         for stage in recipe.stages:
@@ -251,7 +251,7 @@ class RecipeSources:
             )
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
-        """Batches for training from sample number `start` on, for one of several processes."""
+        """Yield training batches from sample number `start` on, for one of several processes."""
         number = [one.name for one in self.recipe.stages].index(stage.name)
         start -= start % stage.batch  # an earlier piece of training may have had smaller batches
         seed = self.seed + STAGES_APART * number
@@ -275,7 +275,7 @@ class RecipeSources:
         return stream.raw_batches(start) if self.gpu else stream.batches(start)
 
     def _on_device(self, stage: Stage, seed: int, start: int) -> Iterator[Batch]:
-        """Batches that are varied on the GPU, from worlds that processes make: what keeps a GPU busy."""
+        """Yield batches augmented on the GPU from worlds generated by processes, which keeps a GPU busy."""
         mix = [
             Origin(
                 part.dataset,
@@ -312,7 +312,7 @@ class RecipeSources:
             yield from stream.batches(start)
 
     def _twins(self, stage: Stage, part: Part) -> int:
-        """How many parts before this one are made by the same world: each sees other samples of it."""
+        """Return the number of earlier parts made by the same world: each sees other samples of it."""
         before = stage.data[: stage.data.index(part)]
         return sum(isinstance(self.found[part], str) and self.found[one] == self.found[part] for one in before)
 
@@ -326,8 +326,8 @@ class RecipeSources:
         return SamplePool(make, seed=seed, capacity=capacity, folder=folder)
 
     def validation(self, stage: Stage) -> Sequence[Sample]:
-        """The fixed set on which the error is measured; the same whatever the seed, and made once for all stages that
-        measure on the same."""
+        """Return the fixed set on which the error is measured; it does not depend on the seed, and is made once for all
+        stages with the same validation data."""
         what = stage.validation, stage.validation_samples
         if what not in self._recorded:
             parts = [self.found[part] for part in stage.validation if part in self.found]
@@ -336,7 +336,7 @@ class RecipeSources:
         return self._recorded[what]
 
     def described(self) -> list[str]:
-        """What is taken for each data set, in lines."""
+        """Return lines that say what is used for each data set."""
         lines = [f"{_title(part)}: not measured: {why}" for part, why in self.missing.items()]
         for part, found in self.found.items():
             what = f"made by the world {found}" if isinstance(found, str) else f"{len(found)} pairs of {found.name}"
@@ -346,7 +346,7 @@ class RecipeSources:
         return list(dict.fromkeys(lines))
 
     def settings(self) -> dict[str, str]:
-        """What a resumed run must find again."""
+        """Return what must be equal in a resumed run."""
         return {"data": "; ".join(self.described())}
 
 

@@ -1,4 +1,4 @@
-"""Where the network's iterations start from in training: from zero, or from its own coarse estimate.
+"""The flow from which the network's iterations start in training: zero, or the network's own coarse estimate.
 
 `CoarseToFine` starts from the flow of smaller frames. A network that has only ever begun at zero spoils such a start
 where it is in doubt; so it meets some in training.
@@ -16,12 +16,12 @@ from opticflow.train.recipe import Stage
 
 
 def starts_coarse(stage: Stage, step: int) -> bool:
-    """Whether the iterations of this step start from a coarse estimate."""
+    """Return whether the iterations of this step start from a coarse estimate."""
     return is_chosen(step, stage.coarse_starts)
 
 
 def coarse_start(network: LearnedNetwork, stage: Stage, first: Frames, second: Frames, fabric: Any) -> Flow:
-    """The network's estimate for the frames at half their size, enlarged; without a gradient.
+    """Return the network's estimate for the frames at half their size, upsampled; without gradients.
 
     Args:
         network: in training mode, in which it is left.

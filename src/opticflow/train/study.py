@@ -1,4 +1,4 @@
-"""In which order should a network see its data? Section 3.1 of FlowNet 2.0 (Ilg et al., CVPR 2017), repeated in small.
+"""A study of data order, after section 3.1 of FlowNet 2.0 (Ilg et al., CVPR 2017), at small scale.
 
 There FlowNetS learned most from Chairs and then Things3D, more than from either alone or from both mixed. Here a thin
 FlowNetS sees this project's worlds, or the real sets where they are given, with one budget for each order.
@@ -21,21 +21,21 @@ from opticflow.train.validation import validate
 from opticflow.weights import read_checkpoint
 
 STEPS, BATCH, CROP, MODEL = 4000, 8, (192, 256), "FlowNet2-s"
-"""The budget of each order; about an hour on two cores."""
+"""Budget of each order; about an hour on two cores."""
 FINE_SHARE = 0.5 / 1.7
-"""Share of the budget for S_fine behind S_long: as 500k of 1.7M."""
+"""Share of the budget for S_fine after S_long: 500k of 1.7M."""
 MEASURED = {
     "chairs": HELD_OUT_CHAIRS[0],
     "things": HELD_OUT_THINGS[0],
     "mixed": Part("mixed"),
 }
-"""The columns of the table; `pairs` too, if a folder of them is given."""
+"""Columns of the table; also `pairs`, if a folder of them is given."""
 SAMPLES = 32
-"""Validation samples of each column."""
+"""Number of validation samples of each column."""
 
 
 def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Recipe]:
-    """The orders that are compared, each with the same number of samples."""
+    """Return the recipes that are compared, each with the same number of samples."""
 
     def alone(name: str, title: str, *data: Part) -> Recipe:
         stage = long("only", model, data=data, validation=(), batch=batch, crop=crop)
@@ -72,7 +72,7 @@ def study(
     checkpoint_every: int = 1000,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> str:
-    """Train by every order and measure on every set.
+    """Train with every order and measure on every data set.
 
     Args:
         folder: receives a run for each order, and the table as study.md and study.json.

@@ -13,7 +13,7 @@ from opticflow.shapes import Frame, Sample
 from opticflow.visualize import flow_to_image
 
 SHOWN = 3
-"""Samples whose flow is drawn."""
+"""Number of samples whose flow is drawn."""
 
 
 def validate(
@@ -23,7 +23,7 @@ def validate(
     device: torch.device,
     precision: Precision,
 ) -> tuple[float, Mapping[str, Frame]]:
-    """The mean over samples of the mean end-point error, and pictures of the first samples.
+    """Return the mean over samples of the mean end-point error, and pictures of the first samples.
 
     The network is used as it is for inference, whole frames padded or resized to its stride, with its own iterations,
     and then left in the mode it was in.

@@ -1,4 +1,4 @@
-"""What happened in the last steps of a training: the figures of a row of the log, and of a report."""
+"""The last steps of a training, summarised for a row of the log and for a progress report."""
 
 import time
 from collections import deque
@@ -14,37 +14,36 @@ from opticflow.train.budget import Budget, StepBudget
 from opticflow.train.recipe import Stage
 
 RECENT = 20
-"""Steps among which half must be finite for training to go on."""
+"""Number of recent steps, half of which must be finite for training to continue."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; given to whoever watches."""
+    """The progress of a run, as given to a `report` function."""
 
     stage: str
     step: int
     steps: int | None
-    """Steps of this stage; None with a budget of time."""
+    """Number of steps of this stage; None with a time budget."""
     loss: float
-    """Mean since the last report."""
+    """Mean loss since the last report."""
     error: float | None
-    """On the validation set, in pixels, as last measured."""
+    """Error on the validation set, in pixels, as last measured."""
     samples_per_second: float
     seconds_left: float
     """Estimated seconds until this stage ends."""
 
 
 class Window:
-    """What happened since the last row of the log. Nothing is read from the device until it is closed, so that the
-    steps of a GPU are queued without waiting.
-    """
+    """The steps since the last row of the log. Nothing is read from the device until it is closed, so that a GPU's
+    steps are queued without waiting."""
 
     def __init__(self, stage: Stage, step: int, *, skips: bool) -> None:
         """`skips` says whether some steps whose loss or gradient is not finite are passed over."""
         self.stage, self.first, self.skips = stage, step, skips
         self.begun = time.monotonic()
         self.recent: deque[bool] = deque(maxlen=RECENT)
-        """Whether each was finite."""
+        """Whether each recent step was finite."""
         self.figures: list[Tensor] = []
         self.names: list[Sequence[str]] = []
         self.error: float | None = None
@@ -54,7 +53,7 @@ class Window:
         self.names.append(names)
 
     def close(self, step: int, rate: float, fabric: Any) -> dict[str, float]:
-        """Mean loss and gradient over steps and processes, and the last learning rate.
+        """Return mean loss and gradient norm over steps and processes, and the last learning rate.
 
         Raises:
             TrainingError: one of them was not finite; in every process alike.

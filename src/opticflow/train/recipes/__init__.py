@@ -27,7 +27,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that name.
+    """Return the recipe of this name.
 
     Raises:
         InputError: no such name; the message lists the near ones.

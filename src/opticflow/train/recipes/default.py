@@ -23,16 +23,16 @@ HELD_OUT = (
     Part("things-near", split="TEST"),
     Part("still", split="validation"),
 )
-"""What is measured: a part of the mix each, made with another seed."""
+"""Validation data: each part of the mix, made with another seed."""
 
 
 def _layers(world: str, share: float, augmentation: str = WORLDS) -> Part:
-    """A world of layers; should a folder be given, its samples for training."""
+    """Return the part of a world of layers; of a folder, if one is given, its training samples."""
     return Part(world, augmentation, share, split="training")
 
 
 def _solids(world: str, share: float, augmentation: str = WORLDS) -> Part:
-    """A world of solids, likewise."""
+    """Return the part of a world of solids; of a folder, if one is given, its training samples."""
     return Part(world, augmentation, share, split="TRAIN")
 
 
@@ -47,18 +47,18 @@ MIX = (
     _solids("drive-3d", 0.14),
     _solids("things-near", 0.15),
 )
-"""Three tenths are rigid scenes under a camera that drives: they teach to carry motion to where nothing can be matched.
-More of them costs accuracy on films (RAFT with rigid pairs alone in its last 32,000 steps: KITTI 5.0 to 3.5 px, Sintel
-1.4 to 1.9)."""
+"""Three tenths are rigid scenes under a driving camera: they teach to propagate motion to regions that cannot be
+matched. More of them costs accuracy on films (RAFT with rigid pairs alone in its last 32,000 steps: KITTI 5.0 to 3.5
+px, Sintel 1.4 to 1.9)."""
 
 SIMPLE = (_layers("chairs", 0.5), _layers("mixed", 0.5))
-"""What the network begins with: motion of ten pixels in the mean. With the whole mix from the first step on it found
-the motion of the camera and little else: 10.4 px on held-out scenes of all kinds after 9,500 samples, the loss flat
-since the first 1,500. After 5,200 samples of these two worlds it was 8.1 px."""
+"""Data of the first stage, with a mean motion of ten pixels. With the whole mix from the first step on, the network
+learnt little more than the motion of the camera: 10.4 px on held-out scenes of all kinds after 9,500 samples, with a
+constant loss since the first 1,500. After 5,200 samples of these two worlds it was 8.1 px."""
 
 
 def _stage(name: str, source: str, *, data: tuple[Part, ...], steps: int, batch: int, **numbers: Any) -> Stage:
-    """What all stages share: optimiser and loss are RAFT's."""
+    """Return a stage with what all stages share: RAFT's optimiser and loss."""
     return Stage(
         name=name,
         source=source,

@@ -1,4 +1,4 @@
-"""The recipe for pairs of one's own: weights that are trained already go on with other data."""
+"""The fine-tuning recipe: continue from trained weights with pairs of one's own."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from opticflow.weights import DEFAULT_MODEL
 
 
 def finetune(model: str = DEFAULT_MODEL.partition(".")[0], datasets: Sequence[str] = ("pairs",)) -> Recipe:
-    """A short training from given weights.
+    """Return a short training that starts from given weights.
 
     Args:
         model: the network of the weights, a key of `models.MODELS`.

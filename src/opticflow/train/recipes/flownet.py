@@ -1,4 +1,4 @@
-"""FlowNet 2.0: its three schedules, and its curriculum. Ilg et al., CVPR 2017, https://arxiv.org/abs/1612.01925
+"""FlowNet 2.0's three schedules, and its curriculum. Ilg et al., CVPR 2017, https://arxiv.org/abs/1612.01925
 
 LMB is lmb-freiburg/flownet2, MM open-mmlab/mmflow, CP ClementPinard/FlowNetPytorch.
 """
@@ -27,7 +27,8 @@ FINE_SOURCE = "S_fine of section 3.1: Adam, 1e-5, halved at 200k, 300k, 400k, to
 
 
 def _stage(name: str, model: str, source: str, **numbers: Any) -> Stage:
-    """What all stages share: Adam and its weight decay on weights alone (CP; the solvers give biases none)."""
+    """Return a stage with what all stages share: Adam, with weight decay on weights alone (CP; the solvers give biases
+    none)."""
     shared = {
         "optimiser": "adam",
         "weight_decay": 4e-4,
@@ -45,19 +46,20 @@ def _stage(name: str, model: str, source: str, **numbers: Any) -> Stage:
 
 
 def short(name: str, model: str, **numbers: Any) -> Stage:
-    """A stage by S_short, on Chairs unless told otherwise."""
+    """Return a stage with the schedule S_short, on Chairs unless told otherwise."""
     rates = {"steps": 600_000, "learning_rate": 1e-4, "halve_at": (300_000, 400_000, 500_000)}
     return _stage(name, model, SHORT_SOURCE, **{**rates, **numbers})
 
 
 def long(name: str, model: str, **numbers: Any) -> Stage:
-    """A stage by S_long, on Chairs unless told otherwise."""
+    """Return a stage with the schedule S_long, on Chairs unless told otherwise."""
     rates = {"steps": 1_200_000, "learning_rate": 1e-4, "halve_at": (400_000, 600_000, 800_000, 1_000_000)}
     return _stage(name, model, LONG_SOURCE, **{**rates, **numbers})
 
 
 def fine(name: str, model: str, **numbers: Any) -> Stage:
-    """A stage by S_fine, on Things3D unless told otherwise. MM goes on to 600k; the official solver stops at 500k."""
+    """Return a stage with the schedule S_fine, on Things3D unless told otherwise. MM goes on to 600k; the official
+    solver stops at 500k."""
     rates = {"steps": 500_000, "learning_rate": 1e-5, "halve_at": (200_000, 300_000, 400_000)}
     rates |= {"augmentation_begins": 1_200_000}  # it goes on from S_long: step 1.2M to 1.7M
     things = {"data": THINGS, "validation": HELD_OUT_THINGS, "batch": 4, "crop": THINGS_CROP}
@@ -74,7 +76,8 @@ FINE = Recipe(
 
 
 def curriculum(size: Literal["full", "thin"]) -> Recipe:
-    """All stages of FlowNet2, each on the ones before it (section 3 and 4; LMB issues 38 and 112; MM's configurations).
+    """Return all stages of FlowNet2, each starting from the ones before it (section 3 and 4; LMB issues 38 and 112;
+    MM's configurations).
 
     Args:
         size: `thin` has 3/8 of the channels in all networks but the fusion.

@@ -20,7 +20,7 @@ SINTEL = (
     Part("hd1k", "raft-sintel-hd1k", share=5 * 1047),
     Part("things-clean", "raft-things", share=40_302, split="TRAIN", cameras=LEFT),
 )
-"""Shares are repetitions times pairs; together 293,737 (RAFT issue 61)."""
+"""Shares are repetitions times number of pairs; together 293,737 (RAFT issue 61)."""
 KITTI = (Part("kitti-2015", "raft-kitti"),)
 
 
@@ -39,7 +39,8 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
 
 
 def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, int, float]]) -> Recipe:
-    """The four stages; steps, batch and learning rate are by stage, the rest is the same in both scripts."""
+    """Return the four stages. Steps, batch and learning rate are given per stage; the rest is the same in both
+    scripts."""
     validated = {  # by the authors: from the third stage on samples that are trained on
         "chairs": (Part("chairs", split="validation"),),
         "things": (Part("sintel-clean"), Part("sintel-final")),
