@@ -1,4 +1,4 @@
-"""What training minimises: maps of error first, then one masked mean.
+"""Training losses: error maps, and their mean over the valid pixels.
 
 Predictions come in pixels of the frames, coarsest or earliest first, as `LearnedNetwork.predictions` gives them.
 """
@@ -21,10 +21,11 @@ Mixture = Float[Tensor, "batch components height width"]
 Reduction = Literal["valid", "pixels", "batch"]
 
 CAFFE_WEIGHTS = (0.32, 0.08, 0.02, 0.01, 0.005)
-"""Loss weights per scale, the coarsest (level 6, 1/64) first and level 2 (1/4) last, of FlowNet and FlowNet 2.0, and of
-FlowNetPytorch, which lists them from the fine end. Larger for coarse levels, which have fewer pixels to sum over."""
+"""Loss weights per scale, coarsest (level 6, 1/64) first, finest (level 2, 1/4) last, of FlowNet and FlowNet 2.0, and
+of FlowNetPytorch, which lists them from the finest. They are larger for coarse levels, which have fewer pixels to sum
+over."""
 FLOWNET2_PYTORCH_WEIGHTS = (0.02, 0.04, 0.08, 0.16, 0.32)
-"""Loss weights of flownet2-pytorch's MultiScale, 0.32 / 2^i from level 2 on: the other way round. It goes with the
+"""Loss weights of flownet2-pytorch's MultiScale, 0.32 / 2^i from level 2 on: in the opposite order. They go with the
 reduction `pixels`, a mean at every level."""
 FUSION_WEIGHTS = (0.005,)
 """Loss weight of the one estimate of FlowNet 2.0's fusion network, at full resolution."""
@@ -34,7 +35,7 @@ WEIGHTINGS: dict[str, tuple[float, ...]] = {
     "flownet2-pytorch": FLOWNET2_PYTORCH_WEIGHTS,
     "fusion": FUSION_WEIGHTS,
 }
-"""By the project that has them."""
+"""Loss weights by the project that uses them."""
 
 LARGE_UNIT = 20.0
 """FlowNetS and FlowNetC were trained on flow / 20, so that targets are near one (solver files of FlowNet 2.0)."""
@@ -46,18 +47,18 @@ LARGEST_LOG_SCALE = 10.0
 
 
 def end_point_error(prediction: Flow, truth: Flow) -> Float[Tensor, "batch height width"]:
-    """The length of the difference, in pixels, at least 1e-6; its gradient is zero where the two are equal."""
+    """Return the length of the difference, in pixels, at least 1e-6; its gradient is zero where the two are equal."""
     return (prediction - truth).square().sum(1).clamp(min=1e-12).sqrt()
 
 
 def charbonnier(error: Map, exponent: float, epsilon: float) -> Map:
-    """Generalised Charbonnier penalty, (error + epsilon)^exponent. An exponent below one makes small errors count
-    more, as FlowNet2-CSS-ft-sd needs."""
+    """Return the generalised Charbonnier penalty, (error + epsilon)^exponent. An exponent below one gives more weight
+    to small errors, as FlowNet2-CSS-ft-sd needs."""
     return error if exponent == 1 and epsilon == 0 else (error + epsilon) ** exponent
 
 
 def mixture_of_laplacians(error: Flow, weights: Mixture, log_scale: Mixture) -> Float[Tensor, "batch 2 height width"]:
-    """The negative logarithm of the likelihood of each component of the error under a mixture of Laplacians.
+    """Return the negative log-likelihood of each component of the error under a mixture of Laplacians.
 
     -log sum_k softmax(weights)_k / (2 b_k) exp(-|error| / b_k) with b_k = exp(log_scale_k)
     (Wang, Lipson, Deng, "SEA-RAFT", ECCV 2024, eq. 6).
@@ -73,7 +74,7 @@ def mixture_of_laplacians(error: Flow, weights: Mixture, log_scale: Mixture) -> 
 
 
 def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> Float[Tensor, ""]:
-    """The mean of a map where a mask holds.
+    """Return the mean of a map over the pixels of a mask.
 
     Args:
         error: finite, also where the mask does not hold; if not, nor is the mean.
@@ -93,7 +94,7 @@ def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> 
 
 
 def zero_unknown(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
-    """Flow that is zero, and so finite, where it is unknown, which is also where it is NaN or infinite.
+    """Return the flow with zero where it is unknown, NaN or infinite, so that it is finite everywhere.
 
     Needed before any map: a NaN that a mask hides from the loss still comes back through the gradient.
     """
@@ -102,8 +103,8 @@ def zero_unknown(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
 
 
 def downsample_truth(flow: Flow, valid: Mask, size: tuple[int, int]) -> tuple[Prediction, Bool[Tensor, "batch _ _"]]:
-    """The truth at the size (height, width) of a prediction, in unchanged units: the mean of what is known in the area
-    of each new pixel, unknown where that is less than half of it.
+    """Return the ground truth at the size (height, width) of a prediction, in unchanged units: the mean of the known
+    vectors in the area of each new pixel; unknown where less than half of the area is known.
 
     FlowNetPytorch averages areas too. Caffe's Downsample weighs with a triangle of twice that width, around points of a
     grid whose corners are those of the frame; its result is smoother and moved by up to half a new pixel at the
@@ -203,8 +204,8 @@ def mixture_of_laplacians_loss(
     max_flow: float = 400.0,
     reduction: Reduction = "valid",
 ) -> Float[Tensor, ""]:
-    """SEA-RAFT's loss, for networks that give a mixture beside each flow: two components for each pixel, the first
-    Laplacian's scale at least 1 px, the second's fixed to 1 px so that it is the plain L1 loss.
+    """SEA-RAFT's loss, for networks that predict a mixture with each flow: two components per pixel, the first
+    Laplacian's scale at least 1 px, the second's fixed to 1 px, which is the plain L1 loss.
 
     Args:
         predictions: flow, weights and unbounded logarithms of the scales, each at the frames' size, the earliest first.
@@ -238,6 +239,6 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "sequence": sequence_loss,
     "mixture-of-laplacians": mixture_of_laplacians_loss,
 }
-"""Name -> function of (predictions, flow, valid) and its own numbers."""
+"""Loss functions of (predictions, flow, valid) and their own options, by name."""
 LOSS_INPUTS = {"multiscale": "scales", "sequence": "iterations", "mixture-of-laplacians": "mixtures"}
-"""What predictions each loss is for: `LearnedNetwork.estimates`."""
+"""Kind of predictions that each loss takes: `LearnedNetwork.estimates`."""

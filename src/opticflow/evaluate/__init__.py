@@ -1,4 +1,4 @@
-"""Measuring flow methods: a model over a data set, submission files, and checks that need no truth."""
+"""Evaluation of flow methods: a model over a data set, submission files, and checks that need no ground truth."""
 
 from opticflow.evaluate.page import page
 from opticflow.evaluate.report import Report

@@ -1,4 +1,5 @@
-"""Judging flow without truth: do the frames agree with it, does it agree with itself, is its convention right."""
+"""Check flow without ground truth: whether the frames agree with it, whether it is self-consistent, and which
+convention it follows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -18,34 +19,35 @@ from opticflow.shapes import Frame, flow_tensor
 
 @dataclass(frozen=True)
 class FlowCheck:
-    """What can be said of the flow of one pair, or of a clip, without truth. All means are over pixels."""
+    """The result of checking the flow of one pair or of a clip without ground truth. All means are over pixels."""
 
     pairs: int
     known: float
-    """The share of pixels with flow."""
+    """Share of the pixels with known flow."""
     mean_length: float
-    """In pixels."""
+    """Mean length of the flow, in pixels."""
     photometric: float
     """Mean absolute difference between the first frame and the second warped to it, in grey levels of 255, where the
     flow is known, stays inside the frame and, if the backward flow is given, is not occluded."""
     compared: float
-    """The share of pixels of which this is the mean."""
+    """Share of the pixels that this mean is over."""
     photometric_without_motion: float
-    """The same at the same pixels if nothing moved."""
+    """The same difference, at the same pixels, for zero flow."""
     forward_backward: float | None
-    """Mean length of f(x) + b(x + f(x)) in pixels, at the same pixels; none without backward flow."""
+    """Mean length of f(x) + b(x + f(x)) in pixels, at the same pixels; None without backward flow."""
     occluded: float | None
-    """The share of known pixels that the forward-backward check finds occluded; none without backward flow."""
+    """Share of the known pixels that the forward-backward check finds occluded; None without backward flow."""
     steadiness: float | None
-    """Mean length in pixels of the change of flow along its own path, from each pair to the next; none for one pair."""
+    """Mean length in pixels of the change of flow along its own path, from each pair to the next; None for one pair."""
     verdict: Verdict
     fault: str
-    """What is wrong with the flow, in words, its size included; empty if nothing is."""
+    """Description of what is wrong with the flow, its size included; empty if nothing is."""
     size_faults: list[str] = field(default_factory=list)
-    """Flow of another size than the frames. The verdict is then of the flow brought to their size."""
+    """Faults of the flow's size, where it differs from the frames' size. The verdict is then for the flow resized to
+    the frames."""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the result as plain values."""
         return {
             "pairs": self.pairs,
             "known": self.known,
@@ -68,7 +70,7 @@ class FlowCheck:
         }
 
     def lines(self) -> list[str]:
-        """As text, the verdict last."""
+        """Return the result as lines of text, the verdict last."""
         lines = [
             f"pairs: {self.pairs}; flow known at {self.known:.1%} of the pixels, mean length {self.mean_length:.2f} px",
             f"photometric error: {self.photometric:.2f} grey levels at {self.compared:.1%} of the pixels "
@@ -97,13 +99,13 @@ class FlowPair:
     first: Frame
     second: UInt8[np.ndarray, "second_height second_width 3"]
     flow: Float32[np.ndarray, "flow_height flow_width 2"]
-    """From the first frame to the second; NaN where unknown; of the frames' size, or of their proportions."""
+    """From the first frame to the second; NaN where unknown; of the frames' size or aspect ratio."""
     backward: Float32[np.ndarray, "backward_height backward_width 2"] | None = None
     """From the second frame to the first."""
 
 
 class _Mean:
-    """A mean over pixels of many images."""
+    """A mean over the pixels of many images."""
 
     def __init__(self):
         self.sum, self.count = 0.0, 0
@@ -119,7 +121,7 @@ class _Mean:
 
 
 def check(shots: Iterable[FlowPair]) -> FlowCheck:
-    """Check the flow of one or more pairs; several must follow one another.
+    """Check the flow of one or more pairs; several pairs must be consecutive.
 
     Raises:
         InputError: no pair, frames or flows whose sizes do not go together, or flow that is known nowhere.
@@ -173,7 +175,7 @@ def check(shots: Iterable[FlowPair]) -> FlowCheck:
 
 
 def _measure(shot: FlowPair, flow: Tensor, previous: Tensor | None, means: dict[str, _Mean]) -> Tensor:
-    """Add one pair to the means; returns its flow, for the next."""
+    """Add one pair to the means, and return its flow for the next pair."""
     known = flow.isfinite().all(1)[0]  # H x W
     filled = flow.nan_to_num(0.0, 0.0, 0.0)  # 1 x 2 x H x W, pixels
     # 1 x 3 x H x W each, grey levels from 0 to 255

@@ -1,4 +1,4 @@
-"""How far an approximation (tiles, bf16) is from what it stands for: in pixels of flow, and in error."""
+"""Compare an approximation (tiles, bf16) with its reference: the difference in pixels of flow, and in error."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Estimate = Callable[[Frame, Frame], FlowArray]
 
 @dataclass(frozen=True)
 class Difference:
-    """The length of the difference of two flows over some pixels, in pixels."""
+    """Statistics of the length of the difference of two flows, in pixels."""
 
     mean: float
     percentile_99: float
@@ -21,24 +21,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Closeness:
-    """An approximation beside its reference, over all pixels of all pairs."""
+    """The comparison of an approximation with its reference, over all pixels of all pairs."""
 
     pairs: int
     difference: Difference
     inside: Difference | None
-    """Where the region is that was named."""
+    """The difference within the given region."""
     outside: Difference | None
     end_point_error: float
     """Mean end-point error of the approximation against ground truth, in pixels."""
     reference_error: float
     ratio: float
-    """The first error as a multiple of the second."""
+    """Error of the approximation divided by that of the reference."""
 
 
 def measure_closeness(
     estimate: Estimate, reference: Estimate, samples: Iterable[Sample], *, region: MaskArray | None = None
 ) -> Closeness:
-    """Estimate every sample both ways.
+    """Estimate every sample in both ways, and compare.
 
     Args:
         estimate: the approximation.

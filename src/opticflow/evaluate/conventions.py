@@ -1,4 +1,4 @@
-"""Which convention a flow file follows, judged from the frames alone.
+"""Find the convention that a flow file follows, from the frames alone.
 
 Half of what goes wrong with flow is a convention: u and v exchanged, a sign, the direction of time, units. Each such
 fault has a cure, a simple change of the numbers. This module applies every cure it knows, warps with the result, and
@@ -23,15 +23,15 @@ NO_MOTION, ZERO = "no motion", "zero flow"
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way in which a flow may be meant."""
+    """One convention that a flow may follow."""
 
     name: str
     fault: str
-    """What is wrong if it holds, in words; empty for none."""
+    """Description of what is wrong if the hypothesis holds; empty for nothing."""
     cure: Callable[[FlowArray], FlowArray]
-    """From the flow as it stands, at the frames' size, to flow in this package's convention."""
+    """Function that converts the flow, at the frames' size, to this package's convention."""
     reverse: bool = False
-    """Whether the result lies in the second frame and points to the first."""
+    """Whether the result starts in the second frame and points to the first."""
 
 
 def _times(u: float, v: float) -> Callable[[FlowArray], FlowArray]:
@@ -39,7 +39,7 @@ def _times(u: float, v: float) -> Callable[[FlowArray], FlowArray]:
 
 
 def hypotheses(height: int, width: int) -> list[Hypothesis]:
-    """All that is tried for frames of this size; the first is that nothing is wrong."""
+    """Return all hypotheses for frames of this size; the first is that nothing is wrong."""
     # H x W x 2: the x and y of each pixel
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     scales = {
@@ -101,21 +101,22 @@ def hypotheses(height: int, width: int) -> list[Hypothesis]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The hypothesis that explains the frames best, and by how much."""
+    """The hypothesis that explains the frames best, and its margin."""
 
     name: str
-    """The hypothesis; `correct` if nothing is wrong, `zero flow` if that is what was given for frames that do not
-    agree under it, `undecided` if the frames fit under none."""
+    """Name of the hypothesis; `correct` if nothing is wrong, `zero flow` if the given flow is zero and the frames do
+    not agree under it, `undecided` if no hypothesis explains the frames."""
     margin: float
-    """How much worse the best other hypothesis fits, as a share of the winner's misfit: 0.5 is half as much again."""
+    """How much larger the misfit of the next best hypothesis is, as a share of the smallest misfit: 0.5 means one and a
+    half times as large."""
     runner_up: str
     misfits: Mapping[str, float]
-    """For each hypothesis, 0 for frames that agree and about 1 for frames that have nothing to do with each other."""
+    """Misfit of each hypothesis: 0 for frames that agree, about 1 for unrelated frames."""
     sure: bool
     """Whether the margin is large enough to rely on."""
 
     def fault(self, height: int, width: int) -> str:
-        """What is wrong with the flow of frames of this size, in words; empty if nothing is."""
+        """Description of what is wrong with the flow of frames of this size; empty if nothing is."""
         if self.name == ZERO:
             return "it says that nothing moves, and the frames do not agree with that"
         if self.name == NO_MOTION and self.misfits[NO_MOTION] < STILL:
@@ -124,23 +125,23 @@ class Verdict:
 
 
 LIKELY = 0.03
-"""A fault is named only if its cure fits better than the flow as it stands by this share."""
+"""A fault is reported only if its cure fits better than the given flow by this share."""
 SURE = 0.05
 """A verdict is sure if the next best hypothesis fits worse by this share."""
 SURE_OF_TWINS = 0.25
 """The same between the wrong sign and the wrong direction, which differ little."""
 RELATED = 0.8
-"""A verdict is given only if its misfit is below this: above, the frames fit under no hypothesis."""
+"""A verdict is given only if its misfit is below this; above, no hypothesis explains the frames."""
 STILL = 0.25
-"""Frames whose misfit without motion is below this do not move."""
+"""Frames whose misfit under zero flow is below this are static."""
 SAME = 0.01
-"""A cure that changes the flow by less than this, in pixels on average, is not tried."""
+"""A cure that changes the flow by less than this, in pixels on average, is not tested."""
 TEXTURE = 0.5
-"""Frames whose detail is weaker than this, in grey levels, say nothing about motion."""
+"""Frames whose detail is weaker than this, in grey levels, do not allow a verdict."""
 
 
 def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
-    """A flow brought to the frames' size, its values untouched, and the fault if that was needed."""
+    """Resize a flow to the frames' size without changing its values, and return the fault if that was needed."""
     found = flow.shape[:2]
     if found == (height, width):
         return flow, ""
@@ -159,7 +160,7 @@ def match_size(flow: AnyFlow, height: int, width: int) -> tuple[FlowArray, str]:
 
 
 def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
-    """How badly each hypothesis explains the frames. See `Verdict.misfits`.
+    """Return the misfit of each hypothesis. See `Verdict.misfits`.
 
     The frames are compared after subtracting their local mean, so that a change of light does not count, and
     differences are capped, so that occlusions count little. Pixels that a hypothesis sends out of the frame count as
@@ -195,7 +196,7 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
 
 
 def judge(pair_misfits: Mapping[str, float]) -> Verdict:
-    """The verdict from the misfits of one pair, or from their means over several.
+    """Return the verdict from the misfits of one pair, or from their means over several.
 
     A cure must do better than no motion at all. Where taking the motion away was not tried, there is none.
     """
@@ -224,7 +225,7 @@ def _detail(frame: Frame) -> Grey:
 
 
 def _unrelated(before: Grey, after: Grey, cap: float) -> float:
-    """The mean capped difference of the frames at pixels that have nothing to do with each other."""
+    """Return the mean capped difference of the frames at unrelated pixels."""
     height, width = before.shape
     # large shifts, so that pixels of different places are compared
     shifts = [(height // 2, width // 2), (height // 3, width // 4), (height // 4, width // 3)]
@@ -232,7 +233,7 @@ def _unrelated(before: Grey, after: Grey, cap: float) -> float:
 
 
 def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: float) -> tuple[float, float]:
-    """The misfit over all known pixels, and over those alone that stay inside the frame.
+    """Return the misfit over all known pixels, and over those that stay inside the frame.
 
     Large frames are looked at on a regular grid of pixels: a hundred thousand are enough for a mean.
     """

@@ -1,4 +1,4 @@
-"""What a result depends on besides the data and the weights: the machine and the versions."""
+"""The versions and the hardware that a result depends on."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from opticflow.kernels.dispatch import has_triton
 
 
 def environment() -> dict[str, str]:
-    """Versions and hardware, in words."""
+    """Return versions and hardware as text."""
     found = {
         "opticflow": opticflow.__version__,
         "python": platform.python_version(),

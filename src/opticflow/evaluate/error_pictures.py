@@ -1,4 +1,4 @@
-"""Small pictures of a case for the report's page."""
+"""Small pictures of a pair for the report's page."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _QUALITY = 85
 
 
 def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, bytes]:
-    """The frames, the truth, and each model's estimate and error, as JPEG by title.
+    """Return the frames, the ground truth, and each model's estimate and error, as JPEG by title.
 
     All flows of a case are drawn to one scale, that of the longest true vector; errors grow from black over red and
     yellow to white, which is 20 px and more, in logarithmic steps. What is not known is black.
@@ -36,7 +36,7 @@ def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, b
 
 
 def error_image(error: Float[np.ndarray, "height width"], valid: MaskArray, *, most: float = 20.0) -> Frame:
-    """End-point errors in the colours of a fire: black at zero, white at `most` pixels and beyond."""
+    """Draw end-point errors in a fire colour map: black at zero, white at `most` pixels and beyond."""
     # H x W, 0 to 1; logarithmic, so that small errors remain visible
     levels = np.log1p(np.clip(np.where(valid, error, 0), 0, most)) / np.log1p(most)
     # H x W x 3, BGR
@@ -45,7 +45,7 @@ def error_image(error: Float[np.ndarray, "height width"], valid: MaskArray, *, m
 
 
 def jpeg(picture: Frame, *, width: int = WIDTH) -> bytes:
-    """A picture no wider than `width`, as the contents of a JPEG file."""
+    """Return a picture as JPEG bytes, reduced to at most `width` columns."""
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     if picture.shape[1] > width:
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))

@@ -1,4 +1,4 @@
-"""The report as one self-contained page: no script, no other file, nothing fetched."""
+"""The report as one self-contained HTML page without scripts or external files."""
 
 import base64
 import math
@@ -24,7 +24,7 @@ figure img { display: block; max-width: 100% } .warning { color: #a00; font-weig
 
 
 def page(report: Report) -> str:
-    """The contents of an HTML file."""
+    """Return the contents of the HTML file."""
     protocol = report.protocol
     title = f"{' · '.join(model.name for model in report.models)} on {report.dataset}"
     parts = [
@@ -54,7 +54,7 @@ def page(report: Report) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], last_is_total: bool = False) -> str:
-    """Cells are HTML."""
+    """Return an HTML table; cells are HTML."""
     rows = list(rows)
     lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in header) + "</tr>"]
     for index, row in enumerate(rows):
@@ -97,7 +97,7 @@ def _sequences(report: Report, model: ModelResult) -> str:
 
 
 def _histogram(models: Sequence[ModelResult]) -> str:
-    """The share of pixels by end-point error, one line a model."""
+    """Draw the histogram of end-point errors, one curve per model."""
     width, height, left, bottom = 720, 260, 48, 40
     # one value for each bin: its share of the valid pixels
     shares = [model.histogram / max(model.histogram.sum(), 1) for model in models]

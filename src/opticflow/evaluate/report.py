@@ -1,4 +1,4 @@
-"""The result of an evaluation: per pair, per sequence and in total."""
+"""The results of an evaluation: per pair, per sequence and in total."""
 
 import math
 from collections.abc import Mapping
@@ -18,42 +18,42 @@ HISTOGRAM_EDGES = np.concatenate(([0.0], np.exp2(np.arange(-6, 9.5, 0.5)), [np.i
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """One pair."""
+    """The errors of one model on one pair."""
 
     name: str
     sequence: str
     width: int
     height: int
     seconds: float
-    """The time of the estimate alone, without reading and measuring."""
+    """Time of the estimate alone, without reading and measuring."""
     sums: tuple[float, ...]
-    """For each column of the protocol, the sum over its region."""
+    """Sum of the errors over the region, for each column of the protocol."""
     counts: tuple[int, ...]
-    """For each column of the protocol, the valid pixels of its region."""
+    """Number of valid pixels in the region, for each column of the protocol."""
 
     def values(self) -> list[float]:
-        """For each column of the protocol, the mean over its region; NaN where that is empty."""
+        """Return the mean error over the region, for each column of the protocol; NaN where the region is empty."""
         return [total / count if count else math.nan for total, count in zip(self.sums, self.counts, strict=True)]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A pair among the worst, with pictures."""
+    """One of the pairs with the largest errors, with pictures."""
 
     name: str
     error: float
     """Mean end-point error, in pixels."""
     pictures: Mapping[str, bytes]
-    """JPEG, by title."""
+    """JPEG pictures by title."""
 
 
 @dataclass
 class ModelResult:
-    """What one model reached."""
+    """The results of one model."""
 
     name: str
     settings: Mapping[str, str]
-    """Device, precision and what else was chosen."""
+    """Device, precision and the other settings."""
     weights_sha256: str | None
     parameters: int
     records: list[EvaluationRecord] = field(default_factory=list)
@@ -62,24 +62,24 @@ class ModelResult:
     histogram: Int64[np.ndarray, " bins"] = field(
         default_factory=lambda: np.zeros(len(HISTOGRAM_EDGES) - 1, dtype=np.int64)
     )
-    """Valid pixels by end-point error, between `HISTOGRAM_EDGES`."""
+    """Number of valid pixels by end-point error, between `HISTOGRAM_EDGES`."""
 
     def interval(self, protocol: Protocol, column: Column) -> tuple[float, float]:
-        """The 95 % bootstrap interval of a column of the protocol that the records were made for."""
+        """Return the 95 % bootstrap interval of a column of the protocol that the records were made for."""
         index = protocol.columns.index(column)
         sums = np.array([record.sums[index] for record in self.records])  # one sum for each image
         counts = np.array([record.counts[index] for record in self.records], dtype=np.int64)
         return bootstrap_interval(sums, counts, average=column.average)
 
     def timing(self) -> dict[str, float]:
-        """Seconds per pair. The first includes what is done once, such as compiling; the median hardly does."""
+        """Return seconds per pair. The first pair includes one-time work such as compiling; the median hardly does."""
         seconds = [record.seconds for record in self.records]
         return {"median": float(np.median(seconds)), "fastest": min(seconds), "first": seconds[0], "sum": sum(seconds)}
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A pair that could not be evaluated, and is in no figure."""
+    """A pair that could not be evaluated and is not part of any figure."""
 
     name: str
     problem: str
@@ -87,37 +87,37 @@ class Broken:
 
 @dataclass
 class Report:
-    """The result of an evaluation of one or several models on the same pairs."""
+    """The results of an evaluation of one or more models on the same pairs."""
 
     dataset: str
     root: str
     pairs: int
-    """How many pairs were to be evaluated."""
+    """Number of pairs to be evaluated."""
     protocol: Protocol
     models: list[ModelResult]
     environment: Mapping[str, str]
     command: str = ""
-    """What was typed."""
+    """The command line."""
     broken: list[Broken] = field(default_factory=list)
     interrupted: bool = False
-    """Whether the run was stopped by hand; the figures are of the pairs before."""
+    """Whether the run was interrupted by the user; the figures are then of the pairs before."""
     cases: list[Case] = field(default_factory=list)
-    """The worst pairs of the first model, worst first."""
+    """The pairs with the largest errors of the first model, largest first."""
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def done(self) -> int:
-        """How many pairs the figures are of."""
+        """Number of pairs that the figures are of."""
         return len(self.models[0].records)
 
     def columns(self) -> list[Column]:
-        """The columns of the protocol that mean something here: those by occlusion only if any was known."""
+        """Return the columns of the protocol that apply here: those by occlusion only if it was known."""
         # where nothing is known to be occluded, "matched" would be the same as "all"
         known = self.models[0].totals.pooled.count("unmatched") > 0
         return [column for column in self.protocol.columns if known or column.region not in ("matched", "unmatched")]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the pictures; what is not a number is null."""
+        """Return everything except the pictures; values that are not numbers are null."""
         return {
             "created": self.created,
             "command": self.command,
@@ -190,13 +190,13 @@ def _number(value: float) -> float | None:
 
 
 def label(column: Column) -> str:
-    """A column's name with its unit, where that is not pixels."""
+    """Return a column's name, with its unit where that is not pixels."""
     unit = METRICS[column.metric].unit
     return column.name + {"px": "", "%": " %", "degrees": " °"}[unit]
 
 
 def show(value: float, column: Column) -> str:
-    """A figure as tables print it: two digits after the point for pixels and degrees, one for shares."""
+    """Format a figure for tables: two decimals for pixels and degrees, one for shares."""
     if not math.isfinite(value):
         return "-"
     return f"{value:.1f}" if METRICS[column.metric].unit == "%" else f"{value:.2f}"

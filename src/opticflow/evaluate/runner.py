@@ -1,4 +1,4 @@
-"""Running models over a data set."""
+"""Run models over a data set and measure their errors."""
 
 import heapq
 import time
@@ -30,7 +30,7 @@ class EvaluatedModel:
 
     @classmethod
     def of(cls, name: str, estimator: Estimator) -> "EvaluatedModel":
-        """An Estimator with its settings and the hash of its weights."""
+        """Make one from an Estimator, with its settings and the hash of its weights."""
         settings = {key: str(value) for key, value in estimator.settings.record().items() if value not in (None, False)}
         parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
         return cls(name, estimator, settings, weights_hash(estimator.network), parameters)
@@ -46,7 +46,7 @@ def evaluate(
     cases: int = 0,
     progress: Callable[[int, str], None] = lambda done, name: None,
 ) -> Report:
-    """Estimate every pair of a data set with every model, and compare with the truth.
+    """Estimate every pair of a data set with every model, and compare with the ground truth.
 
     Memory does not grow with the data set but for a line per pair. A pair that cannot be read or measured is listed as
     broken, with what is wrong, and left out for all models, so that they are compared on the same pairs. Ctrl-C ends

@@ -1,4 +1,4 @@
-"""From files and folders to pairs that can be checked."""
+"""Find the pairs to check, from files and folders."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +10,7 @@ from opticflow.io import list_flow_files, list_image_files, read_flow, read_imag
 
 
 def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | None = None) -> Iterator[FlowPair]:
-    """One pair from files, or the pairs of a clip from folders.
+    """Yield one pair from files, or the pairs of a clip from folders.
 
     Args:
         flow: a flow file, or a folder of them.

@@ -1,4 +1,4 @@
-"""Results in the form in which the benchmark servers take them, and a check of that form.
+"""Submission files for the benchmark servers, and a check of their format.
 
 MPI-Sintel: `clean/SCENE/frame0001.flo` and `final` alike, 552 files each; its program `bundler` (in the data set's
 download) makes one file of both folders, which is uploaded.
@@ -23,19 +23,19 @@ from opticflow.shapes import FlowArray, Frame
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What a server takes."""
+    """The format that a server expects."""
 
     parts: Callable[[Path], dict[str, FlowDataset]]
-    """From the data set's folder to its test sets, by the folder of the submission that their results go into."""
+    """Function from the data set's folder to its test sets, by the folder of the submission for their results."""
     file_name: Callable[[Pair], str]
-    """The file of a pair, within that folder."""
+    """Function that names the file of a pair within that folder."""
     files: int
-    """How many files a full submission has."""
+    """Number of files in a full submission."""
     low: float
     high: float
-    """Values beyond these, in pixels, cannot be stored and are set to the limit."""
+    """Largest value in pixels that can be stored; larger ones are set to it."""
     next_step: str
-    """What remains to be done, `{folder}` being the folder."""
+    """Text that says what remains to be done; `{folder}` is replaced by the folder."""
 
 
 def _sintel_name(pair: Pair) -> str:
@@ -74,7 +74,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name.
+    """Return the benchmark of this name.
 
     Raises:
         InputError: no such name.
@@ -85,7 +85,7 @@ def benchmark(name: str) -> Benchmark:
 
 
 def planned(chosen: Benchmark, root: Path) -> list[tuple[FlowDataset, int, PurePosixPath]]:
-    """Every pair of a benchmark: its data set, its index there, and its file within the submission.
+    """Return every pair of a benchmark: its data set, its index there, and its file within the submission.
 
     Raises:
         DatasetError: the data set is not there.
@@ -100,7 +100,7 @@ def planned(chosen: Benchmark, root: Path) -> list[tuple[FlowDataset, int, PureP
 def write_submission(
     name: str, root: Path, folder: Path, estimate: Callable[[Frame, Frame], FlowArray], *, limit: int | None = None
 ) -> Iterator[PurePosixPath]:
-    """Estimate the test pairs of a benchmark and write their files, one by one.
+    """Estimate the test pairs of a benchmark and write their files one by one.
 
     Args:
         name: a key of `BENCHMARKS`.
@@ -128,7 +128,7 @@ def write_submission(
 
 
 def check_submission(name: str, root: Path, folder: Path, *, limit: int | None = None) -> Iterator[str]:
-    """What a server would not take: files missing, left over, of another size, with gaps, or too few in all.
+    """Return what a server would reject: missing or superfluous files, wrong sizes, gaps, or too few files in all.
 
     Files are left over if they belong to no pair of the whole benchmark, limited or not.
 

@@ -1,4 +1,4 @@
-"""The report as tables for a terminal."""
+"""The results as tables for a terminal."""
 
 import math
 
@@ -9,7 +9,7 @@ from opticflow.evaluate.report import Report, label, show
 
 
 def heading(report: Report) -> str:
-    """What was evaluated, by which protocol, averaged how."""
+    """Return a heading: what was evaluated, with which protocol and averaging."""
     protocol = report.protocol
     return (
         f"{report.dataset}: {report.done} of {report.pairs} pairs · protocol {protocol.name}, "
@@ -18,7 +18,8 @@ def heading(report: Report) -> str:
 
 
 def sequence_table(report: Report, width: int) -> Table:
-    """A row per sequence, models side by side, with as many columns of the protocol as fit into `width` characters."""
+    """Return a table with a row per sequence, models side by side, and as many columns of the protocol as fit into
+    `width` characters."""
     names = [model.name for model in report.models]
     several = len(names) > 1
     left = width - 4 - max(len(sequence) for sequence in [*report.models[0].sequences, "sequence"])
@@ -40,7 +41,8 @@ def sequence_table(report: Report, width: int) -> Table:
 
 
 def total_table(report: Report) -> Table:
-    """A row per figure of the protocol with its 95 % interval below, and the time; a column per model."""
+    """Return a table with a row per figure of the protocol, its 95 % interval below, and the time; a column per
+    model."""
     table = Table("total, 95 %", *(Column(escape(model.name), justify="right") for model in report.models))
     for column in report.columns():
         cells = []

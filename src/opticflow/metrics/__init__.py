@@ -1,4 +1,4 @@
-"""How far an estimate is from the truth: maps first, then sums over regions, then the averages of each benchmark."""
+"""Error metrics of flow: error maps, their sums over regions, and the averages of each benchmark."""
 
 from opticflow.metrics.intervals import bootstrap_interval as bootstrap_interval
 from opticflow.metrics.maps import METRICS as METRICS

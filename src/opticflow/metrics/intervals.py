@@ -1,4 +1,4 @@
-"""How certain an average over a set of images is."""
+"""Confidence intervals of an average over a set of images."""
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -15,7 +15,7 @@ def bootstrap_interval(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of a mean over images (Efron, Tibshirani, 1993, chapter 13).
+    """Return the percentile bootstrap interval of a mean over images (Efron, Tibshirani, 1993, chapter 13).
 
     Whole images are drawn, with replacement: the pixels of one image are far from independent. The frames of one scene
     are not independent either, so for a set of few scenes the true interval is wider.

@@ -1,4 +1,4 @@
-"""Errors per pixel. Every metric of this package is the mean of one of these maps over a region."""
+"""Error maps. Every metric of this package is the mean of one of these maps over a region."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,20 +18,21 @@ _REACH = np.append(np.cumsum(np.arange(1, _BINS + 1))[::-1], 0) / np.arange(1, _
 
 
 def end_point_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
-    """The length of the difference of two flows, in pixels (Otte, Nagel, ECCV 1994)."""
+    """Return the end-point error: the length of the difference of two flows, in pixels (Otte, Nagel, ECCV 1994)."""
     difference = flow.astype(np.float64) - truth  # H x W x 2, pixels
     return np.hypot(difference[..., 0], difference[..., 1])
 
 
 def nearest_truth(flow: FlowArray, choices: Float32[np.ndarray, "choices height width 2"]) -> FlowArray:
-    """For each pixel the one of several true vectors that is nearest to the estimate (Mehl et al., Spring, CVPR
+    """Return for each pixel that of several true vectors which is nearest to the estimate (Mehl et al., Spring, CVPR
     2023)."""
     errors = np.stack([end_point_error(flow, truth) for truth in choices])  # choices x H x W, pixels
     return np.take_along_axis(choices, errors.argmin(0)[None, ..., None], 0)[0]
 
 
 def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
-    """The angle between the space-time vectors (u, v, 1), in degrees (Barron, Fleet, Beauchemin, IJCV 1994).
+    """Return the angular error: the angle between the space-time vectors (u, v, 1), in degrees (Barron, Fleet,
+    Beauchemin, IJCV 1994).
 
     Taken from the cross and the scalar product: the arc cosine alone loses all digits at small angles.
     """
@@ -44,18 +45,19 @@ def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
 
 
 def outliers(error: ErrorMap, threshold: float) -> OutlierMap:
-    """Where the end-point error is larger than `threshold` pixels."""
+    """Return where the end-point error is larger than `threshold` pixels."""
     return error > threshold
 
 
 def fl_outliers(error: ErrorMap, truth: FlowArray) -> OutlierMap:
-    """Where the end-point error is larger than 3 px and than 5 % of the true length (Menze, Geiger, CVPR 2015)."""
+    """Return the Fl outliers: where the end-point error is larger than 3 px and than 5 % of the true length (Menze,
+    Geiger, CVPR 2015)."""
     length = np.hypot(truth[..., 0].astype(np.float64), truth[..., 1])  # H x W, pixels
     return (error > 3) & (error > 0.05 * length)
 
 
 def weighted_inliers(error: ErrorMap) -> ErrorMap:
-    """A pixel's share in WAUC, 0 to 1, so that WAUC is the mean of this map.
+    """Return each pixel's contribution to WAUC, 0 to 1, so that WAUC is the mean of this map.
 
     WAUC = sum_i w_i r_i / sum_i w_i over i = 1..100, where r_i is the share of pixels with an error of at most
     i / 20 px and w_i = 1 - (i - 1) / 100 (Richter, Hayder, Koltun, "Playing for benchmarks", ICCV 2017; the bins as in
@@ -68,16 +70,16 @@ def weighted_inliers(error: ErrorMap) -> ErrorMap:
 
 @dataclass(frozen=True)
 class Metric:
-    """A map and how its mean is written."""
+    """An error map and the unit of its mean."""
 
     unit: Literal["px", "degrees", "%"]
     of: Callable[[FlowArray, FlowArray, ErrorMap], ErrorMap | OutlierMap]
-    """(flow, truth, end-point error) -> map."""
+    """Function of (flow, truth, end-point error) that returns the map."""
     higher_is_better: bool = False
 
     @property
     def scale(self) -> float:
-        """What the mean of the map is multiplied with to be in `unit`."""
+        """Factor from the mean of the map to `unit`."""
         return 100.0 if self.unit == "%" else 1.0
 
 

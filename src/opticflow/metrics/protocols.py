@@ -1,4 +1,4 @@
-"""What each benchmark reports and how it averages. `docs/evaluation.md` shows the same as a table."""
+"""The figures that each benchmark reports, and how it averages. `docs/evaluation.md` shows the same as a table."""
 
 from dataclasses import dataclass
 
@@ -17,17 +17,17 @@ class Column:
     average: Average = "pixels"
 
     def of(self, totals: Totals) -> float:
-        """The figure over a set."""
+        """Return the figure over a data set."""
         return totals.mean(self.metric, self.region, self.average)
 
     def of_image(self, image: Sums) -> float:
-        """The figure of one image, where both ways of averaging are the same."""
+        """Return the figure of one image, where both kinds of averaging are equal."""
         return image.mean(self.metric, self.region)
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A benchmark's table."""
+    """The figures of a benchmark's table."""
 
     name: str
     columns: tuple[Column, ...]
@@ -36,7 +36,7 @@ class Protocol:
 
     @property
     def averaging(self) -> str:
-        """How the columns are averaged, in words."""
+        """How the columns are averaged, as text."""
         ways = {column.average for column in self.columns}
         if len(ways) == 2:
             return ", ".join(f"{column.name} over {column.average}" for column in self.columns)

@@ -1,4 +1,4 @@
-"""Where errors are summed: by displacement, by occlusion and by distance to the nearest motion boundary.
+"""Regions over which errors are summed: by displacement, by occlusion and by distance to the nearest motion boundary.
 
 The three splits together cut an image into cells; every region is a union of cells, so one pass over the pixels serves
 them all.
@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 from opticflow.shapes import FlowArray, MaskArray
 
 DISPLACEMENTS = (10.0, 40.0)
-"""The lengths of the true flow, in pixels, at which the displacement classes begin (Butler et al., ECCV 2012)."""
+"""Lower limits of the displacement classes, as lengths of the true flow in pixels (Butler et al., ECCV 2012)."""
 DISTANCES = (10.0, 60.0, 140.0)
-"""The distances to a motion boundary, in pixels, at which the classes begin (as the tables of MPI-Sintel)."""
+"""Lower limits of the classes of distance to a motion boundary, in pixels (as in the tables of MPI-Sintel)."""
 CELLS = (len(DISPLACEMENTS) + 1, 2, len(DISTANCES) + 1)
-"""Displacement x occlusion x distance."""
+"""Numbers of classes: displacement x occlusion x distance."""
 
 _ALL = slice(None)
 REGIONS: dict[str, tuple[slice | int, slice | int, slice | int]] = {
@@ -33,7 +33,7 @@ REGIONS: dict[str, tuple[slice | int, slice | int, slice | int]] = {
 
 
 def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
-    """Pixels between which and their right or lower neighbour the true motion changes suddenly.
+    """Return the mask of the pixels between which and their right or lower neighbour the true motion changes abruptly.
 
     |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002 (Sundaram, Brox, Keutzer, ECCV 2010, eq. 6), with forward differences.
     A difference to a pixel whose flow is not known counts as none. The benchmark servers measure distances from
@@ -51,7 +51,7 @@ def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
 
 
 def boundary_distance(truth: FlowArray, valid: MaskArray) -> Float[np.ndarray, "height width"]:
-    """The distance in pixels to the nearest motion boundary; infinite where there is none."""
+    """Return the distance in pixels to the nearest motion boundary; infinite where there is none."""
     boundaries = motion_boundaries(truth, valid)
     if not boundaries.any():
         return np.full(valid.shape, np.inf)
@@ -60,7 +60,7 @@ def boundary_distance(truth: FlowArray, valid: MaskArray) -> Float[np.ndarray, "
 
 
 def cells(truth: FlowArray, valid: MaskArray, occluded: MaskArray) -> Int[np.ndarray, "height width"]:
-    """The cell of each pixel: a flat index into `CELLS`."""
+    """Return the cell of each pixel: a flat index into `CELLS`."""
     truth = np.where(valid[..., None], truth, 0)
     displacement = np.digitize(np.hypot(truth[..., 0], truth[..., 1]), DISPLACEMENTS)  # H x W, 0 to 2
     distance = np.digitize(boundary_distance(truth, valid), DISTANCES)  # H x W, 0 to 3

@@ -1,4 +1,4 @@
-"""Sums of errors that add up exactly, and the two ways to average them: over pixels and over images."""
+"""Exact sums of errors, and the two ways to average them: over pixels and over images."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,16 +21,16 @@ _ORDER = {name: index for index, name in enumerate(METRICS)}
 
 @dataclass(frozen=True)
 class Sums:
-    """The errors of one image, or of several pooled, summed for every metric and cell."""
+    """Errors of one image, or of several pooled, summed for every metric and cell."""
 
     grains: Shaped[np.ndarray, "metrics displacement occlusion distance"]
-    """Python integers: the sum of each metric's map, in units of 2^-24."""
+    """Sum of each metric's map in units of 2^-24, as Python integers."""
     counts: Int64[np.ndarray, "displacement occlusion distance"]
-    """How many valid pixels lie in each cell."""
+    """Number of valid pixels in each cell."""
 
     @classmethod
     def zero(cls) -> "Sums":
-        """No image yet."""
+        """Return the sums of no image."""
         # object arrays hold Python integers, which never overflow
         return cls(np.full((len(METRICS), *CELLS), 0, dtype=object), np.zeros(CELLS, dtype=np.int64))
 
@@ -38,34 +38,34 @@ class Sums:
         return Sums(self.grains + other.grains, self.counts + other.counts)
 
     def count(self, region: str = "all") -> int:
-        """The valid pixels of a region."""
+        """Return the number of valid pixels in a region."""
         return int(self.counts[REGIONS[region]].sum())
 
     def sum(self, metric: str, region: str = "all") -> float:
-        """The sum of a metric over a region, in its unit."""
+        """Return the sum of a metric over a region, in its unit."""
         grains = self.grains[_ORDER[metric]][REGIONS[region]]
         return METRICS[metric].scale * _GRAIN * int(np.sum(grains))
 
     def mean(self, metric: str, region: str = "all") -> float:
-        """The mean of a metric over the pixels of a region, in its unit; NaN where the region is empty."""
+        """Return the mean of a metric over the pixels of a region, in its unit; NaN where the region is empty."""
         count = self.count(region)
         return self.sum(metric, region) / count if count else float("nan")
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The errors of a set of images, in constant memory. Totals of parts of a set add up to those of the set."""
+    """Errors of a set of images, in constant memory. Totals of parts of a set add up to those of the set."""
 
     pooled: Sums
-    """All pixels of all images."""
+    """Sums over all pixels of all images."""
     mean_grains: Shaped[np.ndarray, "metrics regions"]
-    """Python integers: the sum over images of each image's mean, in units of 2^-24."""
+    """Sum over images of each image's mean in units of 2^-24, as Python integers."""
     images: Int64[np.ndarray, " regions"]
-    """How many images have a valid pixel in each region."""
+    """Number of images with a valid pixel in each region."""
 
     @classmethod
     def zero(cls) -> "Totals":
-        """No image yet."""
+        """Return the totals of no image."""
         return cls(
             Sums.zero(),
             np.full((len(METRICS), len(REGIONS)), 0, dtype=object),
@@ -74,7 +74,7 @@ class Totals:
 
     @classmethod
     def of(cls, image: Sums) -> "Totals":
-        """One image."""
+        """Return the totals of one image."""
         images = np.array([image.count(region) > 0 for region in REGIONS], dtype=np.int64)
         means = np.full((len(METRICS), len(REGIONS)), 0, dtype=object)
         for row, metric in enumerate(METRICS):
@@ -88,7 +88,7 @@ class Totals:
         return Totals(self.pooled + other.pooled, self.mean_grains + other.mean_grains, self.images + other.images)
 
     def mean(self, metric: str, region: str = "all", average: Average = "pixels") -> float:
-        """The mean of a metric, in its unit; NaN where no image has a pixel in the region.
+        """Return the mean of a metric, in its unit; NaN where no image has a pixel in the region.
 
         Args:
             metric: a key of `METRICS`.
@@ -105,7 +105,7 @@ class Totals:
 
 
 def measure(flow: FlowArray, sample: Sample) -> Sums:
-    """The errors of an estimate against the truth of a sample.
+    """Return the errors of an estimate against the ground truth of a sample.
 
     Args:
         flow: the estimate, at the size of the frames, in pixels.

@@ -1,1 +1,1 @@
-"""What concerns the whole process: memory that its C library keeps, processes forked from it, and Ctrl-C."""
+"""Settings of the whole process: memory kept by its C library, forked processes, and Ctrl-C."""

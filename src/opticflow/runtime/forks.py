@@ -1,4 +1,4 @@
-"""Processes that are forked from one in which PyTorch has computed."""
+"""Make PyTorch usable in processes forked from one in which it has computed."""
 
 import os
 from functools import cache
@@ -8,7 +8,7 @@ import torch
 
 @cache
 def outlive_forks() -> None:
-    """Let processes that are forked from now on compute with PyTorch: each begins with one thread of it.
+    """Let processes forked from now on compute with PyTorch, each with one thread.
 
     A forked process has none of its parent's threads, and OpenMP would wait for them for ever. For the same reason it
     must not ask for more than one.

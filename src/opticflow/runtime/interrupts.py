@@ -1,4 +1,4 @@
-"""Ctrl-C while processes are started."""
+"""Handling of Ctrl-C while processes are started."""
 
 import contextlib
 import signal
@@ -9,8 +9,8 @@ from multiprocessing import resource_tracker
 
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Processes started in this block leave Ctrl-C to their parent, from their first moment on; the parent takes it
-    when the block ends."""
+    """Return a context in which started processes leave Ctrl-C to their parent from the beginning; the parent handles
+    it when the block ends."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may
         return

@@ -1,18 +1,19 @@
-"""Memory that a process keeps when it is freed, for the next tensor."""
+"""Let the process keep freed memory for the next tensor."""
 
 import ctypes
 import os
 import platform
 
 KEPT = 36 * 2**20
-"""Bytes of the largest tensor whose memory is kept: features of 1024x436 at half its size. At 128 MB, as larger ones
-fit into each other's places more seldom, RAFT would take a third more memory at 1920x1080."""
+"""Bytes of the largest tensor whose memory is kept: features of 1024x436 at half its size. With 128 MB, RAFT would take
+a third more memory at 1920x1080, as larger blocks fit into each other's places more rarely."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what is freed, in place of returning it to the system, which then has to give new pages.
+    """Make the C library keep freed memory instead of returning it to the system, which would then have to provide new
+    pages.
 
     Those cost RAFT-small a tenth of its time at 1024x436. For a whole process, and thus for the program that owns it to
     decide: `opticflow` does, a program that imports this package may. What the user has set in the environment stays.

@@ -1,4 +1,4 @@
-"""Frames from a video file, a folder or a list of pictures; never more than a few in memory, none unpacked to disk."""
+"""Read frames from a video file, a folder or a list of pictures, with only a few in memory and none written to disk."""
 
 import contextlib
 import re
@@ -25,64 +25,66 @@ from opticflow.video.lengths import ends_early
 STACK_SUFFIXES = (".tif", ".tiff")
 LOST = np.zeros((0, 0, 3), np.uint8)  # the image of a frame that could not be decoded
 MOST_ERRORS = 1000
-"""Errors one after the other, after which a video is given up."""
+"""Number of consecutive errors after which a video is given up."""
 CHEAPER_TO_DECODE = 250
-"""Frames to a place that are decoded one by one rather than jumped over: a jump ends at the key frame before the place,
-and x264, if not told otherwise, sets one every 250 frames."""
+"""Distance in frames up to which frames are decoded one by one instead of seeking: a seek ends at the key frame before
+the target, and x264 sets one every 250 frames by default."""
 EVEN = 8
-"""Frames at an even pace after which a longer pause means that frames are missing."""
+"""Number of evenly spaced frames after which a longer interval means that frames are missing."""
 BYTES_PER_PIXEL = 16
-"""Bytes of memory for each pixel that decoding takes: a frame as RGB, and the frames that a decoder keeps."""
+"""Bytes of memory per pixel for decoding: a frame as RGB, and the frames that a decoder keeps."""
 UNKNOWN_SPACING = 32
-"""Frames between the places of excerpts from a video that does not say how long it is."""
+"""Frames between excerpts from a video of unknown length."""
 
 
 @dataclass(frozen=True)
 class ClipFrame:
-    """One frame of a clip and where it stands."""
+    """A frame of a clip with its position."""
 
     index: int
     """Position in the clip, from 0."""
     name: str
-    """What files made from this frame are called."""
+    """Base name of files made from this frame."""
     time: float
-    """When it is shown, in seconds from the clip's first frame on."""
+    """Presentation time in seconds, from the first frame of the clip."""
     image: Frame
-    """Empty where the frame is lost."""
+    """The picture; empty where the frame is lost."""
     lost: bool = False
-    """It cannot be decoded, or may show something else, and was to be skipped."""
+    """Whether the frame cannot be decoded, or may be wrong, and is to be skipped."""
     damaged: bool = False
-    """The decoder says so, or it follows a broken frame in whose terms it is coded."""
+    """Whether the decoder reports damage, or the frame depends on a broken one."""
     after_gap: bool = False
-    """Frames before it are missing: its time is later than the clip's even pace until then would have it."""
+    """Whether frames before it are missing: its time stamp is later than the even spacing until then suggests."""
 
 
 class Clip(ABC):
     """A sequence of frames of one size."""
 
     name: str
-    """What messages and default output names call it."""
+    """Name of the clip in messages and default output names."""
     count: int | None
-    """How many frames it has, as far as that is known beforehand."""
+    """Number of frames; None if it is not known in advance."""
     rate: Fraction
-    """Frames per second; an average where the rate varies."""
+    """Frames per second; the mean where the rate varies."""
 
     sources: list[Path]
     """The files that it is read from."""
 
     @abstractmethod
     def frame_name(self, index: int) -> str:
-        """What files made from a frame are called."""
+        """Return the base name of files made from a frame."""
 
     @abstractmethod
     def stamp(self, index: int) -> str:
-        """Name, size and time of the file that a frame comes from: another stamp, another frame."""
+        """Return name, size and modification time of the file that a frame comes from, by which a changed file is
+        noticed."""
 
     @abstractmethod
     def frames(
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
     ) -> Iterator[ClipFrame]:
-        """Every `step`-th frame from `start` up to and without `end`. What is broken outside of these does not matter.
+        """Yield every `step`-th frame from `start` up to but not including `end`. Faults outside of this range do not
+        matter.
 
         Args:
             start: index of the first frame.
@@ -98,14 +100,16 @@ class Clip(ABC):
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        """Pairs of frames `step` apart, from up to `places` places spread over the range. Broken places are left out.
+        """Yield pairs of frames `step` apart, from up to `places` places spread over the range. Broken places are left
+        out.
 
         Where the number of frames is not known beforehand, the places are among the first of them.
         """
 
 
 def open_clip(source: str | Path | Sequence[str | Path], *, white: int | None = None) -> Clip:
-    """A video file, a TIFF of several pages, a folder of pictures in natural order (2 before 10), or a list of them.
+    """Open a video file, a TIFF of several pages, a folder of pictures in natural order (2 before 10), or a list of
+    pictures.
 
     Args:
         source: the clip.
@@ -138,7 +142,7 @@ def open_clip(source: str | Path | Sequence[str | Path], *, white: int | None = 
 
 
 def refuse_clips(pictures: Sequence[Path]) -> None:
-    """See that these are pictures.
+    """Raise an error if one of these is not a picture.
 
     Raises:
         InputError: one is a video or a folder.
@@ -149,7 +153,7 @@ def refuse_clips(pictures: Sequence[Path]) -> None:
 
 
 def read_video(source: str | Path, *, start: int = 0, end: int | None = None, step: int = 1) -> Iterator[Frame]:
-    """The frames of a video file or a folder of pictures, one after the other, as H x W x 3 uint8 RGB.
+    """Return an iterator over the frames of a video file or a folder of pictures, as H x W x 3 uint8 RGB.
 
     Args:
         source: see `open_clip`.
@@ -177,7 +181,7 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
 
 
 class PictureClip(Clip):
-    """Picture files, one a frame, at 25 frames per second."""
+    """A clip of picture files, one per frame, at 25 frames per second."""
 
     def __init__(self, paths: Sequence[Path], *, name: str, white: int | None = None):
         self._white = white
@@ -232,12 +236,13 @@ class PictureClip(Clip):
         return read_image(self.sources[index], white=self._white)
 
     def _of(self, index: int) -> str:
-        """Where a frame is from, for messages."""
+        """Describe where a frame comes from, for messages."""
         return self.sources[index].name
 
 
 class StackClip(PictureClip):
-    """A TIFF of several pages, each a frame, at 25 frames per second: what microscopes and PIV cameras write."""
+    """A clip in a TIFF of several pages, each a frame, at 25 frames per second, as microscopes and PIV cameras write
+    it."""
 
     def __init__(self, path: Path, *, white: int | None = None):
         """
@@ -268,7 +273,7 @@ class StackClip(PictureClip):
 
 
 class VideoClip(Clip):
-    """A video file, decoded by FFmpeg's libraries (PyAV); upright, as players show it."""
+    """A clip in a video file, decoded by FFmpeg's libraries (PyAV) and rotated upright, as players show it."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -388,7 +393,8 @@ class VideoClip(Clip):
             yield container
 
     def _check_end(self, decoded: int, clock: "_Clock") -> None:
-        """Refuse a file that ends before its header says: by frames, and by time or bytes where these are known too.
+        """Raise an error for a file that ends before its header says, by frames, and by time or bytes where these are
+        also known.
 
         MPEG's program and transport streams, and bare streams, do not say how long they are.
         """
@@ -408,20 +414,21 @@ class VideoClip(Clip):
 
 
 class _Clock:
-    """When the frames of a video are shown, in seconds from the first on."""
+    """The presentation times of a video's frames, in seconds from the first."""
 
     def __init__(self, rate: float):
         self.time = -1.0
         """Time of the last frame, in seconds."""
         self.longest = 0.0
-        """The longest time between two frames."""
+        """Longest interval between two frames."""
         self.jumped = False
-        """Whether the last frame came late, after at least `EVEN` frames at an even pace."""
+        """Whether the last frame came late, after at least `EVEN` evenly spaced frames."""
         self._rate, self._count, self._begins = rate, 0, 0.0
         self._pace, self._even = 0.0, True
 
     def advance(self, stamp: float | None) -> float:
-        """The time of the next frame, whose stamp may be missing; FFmpeg's guesses for AVI may run back and forth."""
+        """Return the time of the next frame, whose time stamp may be missing; FFmpeg's guesses for AVI may go back and
+        forth."""
         # a frame without a time stamp is taken to be shown at the average rate
         if stamp is None:
             stamp = self._begins + self._count / self._rate
@@ -445,7 +452,7 @@ class _Clock:
 
 
 def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.VideoFrame | Exception]:
-    """Every frame of the video, or the error in its place."""
+    """Yield every frame of the video, or the error in its place."""
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
     errors = 0
@@ -461,7 +468,7 @@ def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.Vid
 
 
 def _ends_with(path: Path, end: bytes) -> bool:
-    """Whether a file ends so, zeros behind it left aside."""
+    """Return whether a file ends with these bytes, ignoring zeros after them."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 4096))
         return file.read().rstrip(b"\0").endswith(end)
@@ -474,7 +481,7 @@ def _stamp(path: Path) -> str:
 
 
 def _declared_seconds(container: av.container.InputContainer) -> float | None:
-    """How long the video stream says it is."""
+    """Return the duration that the video stream declares."""
     stream = container.streams.video[0]
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
@@ -493,7 +500,7 @@ def _upright(frame: av.VideoFrame) -> Frame:
 
 
 def _spread(first: int, last: int, places: int) -> list[int]:
-    """Up to `places` different whole numbers spread over [first, last]."""
+    """Return up to `places` different integers spread over [first, last]."""
     if last < first:
         return []
     # the middles of equal parts of the range; a set, because short ranges give a number twice

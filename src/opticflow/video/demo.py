@@ -1,4 +1,4 @@
-"""The sample clip that is shipped in the package: a small rendered scene whose true flow is known."""
+"""The sample clip in the package: a small rendered scene with ground truth."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,28 +19,28 @@ from opticflow.visualize import flow_to_image
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demo found."""
+    """The result of the demo."""
 
     run: RunReport
     video: Path
-    """The flow in colours."""
+    """File of the colour video of the flow."""
     still: Path
-    """A frame, its estimated flow and its true flow, side by side."""
+    """File with a frame, its estimated flow and its true flow side by side."""
     end_point_error: float
-    """Mean over all pixels of all pairs, in pixels."""
+    """Mean end-point error over all pixels of all pairs, in pixels."""
     zero_error: float
-    """The same for flow that is zero everywhere: the mean displacement."""
+    """The same for zero flow: the mean displacement."""
 
 
 @contextmanager
 def sample_clip() -> Iterator[tuple[Path, list[FlowArray]]]:
-    """The clip's file, for as long as the context lasts, and the true flow from each frame to the next."""
+    """Return a context that gives the clip's file and the true flow from each frame to the next."""
     with as_file(files("opticflow") / "assets" / "sample") as sample:
         yield sample / "clip.mp4", [read_flow(path) for path in sorted((sample / "flow").glob("*.png"))]
 
 
 def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda done, total: None) -> DemoReport:
-    """Estimate the flow of the sample clip, and compare it with the truth.
+    """Estimate the flow of the sample clip and compare it with the ground truth.
 
     Raises:
         FormatError: a folder that cannot be written to.

@@ -1,4 +1,4 @@
-"""A folder of flow drawn as a video."""
+"""Draw a folder of flow as a video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ from opticflow.visualize import Drawings, Drawn
 
 
 def draw_video(drawings: Drawings, target: Path, *, rate: Fraction = Fraction(25)) -> Drawn:
-    """Write the drawings of a folder of flow as an mp4 video, on one scale.
+    """Write the drawings of a folder of flow as an mp4 video, all on one scale.
 
     Raises:
         InputError: one flow file, or flows of different sizes.

@@ -1,12 +1,12 @@
-"""Whether a video file is all there, by the lengths that its container keeps."""
+"""Check whether a video file is complete, by the lengths in its container."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 
 def ends_early(path: Path, container: str) -> bool:
-    """Whether the last piece of a file ends before its declared length. Not known, and False, for containers whose
-    pieces have no length (MPEG's program and transport streams, GIF, bare streams).
+    """Return whether the last element of a file ends before its declared length. False where that is unknown:
+    containers whose elements have no length (MPEG program and transport streams, GIF, raw streams).
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""What a clip's flow is written as, and where: one subfolder for each kind of file, one video for the whole clip."""
+"""The output files of a clip: formats and paths; one subfolder per kind of file, one video for the whole clip."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from opticflow.visualize import flow_to_image
 
 FLOW_SAVES = {"flo": ".flo", "kitti": ".png", "pfm": ".pfm", "npz": ".npz", "flo5": ".flo5", "exr": ".exr"}
 SAVES = (*FLOW_SAVES, "color", "video")
-"""What can be saved: the flow formats, `color` pictures, a colour `video`."""
+"""Kinds of output: the flow formats, `color` pictures, a colour `video`."""
 
 
 def parse_saves(text: str) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def parse_saves(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class FlowFiles:
-    """The output files of a clip: where those of each pair and the videos are.
+    """The output files of a clip: paths of the files of each pair and of the videos.
 
     Args:
         folder: the output folder.
@@ -51,7 +51,7 @@ class FlowFiles:
     backward: bool = False
 
     def create_folders(self) -> list[Path]:
-        """Make the folders, and say which were not there.
+        """Make the folders, and return those that did not exist.
 
         Raises:
             FormatError: the place is not writable.
@@ -62,7 +62,7 @@ class FlowFiles:
         return new
 
     def refuse_foreign(self) -> None:
-        """See that a run which begins here finds nothing in its way.
+        """Raise an error if a file of something else is in the way of a run that starts here.
 
         Raises:
             InputError: files that no record of a run accounts for.
@@ -76,7 +76,7 @@ class FlowFiles:
             )
 
     def refuse_in_the_way(self, names: Iterable[str]) -> None:
-        """See that nothing stands where these pairs, not yet made, will be written.
+        """Raise an error if a file exists where the pairs to be made will be written.
 
         Raises:
             InputError: a file that is not of the run.
@@ -88,7 +88,7 @@ class FlowFiles:
                 )
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take away the files of these pairs, the videos, the pieces and the folders.
+        """Remove the files of these pairs, the videos, their pieces and the folders.
 
         Raises:
             InputError: there is something else in the folders; nothing is taken away then.
@@ -106,7 +106,7 @@ class FlowFiles:
             _remove_empty(folder)
 
     def remove_pieces(self) -> None:
-        """Take away the pieces of the videos."""
+        """Remove the pieces of the videos."""
         for direction in self.directions:
             for path in self.parts.glob(f"flow{direction}_" + "[0-9]" * 6 + ".mp4"):
                 path.unlink()
@@ -114,14 +114,14 @@ class FlowFiles:
         _remove_empty(self.parts)
 
     def remove_unfinished(self, name: str) -> None:
-        """Take away what a killed run was writing: files of this pair, or videos."""
+        """Remove what a killed run was writing: files of this pair, or videos."""
         paths = [*self.paths(name), *self.videos]
         for folder in {path.parent for path in paths}:
             remove_unfinished(folder, {path.name for path in paths})
 
     @property
     def folders(self) -> list[Path]:
-        """The subfolders of the files."""
+        """The subfolders."""
         return sorted({path.parent for path in self.paths("x")})
 
     @property
@@ -136,47 +136,47 @@ class FlowFiles:
 
     @property
     def parts(self) -> Path:
-        """Where the pieces of the videos are until they are joined."""
+        """Folder of the pieces of the videos until they are joined."""
         return self.folder / ".parts"
 
     def piece(self, direction: str, number: int) -> Path:
-        """A piece of the video of a direction."""
+        """Return the path of a piece of the video of a direction."""
         return self.parts / f"flow{direction}_{number:06d}.mp4"
 
     def pieces(self, direction: str = "") -> list[Path]:
-        """The pieces there are, without a gap."""
+        """Return the existing pieces, up to the first missing one."""
         # pieces behind a gap cannot be joined to those before it
         return list(takewhile(Path.exists, (self.piece(direction, number) for number in count())))
 
     def paths(self, name: str) -> list[Path]:
-        """All files of the pair whose first frame has that name."""
+        """Return all files of the pair whose first frame has this name."""
         paths = [self._path(save, direction, name) for save in self._kinds for direction in self.directions]
         return paths + [self._occlusion(name)] * self.backward
 
     def video(self, direction: str = "") -> Path:
-        """The colour video of a direction: "" or "-backward"."""
+        """Return the path of the colour video of a direction: "" or "-backward"."""
         return self.folder / f"flow{direction}.mp4"
 
     @property
     def directions(self) -> list[str]:
-        """What is added to the names for each direction."""
+        """Suffix of the names for each direction."""
         return ["", "-backward"] if self.backward else [""]
 
     @property
     def videos(self) -> list[Path]:
-        """The colour videos."""
+        """Paths of the colour videos."""
         return [self.video(direction) for direction in self.directions] if self.has_video else []
 
     def outputs(self) -> list[str]:
-        """The folders and videos that a run leaves."""
+        """The folders and videos that remain after a run."""
         return [str(path) for path in (*self.folders, *self.videos)]
 
     def picture(self, flow: FlowArray) -> Frame:
-        """The flow in colours, on the scale of the clip."""
+        """Draw the flow in colours, on the scale of the clip."""
         return flow_to_image(flow, max_flow=self.max_flow)
 
     def refuse_sources(self, sources: Sequence[Path]) -> None:
-        """See that no output can take the place of what is read.
+        """Raise an error if an output would overwrite an input.
 
         Raises:
             InputError: a source is one of the videos, or lies in one of the folders.
@@ -188,7 +188,7 @@ class FlowFiles:
                 raise InputError(f"{source} is read, and its place would be written to; choose another output folder")
 
     def write(self, name: str, pair: PairFlow, *, keep: bool = False) -> None:
-        """Write the files; with `keep`, what is there is complete and stays."""
+        """Write the files; with `keep`, existing files are complete and stay."""
         for save in self._kinds:
             self._write(save, self._path(save, "", name), pair.forward, keep)
             if pair.backward is not None:
@@ -224,7 +224,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def bytes_per_pair(saves: Sequence[str], height: int, width: int, *, backward: bool, half: bool) -> int:
-    """Disk space that one pair takes at most, for the formats whose size is known; pictures compress."""
+    """Return the largest disk space of one pair, for the formats whose size is known; pictures compress."""
     per_pixel = {"flo": 8, "pfm": 12, "npz": 4 if half else 8, "kitti": 6, "flo5": 8, "exr": 8, "color": 3}
     total = sum(per_pixel.get(save, 0) for save in saves) * (2 if backward else 1) + backward
     return total * height * width

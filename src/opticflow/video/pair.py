@@ -1,4 +1,4 @@
-"""The flow of two picture files, written to a file."""
+"""Estimate the flow of two picture files and write it to a file."""
 
 import time
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from opticflow.visualize import flow_to_image
 from opticflow.visualize.colors import flow_limit
 
 HALF_SUFFIXES = (".npz", ".exr")
-"""Flow formats that have half precision."""
+"""Suffixes of the flow formats with half precision."""
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """What was written."""
+    """The result of a pair."""
 
     seconds: float
     outputs: list[str]
-    """The flow; with both directions also the backward flow and the mask of what is occluded."""
+    """Files written: the flow; with both directions also the backward flow and the occlusion mask."""
     max_flow: float | None
-    """The length, in pixels, painted in full colour; none where flow itself was written."""
+    """Length in pixels that is drawn in full colour; None where flow itself was written."""
 
 
 def run_pair(
@@ -37,7 +37,7 @@ def run_pair(
     max_flow: float | None = None,
     white: int | None = None,
 ) -> PairReport:
-    """Estimate the flow from one picture to another.
+    """Estimate the flow from one picture to another and write it.
 
     Args:
         first: a picture file.

@@ -1,4 +1,4 @@
-"""Writes the pairs of a run: files at once, the video piece by piece, and the record of what is done."""
+"""Write the pairs of a run: files at once, the video piece by piece, and the record of progress."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -13,8 +13,8 @@ from opticflow.video.writer import VideoWriter, join_videos
 
 
 class Recorder:
-    """Takes the pairs of a run in order. A context manager: left by an error, it drops the unfinished piece of video,
-    and left with nothing done it leaves nothing.
+    """Writes the pairs of a run in order. A context manager: after an error it drops the unfinished piece of video, and
+    if nothing was done it leaves no files.
 
     Args:
         files: names and formats.
@@ -57,7 +57,8 @@ class Recorder:
             self._clear()
 
     def write(self, result: tuple[ClipFrame, PairFlow | None, bool]) -> None:
-        """Write the flow of the pair that begins with this frame, if it has any; last, whether it is damaged."""
+        """Write the flow of the pair that begins with this frame, if there is any; the last argument says whether the
+        pair is damaged."""
         frame, pair, damaged = result
         if pair is not None:
             self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
@@ -87,19 +88,19 @@ class Recorder:
         self._state.save()
 
     def join_videos(self) -> None:
-        """Put the pieces together."""
+        """Join the pieces of the videos."""
         if self._files.has_video:
             for direction in self._files.directions:
                 join_videos(self._files.pieces(direction), self._files.video(direction))
 
     def finish(self) -> None:
-        """Close the record."""
+        """Mark the record as complete."""
         self._files.remove_pieces()
         self._state.complete = True
         self._state.save()
 
     def _clear(self) -> None:
-        """Nothing came of the run: leave nothing behind."""
+        """Remove everything, if the run made nothing."""
         self._files.remove_pieces()
         self._state.path.unlink(missing_ok=True)
         for folder in self._made:

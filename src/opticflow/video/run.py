@@ -1,4 +1,5 @@
-"""The flow of a whole clip: frames are read ahead, estimated, and written behind, in constant memory.
+"""Estimate the flow of a whole clip in constant memory: frames are read ahead and results are written in the
+background.
 
     Clip -> Prefetch -> Estimator.pairs -> BackgroundWriter -> files and video
 
@@ -37,43 +38,43 @@ from opticflow.visualize import robust_max_flow
 from opticflow.weights.digest import weights_hash
 
 LARGEST = 2**31 - 1
-"""Number of a frame, or frames between two."""
+"""Largest frame number, and largest step."""
 LARGEST_BATCH = 1024
 RECORD = "opticflow.json"
-"""The record of a run, in its folder."""
+"""File name of a run's record in its folder."""
 SEGMENT = 32
-"""Pairs in a segment, at least."""
+"""Smallest number of pairs in a segment."""
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How a clip is run through an Estimator."""
+    """Options for running an Estimator over a clip."""
 
     saves: tuple[str, ...] = ("video",)
-    """What is written; see `outputs.SAVES`."""
+    """Kinds of output; see `outputs.SAVES`."""
     start: int = 0
     """Index of the first frame."""
     end: int | None = None
     """Index after the last frame."""
     step: int = 1
-    """Take every so many frames; the flow is between the frames taken."""
+    """Take every step-th frame; the flow is between the frames taken."""
     pairs: Literal["overlapping", "separate"] = "overlapping"
-    """Each frame with the next one; or the first with the second, the third with the fourth and so on, as cameras for
-    particle image velocimetry take them, which wait between two pairs."""
+    """Which frames form pairs: each frame and the next one; or the first and the second, the third and the fourth and
+    so on, as written by cameras for particle image velocimetry, which pause between two pairs."""
     backward: bool = False
-    """Also the flow from each frame to the one before, and the occlusions that the two directions show."""
+    """Also estimate the flow from each frame to the one before, and the occlusions that follow from both directions."""
     batch: int = 1
-    """Pairs estimated together."""
+    """Number of pairs estimated together."""
     warm_start: bool = False
-    """Start each estimate from the one before."""
+    """Start each estimate from the previous flow."""
     reuse: bool = True
-    """Encode each frame once rather than for each pair."""
+    """Encode each frame once instead of once per pair."""
     max_flow: float | None = None
-    """The length, in pixels, painted in full colour; measured on excerpts of the clip if None."""
+    """Length in pixels that is drawn in full colour; None: measured on excerpts of the clip."""
     half: bool = False
     """Store `.npz` in half precision."""
     skip_broken: bool = False
-    """Go on after frames that cannot be decoded; the pairs that they belong to are left out."""
+    """Continue after frames that cannot be decoded; the pairs that they belong to are left out."""
 
     def __post_init__(self):
         for name, most in (("step", LARGEST), ("batch", LARGEST_BATCH), ("start", LARGEST), ("end", LARGEST)):
@@ -100,27 +101,28 @@ class ClipOptions:
 
     @property
     def painted(self) -> bool:
-        """Whether colours are among what is saved."""
+        """Whether one of the outputs shows colours."""
         return bool({"color", "video"} & {*self.saves})
 
     @property
     def stride(self) -> int:
-        """Frames from the beginning of a pair to that of the next."""
+        """Number of frames from the start of a pair to the start of the next."""
         return 2 if self.pairs == "separate" else self.step
 
     @property
     def segment(self) -> int:
-        """Pairs in a segment: a whole number of batches."""
+        """Number of pairs in a segment: a whole number of batches."""
         return -(-SEGMENT // self.batch) * self.batch
 
     def estimate(self, estimator: Estimator, frames: Iterable[Frame]) -> Iterator[PairFlow]:
-        """The flow of each pair of these frames; see `Estimator.pairs`."""
+        """Yield the flow of each pair of these frames; see `Estimator.pairs`."""
         return estimator.pairs(
             frames, batch=self.batch, backward=self.backward, warm_start=self.warm_start, reuse=self.reuse
         )
 
     def first_to_compute(self, done: int) -> int:
-        """Where a run goes on that has `done` pairs. Video and warm starts need their segment from its start."""
+        """Return the pair from which a run with `done` pairs continues. Video and warm starts need their segment from
+        its start."""
         whole = self.segment if "video" in self.saves or self.warm_start else self.batch
         # rounded down: the pairs of a segment that was broken off are computed again
         return done // whole * whole
@@ -128,12 +130,12 @@ class ClipOptions:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did."""
+    """The result of a run."""
 
     pairs: int
-    """Pairs of the clip."""
+    """Number of pairs of the clip."""
     computed: int
-    """Pairs estimated in this run; fewer where it went on from another."""
+    """Number of pairs estimated in this run; fewer if it was resumed."""
     seconds: float
     estimating: float
     """Share of the time spent in the network and around it."""
@@ -142,17 +144,17 @@ class RunReport:
     writing: float
     """Share of the time spent waiting for files."""
     decoding: float
-    """Seconds of work on frames, most of it beside the estimate."""
+    """Seconds of work on reading frames, mostly in parallel with the estimate."""
     encoding: float
-    """Seconds of work on files and video, most of it beside the estimate."""
+    """Seconds of work on files and video, mostly in parallel with the estimate."""
     max_flow: float | None
-    """The length, in pixels, painted in full colour; none where nothing is painted."""
+    """Length in pixels that is drawn in full colour; None where nothing is drawn."""
     cuts: list[int]
     """Pairs across which the scene changes."""
     damaged: list[int]
-    """Pairs with a frame that the decoder calls damaged, or with frames missing between them."""
+    """Pairs with a frame that the decoder reports as damaged, or with frames missing between them."""
     left_out: list[int]
-    """Pairs without flow, as a frame of theirs cannot be decoded."""
+    """Pairs without flow, because one of their frames cannot be decoded."""
     outputs: list[str]
     """Files and folders written."""
 
@@ -291,8 +293,8 @@ def _run(
 def run_clip_to_video(
     clip: Clip, estimator: Estimator, path: Path, options: ClipOptions, **arguments: Any
 ) -> RunReport:
-    """Estimate the flow of a clip and write one colour video. What `run_clip` keeps meanwhile is in a hidden folder
-    beside it, for `resume`.
+    """Estimate the flow of a clip and write one colour video. The files that `run_clip` needs meanwhile are in a hidden
+    folder beside it, for `resume`.
 
     Raises:
         InputError: options that write more than the video.
@@ -322,8 +324,8 @@ def run_clip_to_video(
 
 
 def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> float:
-    """One colour scale for a whole clip, before its flow is known: what fast classical flow (DIS on small frames)
-    reaches at some places of the clip, but at least a pixel, so that a still clip does not show noise."""
+    """Choose the colour scale for a whole clip before its flow is known: the length that DIS on small frames reaches at
+    some places of the clip, but at least a pixel, so that a static clip does not show noise."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flows = []
     for pair in clip.excerpts(places, options.step, start=options.start, end=options.end):
@@ -343,7 +345,7 @@ def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> floa
 def segments(
     frames: Iterable[ClipFrame], length: int, *, done: int = 0, separate: bool = False
 ) -> Iterator[Iterator[ClipFrame]]:
-    """The frames in runs of up to `length` pairs; the last frame of a run is the first of the next.
+    """Split the frames into segments of up to `length` pairs; the last frame of a segment is the first of the next.
 
     Where pairs are separate, a run is one of them. The first run is shorter when `done` pairs of it are there already.
     Each run must be used up before the next.
@@ -372,7 +374,8 @@ def segments(
 def _estimate(
     segment: Iterator[ClipFrame], estimator: Estimator, options: ClipOptions
 ) -> Iterator[tuple[ClipFrame, PairFlow | None, bool]]:
-    """Each pair of the segment: its first frame, its flow (none where a frame is lost), and whether it is damaged."""
+    """Yield each pair of the segment: its first frame, its flow (None where a frame is lost), and whether it is
+    damaged."""
     last = None  # a frame whose successor has not been seen
     # flow is only estimated within a run of frames of which none is lost
     for lost, run in groupby(segment, key=lambda frame: frame.lost):
@@ -395,14 +398,15 @@ def _estimate(
 
 
 def _noted(frames: Iterable[ClipFrame], begun: deque[ClipFrame]) -> Iterator[Frame]:
-    """The pictures; each frame is put into `begun` when it is taken."""
+    """Yield the pictures, and put each frame into `begun` when it is taken."""
     for frame in frames:
         begun.append(frame)
         yield frame.image
 
 
 def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOptions) -> int:
-    """How many pairs of an earlier run are still there, all files of them; it is no longer complete if some are not.
+    """Return how many pairs of an earlier run still have all their files; the run is no longer complete if some are
+    missing.
 
     Raises:
         InputError: they were made from other frames.
@@ -427,32 +431,32 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
 
 
 def _pairs_in_pieces(files: FlowFiles, segment: int) -> list[int]:
-    """How many pairs the pieces of each video hold."""
+    """Return how many pairs the pieces of each video contain."""
     return (
         [len(files.pieces(direction)) * segment for direction in files.directions] if files.has_video else [sys.maxsize]
     )
 
 
 def _stamp(clip: Clip, options: ClipOptions, index: int) -> str:
-    """The stamp of the files that the pair which begins at `index` is made from."""
+    """Return the stamp of the files that the pair starting at `index` is made from."""
     return f"{clip.stamp(index)} {clip.stamp(index + options.step)}"
 
 
 def _stamps(clip: Clip, options: ClipOptions, pairs: int) -> str:
-    """The digest of the stamps of so many pairs."""
+    """Return the digest of the stamps of this many pairs."""
     stamps = (_stamp(clip, options, options.start + pair * options.stride) for pair in range(pairs))
     return reduce(add_stamp, stamps, "")
 
 
 def _names(clip: Clip, options: ClipOptions, pairs: Iterable[int]) -> Iterator[str]:
-    """What the files of these pairs are called; those that the clip does not have are left out."""
+    """Return the names of the files of these pairs; pairs that the clip does not have are left out."""
     with suppress(IndexError):
         for pair in pairs:
             yield clip.frame_name(options.start + pair * options.stride)
 
 
 def _remove_run(state: RunState, clip: Clip) -> None:
-    """Take away what a run over this clip has written."""
+    """Remove what a run over this clip has written."""
     kept = {field.name for field in fields(ClipOptions)} & state.settings.keys()
     try:
         options = ClipOptions(**{**{key: state.settings[key] for key in kept}, "saves": tuple(state.settings["saves"])})
@@ -468,7 +472,8 @@ def _remove_run(state: RunState, clip: Clip) -> None:
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """In a folder, made if needed, to which nobody else writes meanwhile; it goes again if nothing comes into it."""
+    """Return a context that holds a folder, made if needed, for one writer at a time; it is removed again if it stays
+    empty."""
     new = not folder.exists()
     make_folder(folder)
     try:
@@ -481,7 +486,8 @@ def _working_in(folder: Path) -> Iterator[None]:
 
 
 class _UntilBroken:
-    """Iterates until a frame cannot be read, and keeps the error, so that what came before it can be finished."""
+    """An iterator that ends at the first frame that cannot be read and keeps the error, so that the frames before it
+    can be processed."""
 
     def __init__(self, frames: Iterator[ClipFrame]):
         self._frames = frames

@@ -1,4 +1,4 @@
-"""Where the time of a clip goes: into reading, the network, writing, or between them."""
+"""Measure where the time of a clip is spent: reading, the network, writing, or between them."""
 
 import time
 from collections.abc import Callable
@@ -21,32 +21,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stages:
-    """The time of one run, in seconds. `network`, the two waits and `other` follow each other and add up to `wall`;
-    decoding and encoding go on beside them."""
+    """The times of one run, in seconds. `network`, the two waits and `other` are consecutive and add up to `wall`;
+    decoding and encoding run in parallel."""
 
     pairs: int
     wall: float
-    """From the opened clip and the loaded network to the last file."""
+    """Total time, from the opened clip and the loaded network to the last file."""
     network: float
-    """In the network: frames to features to flow, as tensors."""
+    """Time in the network: frames to features to flow, as tensors."""
     waiting_for_frames: float
     waiting_for_files: float
     other: float
-    """Between them: scale of the colours, padding, copies, the search for cuts, the record of the run."""
+    """Time between the stages: colour scale, padding, copies, detection of cuts, the record of the run."""
     decoding: float
     """Work of the thread that reads."""
     encoding: float
     """Work of the thread that writes: flow formats, pictures, video, files."""
     outside: float
-    """Share of `wall` in which the network does not run."""
+    """Share of `wall` in which the network is idle."""
     network_alone: float
-    """In the network over the same frames where nothing goes on beside it: the threads compete for cores."""
+    """Time of the network on the same frames when nothing else runs, since threads compete for cores."""
     slowdown: float
-    """`wall` as a multiple of `network_alone`: what the whole run costs above the network."""
+    """`wall` divided by `network_alone`: the cost of the whole run relative to the network."""
 
 
 class Stopwatch(WrappedNetwork):
-    """A method that counts the seconds it takes."""
+    """A network around another that measures its time."""
 
     use = "timed"
 
@@ -76,7 +76,7 @@ class Stopwatch(WrappedNetwork):
 
 
 def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, rounds: int = 1) -> Stages:
-    """Run a clip as `opticflow estimate` does, into a folder that is deleted.
+    """Run a clip as `opticflow estimate` does, into a temporary folder, and measure the stages.
 
     A first pair warms up.
 

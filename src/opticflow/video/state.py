@@ -1,4 +1,4 @@
-"""What a run has done so far, kept beside its output, so that it can go on after an interruption."""
+"""The progress of a run, stored beside its output, so that it can resume after an interruption."""
 
 import hashlib
 import json
@@ -12,7 +12,8 @@ from opticflow.errors import InputError
 from opticflow.io import atomic_path
 
 MOST_PAIRS = 2_160_000
-"""A day at 25 frames a second. A record that claims more is damaged; to go through its pairs would take for ever."""
+"""Largest credible number of pairs: a day at 25 frames a second. A record that claims more is damaged, and checking its
+pairs would never end."""
 _KINDS = {
     "settings": dict,
     "pairs_done": int,
@@ -32,11 +33,11 @@ class RunState:
 
     path: Path
     settings: dict[str, Any]
-    """Everything that decides the result."""
+    """All settings that determine the result."""
     pairs_done: int = 0
-    """Pairs whose files are all written, from the start on."""
+    """Number of pairs, from the first, whose files are all written."""
     written: int = 0
-    """Pairs whose files the run has written; more than `pairs_done` where some of them are computed again."""
+    """Number of pairs whose files the run has written; more than `pairs_done` where some of them are computed again."""
     complete: bool = False
     stamps: str = ""
     """Digest of the files that the frames of these pairs come from."""
@@ -45,13 +46,13 @@ class RunState:
     damaged: list[int] = field(default_factory=list)
     """Pairs with a damaged frame, or with frames missing between them."""
     left_out: list[int] = field(default_factory=list)
-    """Pairs without flow, as a frame of theirs cannot be decoded."""
+    """Pairs without flow, because one of their frames cannot be decoded."""
     begins: float = 0.0
-    """When the first frame is shown, in seconds of the clip; the videos begin there."""
+    """Time of the first frame in seconds of the clip, at which the videos begin."""
 
     @classmethod
     def read(cls, path: Path) -> "RunState | None":
-        """The record of an earlier run; none where there is none.
+        """Read the record of an earlier run; None if there is none.
 
         Raises:
             InputError: the record is damaged.
@@ -77,7 +78,7 @@ class RunState:
             raise ValueError("pairs_done")
 
     def refuse_other(self, settings: dict[str, Any]) -> None:
-        """See that a run with these settings may go on from here.
+        """Raise an error if a run with these settings cannot continue from here.
 
         Raises:
             InputError: the settings differ.
@@ -92,13 +93,13 @@ class RunState:
             )
 
     def advance(self, stamp: str) -> None:
-        """Count a pair, made from files with this stamp."""
+        """Count a pair that was made from files with this stamp."""
         self.pairs_done += 1
         self.written = max(self.written, self.pairs_done)
         self.stamps = add_stamp(self.stamps, stamp)
 
     def save(self) -> None:
-        """Write the record; it is never half-written."""
+        """Write the record atomically."""
         record = {
             "settings": self.settings,
             "pairs_done": self.pairs_done,
@@ -115,6 +116,6 @@ class RunState:
 
 
 def add_stamp(stamps: str, stamp: str) -> str:
-    """SHA-256 of the digest so far followed by a stamp: a chain over the stamps of all pairs."""
+    """Return the SHA-256 of the digest so far followed by a stamp: a hash chain over the stamps of all pairs."""
     # `fsencode`, because a file name may hold bytes that are not UTF-8
     return hashlib.sha256(os.fsencode(stamps + stamp)).hexdigest()

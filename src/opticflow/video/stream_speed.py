@@ -1,4 +1,4 @@
-"""What a stream gains over single pairs: by features that are kept, and by starts from the flow before."""
+"""Measure what a stream gains over single pairs: by reused features and by warm starts."""
 
 import time
 from collections.abc import Sequence
@@ -14,25 +14,26 @@ from opticflow.shapes import FlowArray, Frame
 
 @dataclass(frozen=True)
 class StreamSpeed:
-    """One way to estimate a clip."""
+    """The speed and the error of one way to estimate a clip."""
 
     reuse: bool
     """Whether each frame is encoded once."""
     warm_start: bool
     """Whether estimates start from the flow before."""
     iterations: int | None
-    """RAFT's iterations."""
+    """Number of RAFT's iterations."""
     seconds_per_pair: float
     end_point_error: float
-    """Mean over all pixels of all pairs, in pixels."""
+    """Mean end-point error over all pixels of all pairs, in pixels."""
     ratio: float
-    """How many times faster than pair by pair: nothing kept, cold starts, all iterations."""
+    """Speed relative to pair by pair: no reuse, cold starts, all iterations."""
 
 
 def measure_streams(
     estimator: Estimator, frames: Sequence[Frame], truths: Sequence[FlowArray], *, rounds: int = 2
 ) -> list[StreamSpeed]:
-    """Every combination of the two switches; for RAFT also half as many iterations, from cold and from warm starts.
+    """Measure all four combinations of reuse and warm starts; for RAFT also with half as many iterations, from cold and
+    from warm starts.
 
     Args:
         estimator: the method.

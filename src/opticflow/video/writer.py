@@ -1,4 +1,4 @@
-"""Colour video: H.264 in mp4."""
+"""Write colour video: H.264 in mp4."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,11 +16,11 @@ _TICKS = 90_000  # a second, in the clock of MPEG: exact for every usual frame r
 
 
 LARGEST_SIDE = 16384
-"""Pixels, of x264."""
+"""Largest width and height that x264 takes, in pixels."""
 
 
 def refuse_too_large(height: int, width: int) -> None:
-    """See that frames of a size can be written.
+    """Raise an error if frames of this size cannot be written.
 
     Raises:
         InputError: they are too large.
@@ -33,7 +33,7 @@ def refuse_too_large(height: int, width: int) -> None:
 
 
 class VideoWriter:
-    """Writes frames of one size, each with its time, to an mp4 file. A context manager.
+    """Writes frames of one size, each with its time stamp, to an mp4 file. A context manager.
 
     The file appears under its name when it is complete. An odd side is extended by one pixel, as H.264's colour needs.
 
@@ -110,7 +110,7 @@ class VideoWriter:
 
 
 def join_videos(parts: Sequence[Path], path: Path) -> None:
-    """Put parts written by `VideoWriter` behind each other, without encoding anew. Times are those of the parts.
+    """Concatenate parts written by `VideoWriter` without encoding again. Time stamps are those of the parts.
 
     Raises:
         VideoError: a part that cannot be read, or a file that cannot be written.

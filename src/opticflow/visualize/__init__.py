@@ -1,4 +1,4 @@
-"""Pictures of flow: NumPy in, uint8 RGB out."""
+"""Drawings of flow: NumPy arrays in, uint8 RGB out."""
 
 from opticflow.visualize.colors import color_wheel, flow_to_image, magnitude_to_image
 from opticflow.visualize.drawings import Drawings, Drawn, draw_files

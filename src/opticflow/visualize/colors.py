@@ -1,4 +1,4 @@
-"""The colours of flow: hue is the direction, saturation the length, as the Middlebury benchmark draws it.
+"""The colour code of flow: hue is the direction, saturation the length, as the Middlebury benchmark draws it.
 
 Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV 2011, with the 55 hues of its
 `colorcode.cpp`. Scaled by the flow's own maximum, the picture is that of RAFT and of the `flow_vis` package, to within
@@ -29,7 +29,7 @@ _FINE = 256
 
 
 def color_wheel() -> Float32[np.ndarray, "55 3"]:
-    """The 55 hues, RGB in 0 ... 255, from red over yellow, green, cyan, blue and magenta."""
+    """Return the 55 hues, RGB in 0 ... 255, from red over yellow, green, cyan, blue and magenta."""
     corners = [np.array(_CORNERS[name]) for name in (*_HUES, "red")]
     # the published table holds whole levels: rounded down where a channel rises, up where it falls
     return np.concatenate(
@@ -88,14 +88,14 @@ def magnitude_to_image(
 
 
 def magnitude(flow: FlowArray) -> Float32[np.ndarray, "height width"]:
-    """The length of every flow vector, in pixels; at most the largest float32."""
+    """Return the length of every flow vector in pixels, limited to the largest float32."""
     with np.errstate(over="ignore"):
         # squares of lengths above 1.8e19 are infinite in float32
         return np.minimum(np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1])), np.finfo(np.float32).max)
 
 
 def flow_limit(flow: FlowArray, max_flow: float | None) -> float:
-    """`max_flow` if given, else the longest flow; never zero.
+    """Return `max_flow` if given, otherwise the longest flow; never zero.
 
     Raises:
         InputError: `max_flow` is not positive.
@@ -108,7 +108,7 @@ def flow_limit(flow: FlowArray, max_flow: float | None) -> float:
 
 
 def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
-    """The wheel's colours of flow that is zero where unknown."""
+    """Return the Middlebury colours of flow that is zero where unknown."""
     # the first hue points right, the last a full turn on; OpenCV's angles are off by 0.01 degrees, 0.1 levels at most
     u, v = cv2.split(flow)
     # H x W, share of a full turn
@@ -125,7 +125,7 @@ def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
 
 
 def color_magnitude(share: Float32[np.ndarray, "height width"], known: MaskArray) -> Frame:
-    """The colours of viridis for 0 ... 1, clipped."""
+    """Return the viridis colours of values in 0 ... 1; other values are clipped."""
     # H x W, 0 to 255
     levels = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
     image = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
@@ -135,7 +135,7 @@ def color_magnitude(share: Float32[np.ndarray, "height width"], known: MaskArray
 
 @cache
 def _absorbed() -> Float32[np.ndarray, "steps 3"]:
-    """What the wheel's colours lack of white, linearly interpolated from the first hue to the last."""
+    """Return the difference of the wheel's colours from white, linearly interpolated from the first hue to the last."""
     wheel = color_wheel()
     at = np.arange((len(wheel) - 1) * _FINE + 1) / _FINE
     return np.stack([255 - np.interp(at, np.arange(len(wheel)), channel) for channel in wheel.T], -1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Flow files drawn as picture files: one, or a folder of them on one scale."""
+"""Draw flow files as picture files: a single file, or a folder on one scale."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from opticflow.visualize.styles import draw_flow, find_style
 
 @dataclass(frozen=True)
 class Drawn:
-    """What `draw_files` has written."""
+    """The result of `draw_files`."""
 
     pictures: list[Path]
     max_flow: float
-    """The length in pixels at the end of the scale."""
+    """Length in pixels at the end of the scale."""
 
 
 @dataclass(frozen=True)
 class Drawings:
-    """Pictures of a flow file, or of all flow files of a folder on one scale, made as they are asked for.
+    """Pictures of a flow file, or of all flow files of a folder on one scale, drawn one by one on request.
 
     Args:
         source: a flow file or a folder of them.
@@ -66,7 +66,7 @@ class Drawings:
 
     @cached_property
     def scale(self) -> float:
-        """The length in pixels at the end of the scale. One flow is held in memory at a time."""
+        """Length in pixels at the end of the scale. One flow is held in memory at a time."""
         if self.max_flow is not None:
             return self.max_flow
         percentile = self.percentile
@@ -105,7 +105,7 @@ def draw_files(drawings: Drawings, target: Path | None = None) -> Drawn:
 
 
 def _pictures(drawings: Drawings, target: Path | None) -> list[Path]:
-    """What the picture files are called."""
+    """Return the names of the picture files."""
     source, style = drawings.source, drawings.style
     if target is not None and target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
         raise InputError(f"{target}: flow is drawn into pictures, or a folder of it into a video .mp4")

@@ -1,4 +1,4 @@
-"""What the colours and arrows of a picture mean, as a strip at its right side."""
+"""A legend beside a picture that explains its colours or arrows."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ _BLACK = (0, 0, 0)
 
 
 def wheel_legend(max_flow: float) -> Frame:
-    """The colour wheel as a disc whose rim is a flow of `max_flow` pixels."""
+    """Draw the colour wheel as a disc whose rim is a flow of `max_flow` pixels."""
     strip, radius = _strip(), 40
     # 81 x 81 each, pixels from the centre
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
@@ -30,7 +30,7 @@ def wheel_legend(max_flow: float) -> Frame:
 
 
 def scale_legend(max_flow: float) -> Frame:
-    """The colours of lengths, from zero at the bottom to `max_flow` at the top."""
+    """Draw the colour scale of lengths, from zero at the bottom to `max_flow` at the top."""
     strip, rows = _strip(), 84
     # 84 x 16, shares of the longest; the top row is 1
     lengths = np.linspace(1, 0, rows, dtype=np.float32)[:, None].repeat(16, 1)
@@ -41,7 +41,7 @@ def scale_legend(max_flow: float) -> Frame:
 
 
 def arrow_legend(max_flow: float, spacing: int) -> Frame:
-    """The longest arrow that is drawn, and the length it stands for."""
+    """Draw the longest arrow of the picture with its length."""
     strip = _strip()
     length = min(spacing, _WIDTH - 16)
     draw_arrow(strip, ((_WIDTH - length) // 2, 90), (float(length), 0.0))
@@ -50,7 +50,8 @@ def arrow_legend(max_flow: float, spacing: int) -> Frame:
 
 
 def beside(picture: Frame, legend: UInt8[np.ndarray, "legend_height legend_width 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The picture with the legend at its right, at the bottom; a picture lower than the legend gets white below."""
+    """Return the picture with the legend at its lower right; a picture lower than the legend is extended below in
+    white."""
     height = max(picture.shape[0], legend.shape[0])
     canvas = np.full((height, picture.shape[1] + legend.shape[1], 3), 255, np.uint8)
     canvas[: picture.shape[0], : picture.shape[1]] = picture

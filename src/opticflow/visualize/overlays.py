@@ -1,4 +1,4 @@
-"""Flow drawn over a frame: as colours, or as arrows."""
+"""Draw flow over a frame, as colours or as arrows."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from opticflow.shapes import FlowArray, Frame, as_flow
 from opticflow.visualize.colors import color_known, flow_limit, magnitude
 
 _SUBPIXELS = 4
-"""Bits after the point in the coordinates that OpenCV draws with."""
+"""Fractional bits of the coordinates that OpenCV draws with."""
 _OUTLINE = (0, 0, 0)
 _ARROW = (255, 230, 60)
 
@@ -22,7 +22,8 @@ def overlay(
     valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
     strength: float = 0.8,
 ) -> Frame:
-    """Blend the colours of flow over a frame, the more the faster; what stands still or is unknown shows the frame.
+    """Blend the colours of flow over a frame; the longer the flow, the stronger. Static and unknown pixels show the
+    frame.
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
@@ -84,12 +85,12 @@ def arrows(
 
 
 def arrow_spacing(height: int, width: int) -> int:
-    """Pixels between arrows for a picture of this size."""
+    """Return the distance between arrows, in pixels, for a picture of this size."""
     return max(16, round(max(height, width) / 40))
 
 
 def draw_arrow(canvas: Frame, start: tuple[int, int], vector: tuple[float, float]) -> None:
-    """Draw one outlined arrow in place; a dot where it is shorter than a pixel."""
+    """Draw one outlined arrow in place, or a dot if it is shorter than a pixel."""
     length = float(np.hypot(*vector))
     unit = 1 << _SUBPIXELS
     # OpenCV takes whole numbers, here in sixteenths of a pixel
@@ -105,7 +106,7 @@ def draw_arrow(canvas: Frame, start: tuple[int, int], vector: tuple[float, float
 
 
 def same_size(flow: FlowArray, frame: UInt8[np.ndarray, "frame_height frame_width 3"]) -> None:
-    """Check that a frame fits a flow.
+    """Raise an error if a frame and a flow differ in size.
 
     Raises:
         InputError: it is of another size.

@@ -1,4 +1,4 @@
-"""One scale for many flows, so that colours mean the same in every frame of a clip."""
+"""A common scale for many flows, so that colours mean the same in every frame of a clip."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _PER_OCTAVE = 64
 
 
 class MagnitudeHistogram:
-    """How often which length of flow occurs in the flows added so far. Its size does not grow with their number.
+    """A histogram of the lengths of the flows added so far. Its size does not grow with their number.
 
     Lengths are counted in bins of equal ratio between 2^-10 and 2^24 px; the longest is kept as it is.
     """
@@ -37,7 +37,7 @@ class MagnitudeHistogram:
         self._counts += np.bincount(bins.astype(np.intp), minlength=len(self._counts))
 
     def percentile(self, percent: float) -> float:
-        """The length that `percent` of the known pixels do not exceed: the upper end of its bin, within 1.1 %.
+        """Return the percentile `percent` of the known lengths: the upper edge of its bin, within 1.1 %.
 
         Zero if nothing has been counted.
 
@@ -54,7 +54,7 @@ class MagnitudeHistogram:
 
 
 def robust_max_flow(flows: Iterable[FlowArray], percentile: float = 99.0) -> float:
-    """A scale for drawing that a few wild vectors do not spoil; one flow is held in memory at a time.
+    """Return a robust scale for drawing, which ignores a few very long vectors; one flow is held in memory at a time.
 
     Args:
         flows: the flows of a clip, or a list of one; NaN where unknown.

@@ -1,4 +1,4 @@
-"""The styles in which flow can be drawn, in one table."""
+"""The table of drawing styles of flow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from opticflow.visualize.overlays import arrow_spacing, arrows, overlay, same_si
 
 @dataclass(frozen=True)
 class Style:
-    """A way to draw flow."""
+    """A drawing style of flow."""
 
     draw: Callable[..., Frame]
     legend: Callable[[float, int, int], Frame]
-    """From `max_flow` and the picture's height and width."""
+    """Function of `max_flow` and the picture's height and width that draws the legend."""
     takes_frame: bool = False
     needs_frame: bool = False
 
@@ -37,7 +37,7 @@ STYLES: dict[str, Style] = {
 
 
 def find_style(name: str, *, with_frame: bool) -> Style:
-    """The style of that name.
+    """Return the style of this name.
 
     Raises:
         InputError: no such style, or it needs a frame and there is none, or has no use for the one given.
