@@ -68,7 +68,7 @@ _PLACES = {
     "write_flow": "io",
     "write_image": "io",
 }
-"""The names of the package itself, and the modules that they come from."""
+"""The public names, and the modules that they come from."""
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "DatasetError",
     "Estimator",

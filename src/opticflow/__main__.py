@@ -1,4 +1,5 @@
-"""The `opticflow` command, and `python -m opticflow`: ready for Ctrl-C and closed streams before all imports.
+"""The entry point of the `opticflow` command and of `python -m opticflow`: it handles Ctrl-C and closed streams before
+all imports.
 
 Ctrl-C raises `KeyboardInterrupt`, so that what is being written is tidied up. In the middle of an import, and when the
 verb is done, nothing is to be tidied up, and a half-imported package would answer with errors of its own: there the
@@ -32,7 +33,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Connect standard streams that are closed to nothing; else the next file opened would take their number."""
+    """Connect closed standard streams to the null device; otherwise the next file opened would take their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
@@ -47,7 +48,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_lost(unraisable: Any) -> None:
-    """Python drops what is raised in a destructor or a callback from C; an interrupt must not get lost there."""
+    """End the process when Ctrl-C arrives in a destructor or a C callback, where Python ignores exceptions."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         _end()
     sys.__unraisablehook__(unraisable)

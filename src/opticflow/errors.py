@@ -1,4 +1,4 @@
-"""The errors that opticflow raises on purpose. Each message says what was found, what was wanted and what to do.
+"""The exceptions of opticflow. Each message says what was found, what was expected and what to do.
 
 OpticflowError
 ├── InputError      a frame, an option or a name that cannot be used
@@ -11,28 +11,28 @@ OpticflowError
 
 
 class OpticflowError(Exception):
-    """Every error that opticflow raises on purpose."""
+    """Base class of all errors that opticflow raises on purpose."""
 
 
 class InputError(OpticflowError):
-    """A frame, an option or a name that cannot be used."""
+    """A frame, an option or a name is not usable."""
 
 
 class FormatError(OpticflowError):
-    """A flow or picture file that is not what it claims to be, or that cannot be written."""
+    """A flow or picture file is not valid, or cannot be written."""
 
 
 class VideoError(OpticflowError):
-    """A clip or a folder of frames that cannot be read or written."""
+    """A clip or a folder of frames cannot be read or written."""
 
 
 class WeightsError(OpticflowError):
-    """A checkpoint that does not fit, cannot be trusted or cannot be fetched."""
+    """A checkpoint does not fit, is not trustworthy, or cannot be downloaded."""
 
 
 class DatasetError(OpticflowError):
-    """A data set that is not where or what it should be."""
+    """A data set is missing, incomplete or not valid."""
 
 
 class TrainingError(OpticflowError):
-    """A training run that cannot go on."""
+    """A training run cannot continue."""

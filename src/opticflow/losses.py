@@ -77,11 +77,12 @@ def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> 
     """Return the mean of a map over the pixels of a mask.
 
     Args:
-        error: finite, also where the mask does not hold; if not, nor is the mean.
-        mask: what counts; its channels are one or those of the map.
+        error: finite everywhere, also outside the mask; otherwise the mean is not finite.
+        mask: the entries that count; with one channel, or with the channels of the map.
         reduction: what the sum is divided by. `valid`: the number of entries that count, at least one (Caffe's
             `normalize_by_num_entries`). `pixels`: the number of all entries, as RAFT does, so that a sparse truth
-            weighs less. `batch`: the batch, as Caffe's default and FlowNetPytorch do, so that a large crop weighs more.
+            weighs less. `batch`: the batch size, as Caffe's default and FlowNetPytorch do, so that a large crop weighs
+            more.
     """
     total = (error * mask.to(error.dtype)).sum()  # three times as fast as `where`, forward and backward
     match reduction:
@@ -96,7 +97,7 @@ def masked_mean(error: Map, mask: MaskOfMap, reduction: Reduction = "valid") -> 
 def zero_unknown(flow: Flow, valid: Mask) -> tuple[Flow, Mask]:
     """Return the flow with zero where it is unknown, NaN or infinite, so that it is finite everywhere.
 
-    Needed before any map: a NaN that a mask hides from the loss still comes back through the gradient.
+    This is needed before any error map is computed: a mask hides a NaN from the loss, but not from the gradient.
     """
     valid = valid & torch.isfinite(flow).all(1)
     return torch.where(valid[:, None], flow, torch.zeros_like(flow)), valid
@@ -106,14 +107,14 @@ def downsample_truth(flow: Flow, valid: Mask, size: tuple[int, int]) -> tuple[Pr
     """Return the ground truth at the size (height, width) of a prediction, in unchanged units: the mean of the known
     vectors in the area of each new pixel; unknown where less than half of the area is known.
 
-    FlowNetPytorch averages areas too. Caffe's Downsample weighs with a triangle of twice that width, around points of a
-    grid whose corners are those of the frame; its result is smoother and moved by up to half a new pixel at the
-    borders. It keeps the same half for what is unknown.
+    FlowNetPytorch averages areas too. Caffe's Downsample weights with a triangle of twice that width, around points of
+    a grid whose corners are those of the frame; its result is smoother and shifted by up to half a new pixel at the
+    borders. It has the same limit of one half for unknown pixels.
 
     Args:
         flow: zero where unknown.
         valid: where it is known.
-        size: not larger than that of `flow`.
+        size: at most the size of `flow`.
     """
     if tuple(flow.shape[-2:]) == size:
         return flow, valid
@@ -133,22 +134,23 @@ def multiscale_loss(
     exponent: float = 1.0,
     epsilon: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """FlowNet's end-point error at several scales (Dosovitskiy et al., ICCV 2015; Ilg et al., CVPR 2017).
+    """Return FlowNet's loss: the end-point error at several scales (Dosovitskiy et al., ICCV 2015; Ilg et al., CVPR
+    2017).
 
     Args:
-        predictions: in pixels of the frames whatever their own size, the coarsest first.
+        predictions: in pixels of the frames, whatever their own size; the coarsest first.
         flow: the truth at the frames' size, in pixels.
         valid: where it is known.
         weights: one for each prediction, or a key of WEIGHTINGS.
-        reduction: of each scale, see `masked_mean`.
-        unit: pixels for one unit of the error. The papers compare flow / 20 (or flow * 20 for FlowNet2-SD). With the
-            exponent 1 this is a factor on the loss, which Adam cancels but for the share of weight decay; with another
-            one it decides, together with `epsilon`, which errors are small.
+        reduction: how each scale is averaged, see `masked_mean`.
+        unit: the unit of the error, in pixels. The papers compare flow / 20 (or flow * 20 for FlowNet2-SD). With
+            exponent 1 it is a factor on the loss, which Adam cancels except for the relative strength of the weight
+            decay. With another exponent it determines, together with `epsilon`, which errors count as small.
         exponent: 0.4 for FlowNet2-CSS-ft-sd.
-        epsilon: added before the power, in units; 0.01 for FlowNet2-CSS-ft-sd.
+        epsilon: added to the error before the power, in the same unit; 0.01 for FlowNet2-CSS-ft-sd.
 
     Raises:
-        InputError: the number of weights is not that of the predictions, or there are none of that name.
+        InputError: the number of weights is not that of the predictions, or WEIGHTINGS has no such key.
     """
     if isinstance(weights, str):
         if weights not in WEIGHTINGS:
@@ -176,18 +178,18 @@ def sequence_loss(
     max_flow: float = 400.0,
     reduction: Reduction = "pixels",
 ) -> Float[Tensor, ""]:
-    """RAFT's loss: sum_i gamma^(n-1-i) mean |prediction_i - truth| (Teed, Deng, ECCV 2020, eq. 7).
+    """Return RAFT's loss: sum_i gamma^(n-1-i) mean |prediction_i - truth| (Teed, Deng, ECCV 2020, eq. 7).
 
-    The mean is over pixels and both components, so it is half the paper's L1 distance: so the authors' `train.py` has
-    it, and learning rates and clipping depend on it. Pixels that are unknown count as zero there; `valid` averages over
-    the known ones instead.
+    The mean is over pixels and both components, so it is half the paper's L1 distance. The authors' `train.py` does the
+    same, and learning rates and clipping depend on it. There unknown pixels count as zero; the reduction `valid`
+    averages over the known pixels instead.
 
     Args:
         predictions: at the frames' size, the earliest first.
         flow: the truth, in pixels.
         valid: where it is known.
-        gamma: by how much an estimate weighs less than the next one.
-        max_flow: longer true vectors are left out, in pixels.
+        gamma: the weight of an estimate divided by that of the next one.
+        max_flow: in pixels; true vectors of this length or more are left out.
         reduction: see `masked_mean`.
     """
     flow, counted = _within(flow, valid, max_flow)
@@ -204,15 +206,15 @@ def mixture_of_laplacians_loss(
     max_flow: float = 400.0,
     reduction: Reduction = "valid",
 ) -> Float[Tensor, ""]:
-    """SEA-RAFT's loss, for networks that predict a mixture with each flow: two components per pixel, the first
-    Laplacian's scale at least 1 px, the second's fixed to 1 px, which is the plain L1 loss.
+    """Return SEA-RAFT's loss, for networks that predict a mixture with each flow: two Laplacians per pixel. The scale
+    of the first is at least 1 px; that of the second is fixed to 1 px, which makes it the plain L1 loss.
 
     Args:
         predictions: flow, weights and unbounded logarithms of the scales, each at the frames' size, the earliest first.
         flow: the truth, in pixels.
         valid: where it is known.
-        gamma: by how much an estimate weighs less than the next one.
-        max_flow: longer true vectors are left out, in pixels.
+        gamma: the weight of an estimate divided by that of the next one.
+        max_flow: in pixels; true vectors of this length or more are left out.
         reduction: see `masked_mean`.
     """
     flow, counted = _within(flow, valid, max_flow)

@@ -1,4 +1,4 @@
-"""The options of an estimate: the one place where each is spelt, explained and checked.
+"""The options of an estimate: each is defined, explained and checked here only.
 
 `load`, `estimate`, the Estimator, the options of the command line, the records of runs and what the manifest of weights
 says of their use all read `Settings`.
@@ -28,7 +28,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Padding = Literal["center", "bottom"]
 MOST_ITERATIONS = 10_000
 LARGEST_MEMORY = 2.0**60
-"""Bytes: more than any machine has."""
+"""Upper limit of a memory size in bytes, more than any machine has."""
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 
 
@@ -94,7 +94,7 @@ class Settings:
             parse_memory(self.max_memory)
 
     def resolved(self, usual: Mapping[str, Any]) -> "Settings":
-        """These settings with values in place of None.
+        """Return these settings with the given values in place of None.
 
         Args:
             usual: values of `iterations`, `coarse_start` and `refine` that the weights are best used with. Its
@@ -109,12 +109,12 @@ class Settings:
         return replace(self, iterations=iterations, coarse_start=coarse, refine=refine)
 
     def record(self) -> dict[str, Any]:
-        """The fields by their names, as JSON can hold them."""
+        """Return the fields by name, ready for JSON."""
         return asdict(self)
 
 
 def check_iterations(iterations: object) -> int:
-    """A number of iterations, if it can be one.
+    """Return a number of iterations, or raise an error if it is not valid.
 
     Raises:
         InputError: no whole number from 1 to MOST_ITERATIONS.
@@ -127,7 +127,7 @@ def check_iterations(iterations: object) -> int:
 
 
 def parse_memory(amount: str | int) -> int:
-    """Bytes from `4GB`, `1500 MB`, `2GiB`, or a number of bytes.
+    """Parse bytes from `4GB`, `1500 MB`, `2GiB`, or a number of bytes.
 
     Raises:
         InputError: not an amount of memory.
@@ -148,7 +148,7 @@ P = ParamSpec("P")
 def settings_by_name(
     settings: Callable[P, Settings],
 ) -> Callable[[Callable[Concatenate[A, B, ...], R]], Callable[Concatenate[A, B, P], R]]:
-    """A decorator of a function with a keyword `settings`: callers give the fields by their names in its place.
+    """Decorate a function with a keyword `settings`, so that callers give the fields by name instead.
 
     A name that is none of them is refused in one line, with the near ones.
 

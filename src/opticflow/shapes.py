@@ -1,4 +1,4 @@
-"""The conventions of the whole package, stated once.
+"""The conventions of the package: types and shapes of frames, flow and masks.
 
 Frames: RGB. At the edge (files, NumPy) uint8 H x W x 3; inside (tensors) float B x 3 x H x W in [0, 1].
     Each network normalises for itself.
@@ -35,7 +35,7 @@ Mask = Bool[Tensor, "batch height width"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Two frames with the true flow from the first to the second: what every data set and generator yields.
+    """Two frames with the true flow from the first to the second; every data set and generator yields samples.
 
     Example:
         >>> everywhere = np.ones(flow.shape[:2], bool)
@@ -46,29 +46,29 @@ class Sample:
     second: Frame
     flow: FlowArray
     valid: MaskArray
-    """Where the flow is known."""
+    """Mask where the flow is known."""
     occluded: MaskArray
-    """Where the point seen in the first frame is hidden or out of view in the second; all false if not known."""
+    """Mask of the pixels of the first frame that are occluded or out of view in the second; all false if unknown."""
     name: str = ""
-    """Where the sample comes from, for messages."""
+    """Origin of the sample, for messages."""
 
     def replace(self, **changes) -> "Sample":
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed."""
         return replace(self, **changes)
 
 
 def flow_tensor(flow: FlowArray) -> Flow:
-    """From the edge to the inside: one flow as a batch; of the same memory where that is in order."""
+    """Convert one flow array to a batch of one; the memory is shared where possible."""
     return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)[None]
 
 
 def flow_array(flow: Flow) -> FlowArray:
-    """From the inside to the edge: the first flow of a batch."""
+    """Convert the first flow of a batch to an array."""
     return np.ascontiguousarray(flow[0].permute(1, 2, 0).cpu().numpy())
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """A NumPy array of an array, a tensor on any device (its values alone, without gradient) or nested lists.
+    """Convert an array, a tensor on any device (its values, without gradient) or nested lists to a NumPy array.
 
     Raises:
         InputError: nothing of these; `what` is how the message calls it.
@@ -83,7 +83,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
 
 
 def as_frame(image: Picture, what: str = "frame") -> Frame:
-    """Bring an image to uint8 RGB.
+    """Convert an image to uint8 RGB.
 
     Args:
         image: an array or a tensor, H x W (grey), H x W x 1, H x W x 3 (RGB) or H x W x 4 (RGBA, alpha is dropped);
@@ -122,12 +122,13 @@ def as_frame(image: Picture, what: str = "frame") -> Frame:
 
 
 def holds_channels_first(image: Any) -> bool:
-    """Whether it is a tensor as PyTorch has pictures: C x H x W or B x C x H x W with 1, 3 or 4 channels."""
+    """Return whether a value is a tensor of pictures in PyTorch's layout: C x H x W or B x C x H x W with 1, 3 or 4
+    channels."""
     return isinstance(image, Tensor) and image.ndim in (3, 4) and image.shape[-3] in (1, 3, 4)
 
 
 def as_frames(images: Tensor, what: str = "frames") -> Frames:
-    """Bring images as PyTorch has them to float RGB in [0, 1].
+    """Convert images in PyTorch's layout to float RGB in [0, 1].
 
     Args:
         images: C x H x W or B x C x H x W with 1 (grey), 3 (RGB) or 4 (RGBA, alpha is dropped) channels; uint8, or
@@ -160,7 +161,7 @@ def as_flow(
     valid: MaskLike | None = None,
     what: str = "flow",
 ) -> tuple[FlowArray, MaskArray]:
-    """Bring flow to float32 and a mask of the pixels where it is known, which are those that are finite and `valid`.
+    """Convert flow to float32 and the mask of known pixels, which are those that are finite and `valid`.
 
     Args:
         flow: an array or a tensor, H x W x 2, floating point, in pixels.

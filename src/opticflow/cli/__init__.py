@@ -68,7 +68,7 @@ app.add_typer(models, name="models")
 
 
 def _list_whole_sentences(group: typer.Typer) -> None:
-    """Lists of verbs show the first paragraph of each one's help, which they would cut after 45 letters."""
+    """Set the short help of each verb to the first paragraph of its help, which lists would cut after 45 letters."""
     for command in group.registered_commands:
         command.short_help = " ".join((inspect.getdoc(command.callback) or "").split("\n\n")[0].split())
     for inner in group.registered_groups:
@@ -81,7 +81,7 @@ _list_whole_sentences(app)
 
 
 def main() -> None:
-    """The `opticflow` command. An expected error is one line and exit code 2; never a traceback."""
+    """Run the `opticflow` command. An expected error is one line and exit code 2, never a traceback."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
     keep_freed_memory()
     prepare_streams()
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """The exit code of the verb."""
+    """Run the verb and return the exit code."""
     try:
         return app(standalone_mode=False) or 0  # Typer takes the arguments itself, to expand `*.png` on Windows
     except UsageError as error:
@@ -116,7 +116,7 @@ def _run() -> int:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    """A warning is one line, without the place in the code."""
+    """Print a warning as one line, without its position in the code."""
     remark("warning: " + " ".join(str(message).split()))
 
 

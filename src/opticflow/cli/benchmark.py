@@ -13,7 +13,7 @@ from opticflow.settings import Settings
 
 
 class _Subjects(TyperGroup):
-    """Words that are no subject of their own are models."""
+    """A group in which words that are no subject are model names."""
 
     def parse_args(self, ctx, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):

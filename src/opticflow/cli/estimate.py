@@ -131,7 +131,7 @@ def estimate(
 
 
 def _one_way(settings: Settings, batch: int) -> Settings:
-    """Settings for which sums have one order; this process has one thread from now on."""
+    """Return settings that fix the order of all sums, and limit this process to one thread."""
     import torch
 
     from opticflow.errors import InputError
@@ -213,7 +213,7 @@ def _report(summary: dict[str, Any]) -> None:
 
 
 def _listed(numbers: list[int]) -> str:
-    """1, 4 to 9, 20"""
+    """Format numbers as `1, 4 to 9, 20`."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

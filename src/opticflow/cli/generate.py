@@ -74,7 +74,7 @@ def generate(
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
-    """Height and width."""
+    """Parse height and width."""
     from opticflow.errors import InputError
 
     if text is None:

@@ -11,7 +11,7 @@ from opticflow.cli.progress import show_bytes
 
 
 class _ListsByDefault(TyperGroup):
-    """Without a verb, lists."""
+    """A group that lists the models when no verb is given."""
 
     def parse_args(self, ctx, args):
         names_no_verb = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)

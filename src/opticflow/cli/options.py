@@ -13,12 +13,12 @@ from typing_extensions import Doc
 from opticflow.settings import Settings
 
 _UNSET = {"max_memory": "no limit"}
-"""What it means that an option without a default is not given, where that is not how the weights are best used."""
+"""Help text for the default of an option that is None, where that does not mean "as the weights are best used"."""
 
 
 def with_settings(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """A command whose parameter `settings` is made from options: one for each field of `Settings`, of its name, but for
-    those that the command has parameters of its own for."""
+    """Return a command whose parameter `settings` is built from options: one per field of `Settings`, except those for
+    which the command has its own parameter."""
     parameters = list(signature(verb).parameters.values())
     place = next(i for i, parameter in enumerate(parameters) if parameter.name == "settings")
     own = {parameter.name for parameter in parameters}
@@ -47,7 +47,7 @@ def _option(field: Field[Any]) -> Parameter:
 
 
 def _kind(annotation: Any) -> Any:
-    """The type of an option: of several, the one that any text is; choices are left to `Settings` to check."""
+    """Return the type of an option: of several types, the one that accepts any text; `Settings` checks the choices."""
     if get_origin(annotation) is Literal:
         return str
     if get_origin(annotation) in (Union, types.UnionType):

@@ -1,4 +1,4 @@
-"""Lines of text for the terminal: what a verb finds goes to standard output, what it remarks to standard error.
+"""Terminal output: results go to standard output, remarks to standard error.
 
 Names of files and texts in them come from strangers, so control characters are printed as escapes such as `\\x1b`:
 no name can colour, move or clear what a terminal shows. A character that the terminal's encoding lacks is printed
@@ -53,7 +53,7 @@ def _flush(stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def _failures_kept(failures: list[OSError]) -> Iterator[list[OSError]]:
-    """The work goes on where a stream takes nothing."""
+    """Record the error of a stream that cannot be written, so that the work goes on."""
     try:
         yield failures
     except OSError as error:
@@ -61,22 +61,22 @@ def _failures_kept(failures: list[OSError]) -> Iterator[list[OSError]]:
 
 
 def visible(text: object) -> str:
-    """The text with its control characters as escapes."""
+    """Return the text with control characters as escapes."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 pair`, `2,000 pairs`"""
+    """Format a number with its noun: `1 pair`, `2,000 pairs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def say(text: object) -> None:
-    """Print one line on standard output; the work goes on where that takes nothing, and `flush_streams` says so."""
+    """Print one line on standard output; if that fails, the work goes on and `flush_streams` reports it."""
     _print(visible(text))
 
 
 def remark(text: object, *, start: str = "", end: str = "\n") -> None:
-    """Print one line on standard error; the work goes on where that takes nothing.
+    """Print one line on standard error; if that fails, the work goes on.
 
     Args:
         start: printed as it is, before the text.
@@ -87,7 +87,7 @@ def remark(text: object, *, start: str = "", end: str = "\n") -> None:
 
 
 class SafeConsole(Console):
-    """Rich's console, with the same care for control characters and for output that takes nothing."""
+    """Rich's console with the same handling of control characters and of failing output."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         with _failures_kept(_unwritten):

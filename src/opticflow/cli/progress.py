@@ -1,4 +1,4 @@
-"""What long commands show while they work: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long commands: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +24,8 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 @contextmanager
 def show_progress(what: str, *, unit: str = "frames", quiet: bool = False) -> Iterator[ShowProgress]:
-    """A function to call with the number of things done and their total, if known. Shows on standard error."""
+    """Return a function that takes the number of items done and their total, if known, and shows them on standard
+    error."""
     console = Console(stderr=True)
     if quiet:
         yield lambda done, total: None
@@ -44,7 +45,7 @@ def show_progress(what: str, *, unit: str = "frames", quiet: bool = False) -> It
 
 
 class _Bytes:
-    """The progress of a download, in the form that pooch wants; nothing where nobody looks."""
+    """The progress bar of a download, with pooch's interface; silent where standard error is no terminal."""
 
     def __init__(self, progress: Progress, what: str):
         self._progress = progress
@@ -70,7 +71,7 @@ class _Bytes:
 
 @contextmanager
 def show_bytes(what: str) -> Iterator[_Bytes]:
-    """Shows a download on standard error, where that is a terminal."""
+    """Return a progress bar for a download on standard error, where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -78,7 +79,7 @@ def show_bytes(what: str) -> Iterator[_Bytes]:
 
 
 class _Lines:
-    """A line now and then."""
+    """Prints a line at intervals."""
 
     def __init__(self, what: str, unit: str):
         self.what, self.unit = what, unit

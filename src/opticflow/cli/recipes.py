@@ -39,7 +39,7 @@ def recipes(
 
 
 def _say(text: str, indent: int = 0) -> None:
-    """In lines of the terminal's width, broken between words."""
+    """Print text wrapped to the terminal's width, broken between words."""
     width = shutil.get_terminal_size().columns - indent
     for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
         say(" " * indent + line)

@@ -153,7 +153,7 @@ def train(
 
 
 def _begin(weights: str | None) -> Any:
-    """The weights to begin with."""
+    """Return the weights to start with."""
     from opticflow.errors import InputError
     from opticflow.weights import load_checkpoint
 
@@ -164,7 +164,7 @@ def _begin(weights: str | None) -> Any:
 
 
 def _network_of(run: Path) -> str:
-    """The network that a run trains, which is resumed without its first weights."""
+    """Return the network that a run trains; a resumed run does not need its first weights."""
     from opticflow.errors import InputError
     from opticflow.train.run_folder import RECORD, read_record
 
@@ -178,7 +178,7 @@ def _leads() -> bool:
 
 
 class _Lines:
-    """A line now and then; on a terminal the last one is written over."""
+    """Prints a line at intervals; on a terminal the last one is overwritten."""
 
     def __init__(self) -> None:
         self.terminal = sys.stderr is not None and sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""From a network to flow for any frame: device, precision, size, batches and clips."""
+"""Apply a network to frames of any kind: device, precision, size, batches and clips."""
 
 from opticflow.estimator.estimator import Estimator
 from opticflow.estimator.loading import estimate, load, resolve

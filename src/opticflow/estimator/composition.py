@@ -1,4 +1,4 @@
-"""The networks around a network: which ones settings ask for, and what a user is told of them."""
+"""Compose the networks around a network that settings ask for, and describe them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from opticflow.settings import Settings
 
 
 def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
-    """A network, with the networks around it that settings ask for."""
+    """Return a network with the networks around it that settings ask for."""
     if settings.coarse_start:
         network = CoarseToFine(network)
     if settings.refine:  # outermost: details of a coarse flow would be lost when it is enlarged
@@ -16,8 +16,8 @@ def compose(network: FlowNetwork, settings: Settings) -> FlowNetwork:
 
 
 def use_in_words(iterations: int | None, uses: Sequence[str]) -> str:
-    """How a network is used, as `8 iterations, coarse to fine, variational refinement`; empty if there is nothing to
-    say.
+    """Describe how a network is used, as `8 iterations, coarse to fine, variational refinement`; empty if there is
+    nothing to say.
 
     Args:
         iterations: of an iterative network.

@@ -1,4 +1,4 @@
-"""What is known of a method, a weight set or a checkpoint file, and what an estimate costs."""
+"""Describe a method, a weight set or a checkpoint file, and the cost of an estimate."""
 
 import hashlib
 import re
@@ -17,13 +17,14 @@ from opticflow.weights import WeightsRecord, as_file, find_records, is_learned, 
 from opticflow.weights.digest import weights_hash
 
 KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
-"""The fields of a weight set's record that are reported."""
+"""Fields of a weight set's record that are reported."""
 
 
 def describe(name_or_file: str, size: str) -> dict[str, Any]:
-    """A report, ready for JSON. Its `multiply_adds` and `bytes` are of an estimate as `load` makes it, in float32 on a
-    CPU: with a coarse start and with refinement where the weights are best used so. `bytes` is the peak of a process.
-    `weights_sha256` is of the numbers (`weights.digest`), `file_sha256` of the file that holds them.
+    """Return a report, ready for JSON. Its `multiply_adds` and `bytes` are those of an estimate as `load` makes it, in
+    float32 on a CPU: with a coarse start and with refinement where the weights are best used so. `bytes` is the peak
+    memory of a process. `weights_sha256` is the hash of the numbers (`weights.digest`), `file_sha256` that of their
+    file.
 
     Args:
         name_or_file: NETWORK, NETWORK.TAG or a checkpoint file.
@@ -72,7 +73,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
 
 
 def parse_size(size: str) -> tuple[int, int]:
-    """Width and height from `1024x436`."""
+    """Parse width and height from `1024x436`."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
     if not match or 0 in map(int, match.groups()):
         raise InputError(f"the size is {size!r}; wanted width x height, as 1024x436")

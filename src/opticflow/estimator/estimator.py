@@ -1,4 +1,4 @@
-"""The Estimator: a network, made usable for any frames."""
+"""The Estimator, which applies a network to frames of any size."""
 
 import copy
 import math
@@ -45,7 +45,7 @@ from opticflow.shapes import (
 
 
 class Estimator:
-    """Flow between frames of any size, from any method.
+    """Estimates flow between frames of any size with any method.
 
     It knows device, number format, size and memory; how a network is used, from coarse to fine or refined, is a
     network around that network.
@@ -67,7 +67,7 @@ class Estimator:
     """
 
     name: str
-    """What runs: the name of the weights, or of the network's class."""
+    """Name of the weights, or of the network's class."""
 
     @settings_by_name(Settings)
     def __init__(self, network: FlowNetwork, *, settings: Settings) -> None:
@@ -89,7 +89,7 @@ class Estimator:
             precision=self.precision,
             iterations=network.iterations if settings.iterations is None else settings.iterations,
         )
-        """The settings, with what was chosen in place of `auto` and None."""
+        """The settings, with the chosen values in place of `auto` and None."""
         self._limits: dict[tuple[int, int], int] = {}
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class Estimator:
         return f"Estimator({self.name}: {', '.join(filter(None, words))})"
 
     def with_iterations(self, iterations: int | None) -> "Estimator":
-        """An Estimator of the same network with another number of iterations; None leaves it.
+        """Return an Estimator of the same network with another number of iterations; None keeps the present one.
 
         Raises:
             InputError: the method has none, or a number that cannot be one of iterations.
@@ -118,7 +118,7 @@ class Estimator:
     def __call__(self, first: Array, second: Array, *, init_flow: Array | None = None) -> FlowArray: ...
 
     def __call__(self, first: Picture, second: Picture, *, init_flow: Picture | None = None) -> FlowArray | Tensor:
-        """The flow from `first` to `second`, float32, in pixels of the frames: u to the right, v down.
+        """Estimate the flow from `first` to `second`, float32, in pixels of the frames: u to the right, v down.
 
         Args:
             first: an array H x W x 3 uint8 RGB, or what `shapes.as_frame` converts: grey, RGBA, 16 bit, floating point
@@ -147,7 +147,7 @@ class Estimator:
         *,
         init_flows: Sequence[Picture] | None = None,
     ) -> list[FlowArray]:
-        """The flows of several pairs of one size, computed together. See `__call__`."""
+        """Estimate the flows of several pairs of one size together. See `__call__`."""
         if len(firsts) != len(seconds) or not firsts:
             raise InputError(
                 f"got {len(firsts)} first and {len(seconds)} second frames; wanted equally many, at least one"
@@ -176,7 +176,7 @@ class Estimator:
     def stream(
         self, frames: Iterable[Picture], *, batch: int = 1, warm_start: bool = False, reuse: bool = True
     ) -> Iterator[FlowArray] | Iterator[Tensor]:
-        """The flow from each frame to the next, in constant memory: the arguments are those of `pairs`.
+        """Yield the flow from each frame to the next, in constant memory; the arguments are those of `pairs`.
 
         Frames may also be tensors C x H x W, which are rounded to uint8; their flows are tensors on their device.
 
@@ -210,7 +210,7 @@ class Estimator:
         warm_start: bool = False,
         reuse: bool = True,
     ) -> Iterator[PairFlow]:
-        """The flow of each pair of neighbouring frames, in constant memory.
+        """Yield the flow of each pair of neighbouring frames, in constant memory.
 
         Args:
             frames: at least two, of one size; read as they are needed.
@@ -272,7 +272,8 @@ class Estimator:
         return flow[0] if first.ndim == 3 else flow
 
     def tiles(self, height: int, width: int) -> list[tuple[slice, slice]]:
-        """The rows and columns that pairs of this size are estimated in; the whole frame where memory suffices."""
+        """Return the numbers of rows and columns of tiles for pairs of this size; 1 and 1 where memory suffices for the
+        whole frame."""
         fitting = self._fitting_of(height, width)
         limit = self._limit(fitting)
         if math.prod(fitting.size) <= limit:
@@ -302,7 +303,7 @@ class Estimator:
         )
 
     def _limit(self, fitting: Fitting) -> float:
-        """Pixels of pairs that the network can be given at once."""
+        """Return how many pixels of pairs the network can be given at once."""
         if self.settings.max_memory is None:
             return math.inf
         size = fitting.height, fitting.width
@@ -337,7 +338,7 @@ class Estimator:
         return self.network.encode(fitting.fit(frames.to(self.device, non_blocking=True)))
 
     def _match(self, first: Encoded, second: Encoded, fitting: Fitting, start: Flow | None) -> Flow:
-        """The flow at the frames' size, B x 2 x H x W."""
+        """Return the flow at the frames' size, B x 2 x H x W."""
         start = None if start is None else fitting.fit_flow(start.to(self.device))
         flow = self.network.match(first, second, init_flow=start, iterations=self.settings.iterations)
         return fitting.restore(flow.float())

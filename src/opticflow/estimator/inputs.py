@@ -1,4 +1,5 @@
-"""What callers give, as tensors: frames and initial flows, from arrays or from tensors; and flow as arrays again."""
+"""Convert frames and initial flows, given as arrays or tensors, to the tensors of a network, and flow back to
+arrays."""
 
 from collections.abc import Sequence
 
@@ -13,23 +14,23 @@ UNKNOWN = "an initial flow has unknown or infinite values; wanted numbers, 0 whe
 
 
 def frames_tensor(frames: Sequence[Frame]) -> Frames:
-    """Frames H x W x 3 uint8 as a batch B x 3 x H x W in [0, 1]."""
+    """Convert frames H x W x 3 uint8 to a batch B x 3 x H x W in [0, 1]."""
     pixels = torch.from_numpy(np.stack(frames))  # B x H x W x 3
     return pixels.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def flows_tensor(flows: Sequence[FlowArray]) -> Flow:
-    """Flows H x W x 2 as a batch B x 2 x H x W."""
+    """Convert flows H x W x 2 to a batch B x 2 x H x W."""
     return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).float()
 
 
 def flow_arrays(flow: Flow) -> list[FlowArray]:
-    """A batch B x 2 x H x W as flows H x W x 2."""
+    """Convert a batch B x 2 x H x W to flows H x W x 2."""
     return [flow_array(one) for one in flow.split(1)]
 
 
 def checked_starts(flows: Sequence[Picture], count: int, height: int, width: int) -> list[FlowArray]:
-    """Initial flows for pairs of frames.
+    """Check the initial flows for pairs of frames.
 
     Args:
         flows: as the caller gave them.
@@ -54,7 +55,7 @@ def checked_starts(flows: Sequence[Picture], count: int, height: int, width: int
 
 
 def tensors_of_call(first: Tensor, second: Picture, init_flow: Picture | None) -> tuple[Frames, Frames, Flow | None]:
-    """Frames B x 3 x H x W in [0, 1] and an initial flow B x 2 x H x W.
+    """Return the frames B x 3 x H x W in [0, 1] and the initial flow B x 2 x H x W of a call with tensors.
 
     Args:
         first: C x H x W or B x C x H x W.

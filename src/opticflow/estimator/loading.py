@@ -1,4 +1,4 @@
-"""From a model's name or a checkpoint file to an Estimator, used as its weights are best used."""
+"""Make an Estimator from a model's name or a checkpoint file, with the settings that suit its weights best."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSettings(Settings):
-    """Which method is used, and how."""
+    """The settings together with the model."""
 
     model: Annotated[
         str | Path, Doc("A name of `opticflow models list`, a checkpoint file or the folder of a training run.")
@@ -26,13 +26,13 @@ class MethodSettings(Settings):
 
 
 class _Load(Protocol[P]):
-    """`load` as editors and type checkers see it: the fields of the settings by their names."""
+    """The signature of `load` for editors and type checkers, with the fields of the settings by name."""
 
     def __call__(self, name_or_file: str | Path = ..., /, *positional: P.args, **settings: P.kwargs) -> Estimator: ...
 
 
 class _Estimate(Protocol[P]):
-    """`estimate`, likewise."""
+    """The signature of `estimate` for editors and type checkers."""
 
     @overload
     def __call__(self, first: Tensor, second: Tensor, /, *positional: P.args, **settings: P.kwargs) -> Tensor: ...
@@ -50,7 +50,7 @@ def _typed(settings: Callable[P, Settings]) -> Callable[[Callable[..., Estimator
 
 @_typed(Settings)
 def load(name_or_file: str | Path = weights.DEFAULT_MODEL, *, settings: Settings) -> Estimator:
-    """An Estimator from a model's name or a checkpoint file.
+    """Make an Estimator from a model's name or a checkpoint file.
 
     Args:
         name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
@@ -75,7 +75,7 @@ def load(name_or_file: str | Path = weights.DEFAULT_MODEL, *, settings: Settings
 
 @_typed_estimate(MethodSettings)
 def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> FlowArray | Tensor:
-    """The flow from one frame to another, `load(model)(first, second)`. For many pairs, load once.
+    """Estimate the flow from one frame to another: `load(model)(first, second)`. For many pairs, load once.
 
     Args:
         first: see `Estimator.__call__`.
@@ -93,5 +93,5 @@ def estimate(first: Picture, second: Picture, *, settings: MethodSettings) -> Fl
 
 
 def resolve(name_or_file: str | Path, settings: Settings) -> Settings:
-    """The settings with values in place of None, as the weights are best used. Errors are those of `load`."""
+    """Return the settings with None replaced by the values that suit the weights best. Errors are those of `load`."""
     return settings.resolved(weights.usual_settings(name_or_file))

@@ -1,4 +1,4 @@
-"""How much memory an estimate takes, said before it starts."""
+"""Predict how much memory an estimate takes."""
 
 import copy
 import math
@@ -13,21 +13,22 @@ from opticflow.models import FlowNetwork
 from opticflow.models.cost import peak_of_tensors
 
 PROBE = 512
-"""Rows and columns of frames without contents, on which a network is tried."""
+"""Rows and columns of the frames without contents on which the memory of a network is measured."""
 LIBRARIES = 1.1
-"""The process takes this many times what its tensors take: PyTorch's convolutions reorder what goes in and out."""
+"""Ratio of the process's memory to that of its tensors: PyTorch's convolutions reorder their inputs and outputs."""
 STARTED = 600_000_000 if torch.version.cuda else 300_000_000
 """Bytes of a process that has imported PyTorch and this package; measured with PyTorch 2.13 on Linux."""
 FIXED = 250_000_000
-"""For threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
+"""Bytes for threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
 WITHOUT_WEIGHTS = 110.0
-"""Bytes per pixel that a method without weights takes, about: some float images."""
+"""Approximate bytes per pixel of a method without weights: some float images."""
 EDGE = 60
-"""Bytes per pixel of a pair of frames that go around the network: frames, flow, and the flow that tiles start from."""
+"""Bytes per pixel of a pair of frames outside of the network: frames, flow, and the initial flow of tiles."""
 
 
 def bytes_per_pixel(network: FlowNetwork, height: int = PROBE, width: int = PROBE) -> float:
-    """What a pair of frames takes in a network beyond its weights, in float32, found without computing anything.
+    """Return the bytes per pixel that a network takes for a pair of frames, beyond its weights, in float32; found
+    without computing anything.
 
     Args:
         network: what will run.
@@ -47,7 +48,7 @@ def bytes_per_pixel(network: FlowNetwork, height: int = PROBE, width: int = PROB
 
 
 def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int) -> int:
-    """Bytes that this process takes at its peak when the network is given pairs of so many pixels at once.
+    """Return the peak memory of this process, in bytes, when the network is given pairs of this many pixels at once.
 
     Args:
         network: what will run.
@@ -60,7 +61,7 @@ def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int)
 
 
 def memory_of_process(network: FlowNetwork, height: int, width: int) -> int:
-    """Bytes that a process of its own takes at its peak to estimate whole pairs of this size in float32 on a CPU.
+    """Return the peak memory, in bytes, of a new process that estimates whole pairs of this size in float32 on a CPU.
 
     Args:
         network: what will run; its weights need no contents.
@@ -72,7 +73,7 @@ def memory_of_process(network: FlowNetwork, height: int, width: int) -> int:
 
 
 def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:
-    """The number of pixels of a pair that the network can be given at once, of frames of a size.
+    """Return how many pixels of a pair of this size the network can be given at once.
 
     Args:
         network: what will run.

@@ -1,4 +1,4 @@
-"""Which device and which number format an estimate uses."""
+"""Choose the device and the precision of an estimate."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """The device meant by a name; `auto` is a GPU where there is one.
+    """Return the device with this name; `auto` is a GPU if there is one.
 
     Raises:
         InputError: no such device here.
@@ -33,7 +33,7 @@ def choose_device(device: str | torch.device) -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> Format:
-    """The number format of the convolutions; `auto` takes bf16 where the device is faster with it.
+    """Return the precision of the convolutions; `auto` is bf16 where the device is faster with it.
 
     Raises:
         InputError: no such precision.
@@ -49,7 +49,7 @@ def choose_precision(precision: str, device: torch.device) -> Format:
 
 @cache
 def cpu_is_faster_in_bf16() -> bool:
-    """Whether this CPU multiplies bf16 so fast that it makes up for what fp32 saves by Winograd's convolutions.
+    """Return whether this CPU multiplies bf16 so much faster that it outweighs what Winograd convolutions save in fp32.
 
     With matrix units (AMX) it does, and with AMD's AVX-512, whose instruction for bf16 does twice the work of fp32's in
     the same time (RAFT-small at 1024x436: 269 ms against 485). On other CPUs bf16 is slower than fp32, on most many
@@ -62,7 +62,7 @@ def cpu_is_faster_in_bf16() -> bool:
 
 @contextlib.contextmanager
 def inference(precision: Format, device: torch.device) -> Iterator[None]:
-    """The context in which a network runs."""
+    """Return the context in which a network runs."""
     if precision == "fp32":
         with torch.inference_mode():
             yield

@@ -1,4 +1,4 @@
-"""How fast a model is and how much memory it takes, each measurement in a process of its own."""
+"""Measure the speed and the memory of a model, each measurement in a new process."""
 
 import contextlib
 import json
@@ -27,33 +27,34 @@ from opticflow.settings import Settings
 
 @dataclass(frozen=True)
 class Speed:
-    """One model at one size. Times are the least of several rounds."""
+    """The speed of one model at one size. Times are the minimum over several rounds."""
 
     model: str
     width: int
     height: int
     precision: str
-    """What the request came to: auto is resolved."""
+    """The precision used, with `auto` resolved."""
     device: str
     threads: int
     iterations: int | None
     uses: tuple[str, ...]
-    """What is done around the network: nothing, or coarse to fine and refinement."""
+    """What is done around the network: coarse to fine and refinement, or nothing."""
     max_memory: str | int | None
     tiles: int
-    """Parts that the frame is estimated in; 1 if it is estimated whole."""
+    """Number of tiles; 1 if the frame is estimated whole."""
     trained: bool
-    """Whether weights were at hand; RAFT's lookups hit other places without."""
+    """Whether weights were present; without, RAFT's lookups read other positions."""
     milliseconds: float
-    """For one pair, from frames to flow."""
+    """Milliseconds for one pair, from frames to flow."""
     frames_per_second: float
     memory: int
-    """Peak of the process, or of the tensors on a GPU, in bytes."""
+    """Peak memory in bytes: of the process, or of the tensors on a GPU."""
     plain_milliseconds: float | None
-    """The plain form in fp32, its rounds between those of the fast form; none where it does not fit into memory."""
+    """The same for the plain form in fp32, measured alternately with the fast form; None where it does not fit into
+    memory."""
     plain_memory: int | None
     ratio: float | None
-    """How many times faster than the plain form."""
+    """Speed relative to the plain form."""
 
 
 def measure_speed(
@@ -66,7 +67,7 @@ def measure_speed(
     rounds: int = 3,
     compare: bool = True,
 ) -> Speed:
-    """Measure in a new process.
+    """Measure a model in a new process.
 
     Args:
         model: a name, or a checkpoint file.
@@ -94,7 +95,7 @@ def measure_speed(
 
 
 def load_or_build(model: str, settings: Settings = Settings(), *, bare: bool = False) -> tuple[Estimator, bool]:
-    """What is measured, and whether it has its weights: without, a network takes nearly the same time.
+    """Return the Estimator to measure, and whether it has weights: without, a network takes nearly the same time.
 
     Args:
         model: a name, or a checkpoint file.
@@ -160,7 +161,7 @@ def _measure(
 
 
 def _frames(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Clouds that move by a few pixels."""
+    """Return two frames of clouds that move by a few pixels."""
     generator = torch.Generator().manual_seed(0)
     clouds = torch.rand(1, 3, height // 16 + 2, width // 16 + 2, generator=generator)
     picture = torch.nn.functional.interpolate(clouds, size=(height + 4, width + 6), mode="bicubic").clamp(0, 1)
@@ -181,7 +182,8 @@ def _timer(
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the peak of the tensors on a GPU since the last call, elsewhere of this process since it began."""
+    """Return the peak memory in bytes: of the tensors on a GPU since the last call, otherwise of this process since its
+    start."""
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -195,7 +197,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def _reference_fits(network: FlowNetwork, height: int, width: int, device: torch.device) -> bool:
-    """Whether the tensors of the plain form fit into memory; the classical methods have no other form."""
+    """Return whether the tensors of the plain form fit into memory; the classical methods have no other form."""
     if not isinstance(network, LearnedNetwork):
         return False
     if device.type == "cuda":

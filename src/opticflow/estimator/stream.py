@@ -1,4 +1,5 @@
-"""A clip as a stream of pairs: each frame is encoded once, a flow may start from the one before, cuts are noticed."""
+"""Process a clip as a stream of pairs: each frame is encoded once, a flow may start from the previous one, cuts are
+detected."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,17 +27,17 @@ class PairFlow:
     first: Frame
     second: Frame
     forward: FlowArray
-    """From `first` to `second`."""
+    """Flow from `first` to `second`."""
     backward: FlowArray | None
-    """From `second` to `first`, where it was asked for."""
+    """Flow from `second` to `first`; None if it was not asked for."""
     occluded: MaskArray | None
-    """Pixels of `first` that fail the forward-backward check, where the backward flow was asked for."""
+    """Mask of the pixels of `first` that fail the forward-backward check; None without backward flow."""
     cut: bool
-    """Whether the scene changes between the two frames, so that their flow means nothing."""
+    """Whether there is a scene cut between the two frames, so that their flow is meaningless."""
 
 
 def is_cut(first: Frame, second: Frame) -> bool:
-    """Whether two frames show different scenes.
+    """Return whether two frames show different scenes.
 
     True where both the places and the colours changed: small versions of the frames differ by more than 8 % of the
     range on average, and their colour histograms (8 bins a channel) share less than half their mass. Fast motion
@@ -51,14 +52,14 @@ def is_cut(first: Frame, second: Frame) -> bool:
 
 
 def _histogram(frame: Frame) -> np.ndarray:
-    """Share of pixels per bin, 8 bins for each channel, blurred by one bin."""
+    """Return the share of pixels per bin, 8 bins per channel, blurred by one bin."""
     counts = np.stack([np.bincount(frame[..., c].ravel() >> 5, minlength=8) for c in range(3)])
     padded = np.pad(counts / counts[0].sum(), ((0, 0), (1, 1)), mode="edge")
     return 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
 
 
 def batches_of_pairs(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
-    """Groups of up to `size` + 1 frames; the last of a group is the first of the next."""
+    """Yield groups of up to `size` + 1 frames; the last of a group is the first of the next."""
     iterator = iter(frames)
     group = list(islice(iterator, 1))
     while group:

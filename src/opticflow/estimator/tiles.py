@@ -1,4 +1,4 @@
-"""Flow of frames that are too large to be estimated at once: by overlapping tiles that know the far motion.
+"""Estimate frames that are too large to be processed at once, by overlapping tiles that start from a coarse flow.
 
 The whole frame is estimated small; each tile then compares its part of the first frame with that part of the second
 frame where the small estimate says that its contents went. What is left is near motion, which the tile holds.
@@ -15,22 +15,22 @@ from opticflow.errors import InputError
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 OVERLAP = 96
-"""Pixels that neighbouring tiles share: more than a 1/8 feature's surroundings that matter."""
+"""Pixels that neighbouring tiles share: more than the relevant surroundings of a 1/8 feature."""
 
 LARGEST_SCALE = 0.5
-"""Largest scale of the small frames; 1/2 has twice the reach for a quarter of the work."""
+"""Largest scale of the small frames; 1/2 has twice the range of motion for a quarter of the work."""
 SMALLEST = 64
-"""Pixels of the shorter side of small frames from which on half their size is estimated first."""
+"""Shorter side, in pixels, from which small frames are themselves estimated at half their size first."""
 
 Tile = Float32[np.ndarray, "_ _ 2"]
 EstimatePair = Callable[[Frame, Frame, FlowArray], Tile]
-"""Estimates the flow of two frames that fit into memory, from an initial flow."""
+"""A function that estimates the flow of two frames that fit into memory, from an initial flow."""
 
 
 def estimate_in_tiles(
     estimate: EstimatePair, first: Frame, second: Frame, *, pixels: int, multiple: int, start: FlowArray | None = None
 ) -> FlowArray:
-    """The flow from `first` to `second`.
+    """Estimate the flow from `first` to `second`.
 
     Where tiles overlap, their flows are blended, each with a weight that falls to its borders. A network that looks
     at statistics of its whole input (RAFT's instance norm) sees those of the tile, which is an approximation.
@@ -67,7 +67,7 @@ def estimate_in_tiles(
 def far_motion(
     estimate: EstimatePair, first: Frame, second: Frame, scale: float, *, halved_first: bool = True
 ) -> FlowArray:
-    """The flow of the frames resized by `scale`, enlarged.
+    """Estimate the flow of the frames resized by `scale`, and upsample it.
 
     Args:
         estimate: for a pair of the small size.
@@ -92,7 +92,7 @@ def far_motion(
 def _estimate_tile(
     estimate: EstimatePair, first: Frame, second: Frame, seeds: FlowArray, own: tuple[slice, slice]
 ) -> Tile:
-    """The flow of one tile: its contents' usual motion, and what it estimates beyond."""
+    """Estimate the flow of one tile: the usual motion of its contents plus the remaining motion."""
     start = seeds[own]
     usual = np.rint(np.median(start.reshape(-1, 2)[::7], axis=0)).astype(int)
     y, x = (
@@ -106,7 +106,7 @@ def _estimate_tile(
 
 
 def seams(tiles: Iterable[tuple[slice, slice]], height: int, width: int) -> MaskArray:
-    """Where tiles overlap, so that their flows are blended."""
+    """Return where tiles overlap, so that their flows are blended."""
     covered = np.zeros((height, width), int)
     for tile in tiles:
         covered[tile] += 1
@@ -114,12 +114,12 @@ def seams(tiles: Iterable[tuple[slice, slice]], height: int, width: int) -> Mask
 
 
 def smallest_tile(multiple: int) -> int:
-    """Pixels of the smallest tile that gets anywhere."""
+    """Return the number of pixels of the smallest useful tile."""
     return _side(10**6, 10**6, multiple) ** 2
 
 
 def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[slice], list[slice]]:
-    """Rows and columns of a grid of tiles: the one with the least work among those that fit.
+    """Return the rows and columns of a grid of tiles: that with the least work among those that fit.
 
     Raises:
         InputError: `pixels` is less than `smallest_tile`.
@@ -140,7 +140,7 @@ def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[sl
 
 
 def _side(length: int, count: int, multiple: int) -> int:
-    """The length of each of `count` overlapping tiles that together cover a length."""
+    """Return the length of each of `count` overlapping tiles that together cover a length."""
     return min(length, math.ceil((length + (count - 1) * OVERLAP) / count / multiple) * multiple)
 
 
@@ -151,7 +151,7 @@ def _cut(length: int, count: int, multiple: int) -> list[slice]:
 
 
 def _ramp(part: slice, length: int) -> np.ndarray:
-    """Weights along one side of a tile: they fall to borders that are not the frame's."""
+    """Return the blending weights along one side of a tile: they fall towards borders that are not the frame's."""
     side = part.stop - part.start
     rising = (np.arange(side, dtype=np.float32) + 0.5) / min(OVERLAP, side)
     left = rising if part.start > 0 else np.full(side, np.inf, np.float32)

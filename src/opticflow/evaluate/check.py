@@ -27,10 +27,11 @@ class FlowCheck:
     mean_length: float
     """Mean length of the flow, in pixels."""
     photometric: float
-    """Mean absolute difference between the first frame and the second warped to it, in grey levels of 255, where the
-    flow is known, stays inside the frame and, if the backward flow is given, is not occluded."""
+    """Photometric error: mean absolute difference between the first frame and the second frame warped to it, in grey
+    levels from 0 to 255. It is measured where the flow is known, stays inside the frame and, if the backward flow is
+    given, is not occluded."""
     compared: float
-    """Share of the pixels that this mean is over."""
+    """Share of the pixels over which `photometric` is averaged."""
     photometric_without_motion: float
     """The same difference, at the same pixels, for zero flow."""
     forward_backward: float | None
@@ -43,8 +44,8 @@ class FlowCheck:
     fault: str
     """Description of what is wrong with the flow, its size included; empty if nothing is."""
     size_faults: list[str] = field(default_factory=list)
-    """Faults of the flow's size, where it differs from the frames' size. The verdict is then for the flow resized to
-    the frames."""
+    """Descriptions of what is wrong with the flow's size; empty if it is the frames' size. Otherwise the verdict is for
+    the flow resized to the frames."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -124,7 +125,7 @@ def check(shots: Iterable[FlowPair]) -> FlowCheck:
     """Check the flow of one or more pairs; several pairs must be consecutive.
 
     Raises:
-        InputError: no pair, frames or flows whose sizes do not go together, or flow that is known nowhere.
+        InputError: there is no pair, the sizes of frames or flows do not match, or a flow is known nowhere.
     """
     names = ("known", "length", "photometric", "still", "compared", "round", "occluded", "steady")
     means = {name: _Mean() for name in names}
@@ -148,10 +149,10 @@ def check(shots: Iterable[FlowPair]) -> FlowCheck:
     if not found:
         raise InputError("there is no pair to check")
     tried = [h.name for h in hypotheses(height, width) if any(h.name in one for one in found)]
-    # where a cure changed nothing, it fits as the flow does
+    # a cure that changed nothing was not tested; it has the misfit of the given flow
     verdict = judge({name: float(np.mean([one.get(name, one["correct"]) for one in found])) for name in tried})
     if size_faults:
-        # the verdict is of the resized flow, and not of the flow as it was given
+        # the verdict is for the resized flow, not for the given one
         verdict = replace(verdict, sure=False)
     fault = "; ".join(filter(None, [*size_faults, verdict.fault(height, width)]))
 
@@ -197,7 +198,7 @@ def _measure(shot: FlowPair, flow: Tensor, previous: Tensor | None, means: dict[
     means["still"].add((second - first).abs().mean(1)[0][usable])
     if previous is not None:
         start = previous.nan_to_num(0.0, 0.0, 0.0)
-        # the flow where the previous pair has moved the pixel, compared with the previous flow
+        # flow at the point to which the previous pair moved the pixel, compared with the previous flow
         change = (warp(flow, start) - previous).square().sum(1).sqrt()[0]
         means["steady"].add(change[change.isfinite() & ~leaves_frame(start)[0]])
     return flow

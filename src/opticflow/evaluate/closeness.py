@@ -42,9 +42,9 @@ def measure_closeness(
 
     Args:
         estimate: the approximation.
-        reference: what it stands for.
-        samples: frames of one size, at least one pair; errors count where the flow is known.
-        region: differences are also given for these pixels of a frame, and for all others.
+        reference: the method that it approximates.
+        samples: at least one pair, all frames of one size; end-point errors are measured where the truth is known.
+        region: mask; differences are also given separately for the pixels inside and outside.
     """
     differences, errors, reference_errors = [], [], []
     for sample in samples:

@@ -1,8 +1,8 @@
 """Find the convention that a flow file follows, from the frames alone.
 
-Half of what goes wrong with flow is a convention: u and v exchanged, a sign, the direction of time, units. Each such
-fault has a cure, a simple change of the numbers. This module applies every cure it knows, warps with the result, and
-sees which one makes the frames agree best.
+Many faults of flow files are conventions: u and v exchanged, a sign, the direction of time, units. Each such fault has
+a cure, a simple change of the numbers. This module applies every cure it knows, warps with the result, and finds the
+one for which the frames agree best.
 """
 
 from collections.abc import Callable, Mapping
@@ -163,10 +163,10 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
     """Return the misfit of each hypothesis. See `Verdict.misfits`.
 
     The frames are compared after subtracting their local mean, so that a change of light does not count, and
-    differences are capped, so that occlusions count little. Pixels that a hypothesis sends out of the frame count as
-    unrelated. Flow with the wrong sign and flow in the wrong direction differ only by where the vectors stand: these
-    two are told apart on the pixels that stay inside, as an uncovered margin says nothing about it. A cure that
-    leaves the flow as it is, is left out.
+    differences are capped, so that occlusions count little. Pixels that a hypothesis moves out of the frame count as
+    unrelated. Flow with the wrong sign and flow in the wrong direction differ only in the frame where the vectors
+    start. These two are compared only on the pixels that stay inside the frame, because the margin that leaves it does
+    not distinguish them. A cure that does not change the flow is left out.
 
     Args:
         flow: at the frames' size; NaN where unknown.
@@ -182,9 +182,10 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
     found, inside_only = {}, {}
     for hypothesis in hypotheses(*before.shape):
         cured = np.ascontiguousarray(hypothesis.cure(flow), dtype=np.float32)  # H x W x 2, pixels
-        tiny = hypothesis.name == NO_MOTION and np.nan_to_num(flow).any()  # as in fractions of the size: not zero
+        # tiny vectors, such as fractions of the frame size, are not zero flow
+        tiny = hypothesis.name == NO_MOTION and np.nan_to_num(flow).any()
         if found and not hypothesis.reverse and not tiny and _unchanged(cured, flow):
-            continue  # such as turning a constant flow upside down
+            continue  # for example a constant flow turned upside down
         # backward flow lies in the second frame, so the frames change places
         source, target = (after, before) if hypothesis.reverse else (before, after)
         name = hypothesis.name
@@ -198,11 +199,12 @@ def misfits(flow: FlowArray, first: Frame, second: Frame) -> dict[str, float]:
 def judge(pair_misfits: Mapping[str, float]) -> Verdict:
     """Return the verdict from the misfits of one pair, or from their means over several.
 
-    A cure must do better than no motion at all. Where taking the motion away was not tried, there is none.
+    A cure must fit better than zero flow. If zero flow is not among the misfits, the given flow is zero itself; the
+    verdict is then `correct` or `zero flow`.
     """
     ordered = sorted(pair_misfits, key=pair_misfits.__getitem__)
     best = ordered[0]
-    # in doubt the flow is right as it stands
+    # in doubt, the given flow is correct
     if pair_misfits["correct"] <= (1 + LIKELY) * pair_misfits[best]:
         best = "correct"
     elif pair_misfits.get(NO_MOTION, np.inf) <= (1 + LIKELY) * pair_misfits[best]:
@@ -220,7 +222,7 @@ def judge(pair_misfits: Mapping[str, float]) -> Verdict:
 def _detail(frame: Frame) -> Grey:
     # H x W, grey levels
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    # a difference of Gaussians of 1 and 8 pixels: without noise and without slow changes of light
+    # a difference of Gaussians of 1 and 8 pixels removes noise and slow changes of light
     return cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 8.0)
 
 
@@ -235,11 +237,11 @@ def _unrelated(before: Grey, after: Grey, cap: float) -> float:
 def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: float) -> tuple[float, float]:
     """Return the misfit over all known pixels, and over those that stay inside the frame.
 
-    Large frames are looked at on a regular grid of pixels: a hundred thousand are enough for a mean.
+    Large frames are sampled on a regular grid: about a hundred thousand pixels are enough for a mean.
     """
     height, width = source.shape
     step = max(1, round((height * width / 100_000) ** 0.5))
-    # h x w each, on the grid of pixels that are looked at
+    # h x w each, on the grid of sampled pixels
     y, x = np.mgrid[0:height:step, 0:width:step].astype(np.float32)
     flow, source = flow[::step, ::step], source[::step, ::step]
     known = np.isfinite(flow).all(-1)  # h x w
@@ -247,7 +249,7 @@ def _misfit(flow: FlowArray, source: Grey, target: Grey, cap: float, unrelated: 
     inside = known & (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     # far beyond the frame, the arithmetic of remap overflows
     warped = cv2.remap(target, np.clip(x, -1, width), np.clip(y, -1, height), cv2.INTER_LINEAR)
-    # a warp that draws everything to a few points has little detail, and so differs less from anything
+    # a warp that samples only a few points has little detail, so it differs less from any image
     elsewhere = np.roll(source, (source.shape[0] // 2, source.shape[1] // 2), (0, 1))
     own = _mean(np.minimum(np.abs(warped - elsewhere), cap)[inside])
     # h x w: 0 where frames agree, about 1 where they are unrelated or the target is outside

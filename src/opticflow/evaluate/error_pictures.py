@@ -17,8 +17,9 @@ _QUALITY = 85
 def case_pictures(sample: Sample, flows: Mapping[str, FlowArray]) -> dict[str, bytes]:
     """Return the frames, the ground truth, and each model's estimate and error, as JPEG by title.
 
-    All flows of a case are drawn to one scale, that of the longest true vector; errors grow from black over red and
-    yellow to white, which is 20 px and more, in logarithmic steps. What is not known is black.
+    All flows of a pair are drawn with one scale, that of the longest true vector. Errors are drawn on a logarithmic
+    scale from black over red and yellow to white, which is 20 px and more. In the truth and the errors, unknown pixels
+    are black.
     """
     lengths = np.hypot(*np.moveaxis(sample.flow[sample.valid], -1, 0))  # one length for each valid pixel, in pixels
     longest = max(float(lengths.max(initial=0)), 1.0)

@@ -100,24 +100,24 @@ class Report:
     """The command line."""
     broken: list[Broken] = field(default_factory=list)
     interrupted: bool = False
-    """Whether the run was interrupted by the user; the figures are then of the pairs before."""
+    """Whether the user interrupted the run; the figures are then for the pairs before that."""
     cases: list[Case] = field(default_factory=list)
     """The pairs with the largest errors of the first model, largest first."""
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def done(self) -> int:
-        """Number of pairs that the figures are of."""
+        """Number of evaluated pairs, which the figures are for."""
         return len(self.models[0].records)
 
     def columns(self) -> list[Column]:
-        """Return the columns of the protocol that apply here: those by occlusion only if it was known."""
+        """Return the columns of the protocol that apply: those by occlusion only if a pixel is known to be occluded."""
         # where nothing is known to be occluded, "matched" would be the same as "all"
         known = self.models[0].totals.pooled.count("unmatched") > 0
         return [column for column in self.protocol.columns if known or column.region not in ("matched", "unmatched")]
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything except the pictures; values that are not numbers are null."""
+        """Return everything except the pictures as JSON values; NaN and infinity become None."""
         return {
             "created": self.created,
             "command": self.command,

@@ -30,7 +30,7 @@ class EvaluatedModel:
 
     @classmethod
     def of(cls, name: str, estimator: Estimator) -> "EvaluatedModel":
-        """Make one from an Estimator, with its settings and the hash of its weights."""
+        """Return the model of an Estimator, with its settings and the hash of its weights."""
         settings = {key: str(value) for key, value in estimator.settings.record().items() if value not in (None, False)}
         parameters = sum(parameter.numel() for parameter in estimator.network.parameters())
         return cls(name, estimator, settings, weights_hash(estimator.network), parameters)
@@ -48,17 +48,17 @@ def evaluate(
 ) -> Report:
     """Estimate every pair of a data set with every model, and compare with the ground truth.
 
-    Memory does not grow with the data set but for a line per pair. A pair that cannot be read or measured is listed as
-    broken, with what is wrong, and left out for all models, so that they are compared on the same pairs. Ctrl-C ends
-    the run and keeps what was measured.
+    Memory use grows only by one record per pair. A pair that cannot be read or measured is listed as broken, with the
+    reason, and left out for all models, so that all are compared on the same pairs. Ctrl-C ends the run and keeps the
+    results so far.
 
     Args:
         contenders: at least one.
-        dataset: with truth.
-        protocol: which table to make.
-        root: where the data set lies, for the report.
-        command: what was typed, for the report.
-        cases: keep pictures of so many of the first model's worst pairs.
+        dataset: with ground truth.
+        protocol: the figures to report.
+        root: folder of the data set, for the report.
+        command: the command line, for the report.
+        cases: number of the first model's worst pairs whose pictures are kept.
         progress: called after each pair, with the number of pairs done and the name of the last.
 
     Raises:
@@ -72,7 +72,7 @@ def evaluate(
         try:
             sample = dataset[index]
             choices = dataset.choices(pair) if dataset.choices else None
-            # all models before any result is entered: a pair that one cannot do is left out for all
+            # all models run before a result is recorded, so that a pair on which one fails is left out for all
             outcomes = [_run(contender, sample, choices) for contender in contenders]
         except OpticflowError as error:
             broken.append(Broken(pair.name, str(error)))

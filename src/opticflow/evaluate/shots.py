@@ -15,11 +15,11 @@ def shots(flow: Path, first: Path, second: Path | None = None, backward: Path | 
     Args:
         flow: a flow file, or a folder of them.
         first: the first frame; or the folder of the frames, one more than flow files.
-        second: the second frame; none for folders.
+        second: the second frame; None for folders.
         backward: like `flow`, from each second frame to the first.
 
     Raises:
-        InputError: files and folders are mixed, or their numbers do not go together.
+        InputError: files and folders are mixed, or the numbers of flow files and frames do not match.
         FormatError: a file cannot be read.
     """
     folders = [path for path in (flow, first, backward) if path is not None and path.is_dir()]

@@ -1,7 +1,7 @@
 """Submission files for the benchmark servers, and a check of their format.
 
-MPI-Sintel: `clean/SCENE/frame0001.flo` and `final` alike, 552 files each; its program `bundler` (in the data set's
-download) makes one file of both folders, which is uploaded.
+MPI-Sintel: `clean/SCENE/frame0001.flo` and the same in `final`, 552 files each; its program `bundler` (in the data
+set's download) makes one file of both folders, which is uploaded.
 KITTI 2015: `flow/000000_10.png` to `flow/000199_10.png`, in a ZIP archive (readme of its development kit).
 Spring: `0003/flow_FW_left/flow_FW_left_0001.flo5` and so on for both cameras and directions, 3960 files; its program
 `flow_subsampling` (from its page) makes one file of them, which is uploaded (the benchmark's questions and answers).
@@ -32,8 +32,9 @@ class Benchmark:
     files: int
     """Number of files in a full submission."""
     low: float
+    """Smallest value that can be stored, in pixels; smaller values are set to it."""
     high: float
-    """Largest value in pixels that can be stored; larger ones are set to it."""
+    """Largest value that can be stored, in pixels; larger values are set to it."""
     next_step: str
     """Text that says what remains to be done; `{folder}` is replaced by the folder."""
 
@@ -104,16 +105,16 @@ def write_submission(
 
     Args:
         name: a key of `BENCHMARKS`.
-        root: where the data set lies.
-        folder: where the submission goes; made if needed.
-        estimate: the method.
-        limit: only so many pairs, to try it out.
+        root: folder of the data set.
+        folder: folder of the submission; created if it does not exist.
+        estimate: the flow method.
+        limit: write only this many pairs, for a trial.
 
     Yields:
         The file just written, relative to the folder.
 
     Raises:
-        InputError: no such benchmark, or an estimate that is not finite.
+        InputError: there is no such benchmark, or an estimate is not finite.
         DatasetError: the data set is not there.
     """
     chosen = benchmark(name)
@@ -128,15 +129,16 @@ def write_submission(
 
 
 def check_submission(name: str, root: Path, folder: Path, *, limit: int | None = None) -> Iterator[str]:
-    """Return what a server would reject: missing or superfluous files, wrong sizes, gaps, or too few files in all.
+    """Yield what a server would reject: missing or superfluous files, wrong sizes, unknown pixels, values out of range,
+    or a data set with the wrong number of pairs.
 
-    Files are left over if they belong to no pair of the whole benchmark, limited or not.
+    A file is superfluous if it belongs to no pair of the whole benchmark, whether or not there is a limit.
 
     Args:
         name: a key of `BENCHMARKS`.
-        root: where the data set lies, for the names and sizes.
-        folder: the submission.
-        limit: only so many pairs were tried out: what the others lack is no fault.
+        root: folder of the data set, for the names and sizes.
+        folder: folder of the submission.
+        limit: check only the files of this many pairs, as after a trial.
 
     Yields:
         One line for each fault.
@@ -147,7 +149,7 @@ def check_submission(name: str, root: Path, folder: Path, *, limit: int | None =
         yield f"the data set in {root} has {len(plan)} test pairs; a full submission has {chosen.files}"
     suffix = plan[0][2].suffix
     found = {PurePosixPath(path.relative_to(folder).as_posix()) for path in folder.rglob(f"*{suffix}")}
-    # compared with the whole plan, since a limited check is no reason to call files surplus
+    # compared with the whole plan: files of pairs beyond the limit are not superfluous
     for file in sorted(found - {file for *_, file in plan}):
         yield f"{file} belongs to no pair"
     for dataset, index, file in plan[:limit]:

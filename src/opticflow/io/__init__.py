@@ -1,4 +1,4 @@
-"""Flow and picture files, read and written whole."""
+"""Read and write flow files and picture files."""
 
 from opticflow.io.atomic import atomic_path, make_folder
 from opticflow.io.flow_files import FLOW_FORMATS, FLOW_SUFFIXES, FlowFormat, read_flow, read_flow_with_mask, write_flow

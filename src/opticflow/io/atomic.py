@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written ever stands under a final name."""
+"""Write files atomically: a final name never shows a half-written file."""
 
 import os
 import re
@@ -14,7 +14,8 @@ _UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part(\.\w+)?")
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+    """Return a context with a temporary path beside `path`, which is renamed to it when the block succeeds and removed
+    when it fails.
 
     The temporary name is `.NAME.RANDOM.part`: hidden from shells, picked up by no `*.flo`, and not to be foreseen by
     others, who might put a link in its place. What a killed process leaves is taken away by `remove_unfinished`.
@@ -47,7 +48,7 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
 
 
 def remove_unfinished(folder: str | os.PathLike[str], names: Collection[str] | None = None) -> None:
-    """Take away what a killed process was writing into a folder.
+    """Remove the temporary files that a killed process left in a folder.
 
     Args:
         folder: in which no other process writes at the moment; may be missing.
@@ -64,7 +65,7 @@ def remove_unfinished(folder: str | os.PathLike[str], names: Collection[str] | N
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Find out, before long work, what would keep a file from being written.
+    """Raise an error, before long work, if a file could not be written later.
 
     Raises:
         FormatError: no folder, no permission for it, or not a regular file.
@@ -80,7 +81,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file, or nothing.
+    """Write a file completely or not at all.
 
     Raises:
         FormatError: the file cannot be written.
@@ -90,7 +91,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder, and those it lies in, where they are not there yet.
+    """Make a folder and its parents, if they do not exist.
 
     Raises:
         FormatError: it cannot be made, or is a file.

@@ -1,4 +1,4 @@
-"""What must be checked in a BMP before a decoder gets it: OpenCV reads some kinds of it in wrong colours."""
+"""Checks of a BMP before it is decoded: OpenCV reads some kinds in wrong colours."""
 
 import struct
 
@@ -12,7 +12,7 @@ _DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}
 
 
 def check_bmp(data: bytes) -> tuple[int, int]:
-    """Width and height of a BMP of the kinds that are read right.
+    """Return width and height of a BMP, or raise an error if it is of a kind that is read wrongly.
 
     Raises:
         FormatError: cut off, damaged, or of another kind.

@@ -1,4 +1,4 @@
-"""Reading files whole, with one clear error for what cannot be read, and what their contents may claim and hold."""
+"""Read whole files with one clear error, and check what their contents claim."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ DEFLATE_LIMIT = 1032
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The contents of a file that is not empty.
+    """Return the contents of a file that is not empty.
 
     Raises:
         FormatError: no such file, a folder, an empty file, one that may not be read, or one larger than
@@ -41,7 +41,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def check_flow_array(shape: tuple[int, ...] | None, dtype: np.dtype) -> None:
-    """Refuse what `flow_array` does not take; before anything is allocated.
+    """Raise an error for what `flow_array` does not take, before memory is allocated.
 
     Raises:
         FormatError: another shape or type.
@@ -56,8 +56,8 @@ def check_flow_array(shape: tuple[int, ...] | None, dtype: np.dtype) -> None:
 
 
 def flow_array(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "height width 2"]:
-    """A flow as other programs keep it, as height x width x 2: with the two components last or first, where that is
-    also the channels' place in a batch of one. Where both may be meant, they are last.
+    """Return an array of another program as flow of height x width x 2: the two components are last or first, where
+    first may be behind a batch of one. Where both are possible, they are last.
 
     Raises:
         FormatError: another shape or type, or a value beyond float32.
@@ -70,7 +70,7 @@ def flow_array(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "height w
 
 
 def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
-    """Refuse known flow that float32 cannot hold: it would become unknown without a word.
+    """Raise an error for known flow that float32 cannot represent, which would otherwise become unknown silently.
 
     Raises:
         FormatError: a finite value beyond float32.
@@ -85,7 +85,7 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """What is wrong with a file, as one line of at most 300 characters, whatever names and bytes it quotes."""
+    """Return what is wrong with a file as one line of at most 300 characters, whatever names and bytes it quotes."""
     text = "".join(c if c.isprintable() else " " for c in str(error))
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:190]} ... {text[-100:]}"

@@ -1,4 +1,4 @@
-"""From one flow format to another, with what is lost on the way measured."""
+"""Convert flow between formats, and measure what is lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from opticflow.io.folders import list_flow_files
 
 @dataclass(frozen=True)
 class Converted:
-    """One converted file."""
+    """The result of converting one file."""
 
     source: Path
     target: Path
     largest_change: float
-    """The largest change of a known component, in pixels."""
+    """Largest change of a known component, in pixels."""
     unknown: int
-    """Pixels whose flow is unknown; every format keeps them so."""
+    """Number of pixels whose flow is unknown; every format keeps them so."""
     pixels: int
 
 
 def convert(
     source: Path, target: Path, *, suffix: str | None = None, half: bool = False, overwrite: bool = False
 ) -> Iterator[Converted]:
-    """Convert a flow file, or all flow files of a folder. Every file is written when the iterator comes to it.
+    """Convert a flow file, or all flow files of a folder. Each file is written when the iterator reaches it.
 
     Args:
         source: a flow file or a folder of them.

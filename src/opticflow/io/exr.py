@@ -22,9 +22,9 @@ from opticflow.shapes import FlowArray, MaskArray, as_flow
 
 SIGNATURE = b"\x76\x2f\x31\x01"
 _COMPRESSION_LIMIT = 4096
-"""No compression of OpenEXR shrinks by more."""
+"""Largest compression factor of OpenEXR."""
 _SIZES = {0: 4, 1: 2, 2: 4}
-"""Bytes of a whole number, a half and a float."""
+"""Bytes of an integer, a half and a float."""
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 """Rows of a block for each compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A, DWAA, DWAB."""
 _ZIPS = (2, 3)
@@ -37,19 +37,19 @@ class _Header:
     height: int
     top: int
     lines: int
-    """Rows of a block; 0 where the rows are not stored by blocks, or in a way not known here."""
+    """Rows of a block; 0 where the rows are not stored in blocks, or in an unknown way."""
     compressed: bool
     zipped: bool
     channels: dict[str, int]
-    """Bytes of a value."""
+    """Bytes of a value, by channel."""
     tile_bytes: int
-    """The largest tile, decoded; 0 if there are none."""
+    """Bytes of the largest tile, decoded; 0 if there are none."""
     end: int
-    """Where the list of blocks begins."""
+    """Offset of the list of blocks."""
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, without the channels R and G, or larger than `opticflow.io.limits`
@@ -60,7 +60,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file of float32 channels.
+    """Return the contents of a file with float32 channels.
 
     Raises:
         InputError: OpenEXR is not installed.
@@ -69,7 +69,7 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
 
 
 def encode_half(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file of half-precision channels (11 significant bits).
+    """Return the contents of a file with half-precision channels (11 significant bits).
 
     Raises:
         FormatError: a known value beyond 65504 px.
@@ -79,7 +79,7 @@ def encode_half(flow: FlowArray, valid: MaskArray) -> bytes:
 
 
 def decode_picture(data: bytes) -> Float32[np.ndarray, "height width channels"]:
-    """The channels R, G, B, or the only channel Y, from linear light to the curve of sRGB, in [0, 1].
+    """Return the channels R, G, B, or the only channel Y, converted from linear light to sRGB, in [0, 1].
 
     Highlights above 1 become white, and what is below 0 black. The curve is the same for every file, so that the frames
     of a clip match.
@@ -102,7 +102,7 @@ def decode_picture(data: bytes) -> Float32[np.ndarray, "height width channels"]:
 
 
 def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "height width channels"]:
-    """The named channels, stacked.
+    """Return the named channels, stacked.
 
     Raises:
         FormatError: not an OpenEXR file, cut off, without one of the channels, or larger than `opticflow.io.limits`
@@ -171,7 +171,7 @@ def _read_header(data: bytes) -> _Header:
 
 
 def _text(data: bytes, start: int) -> tuple[str, int]:
-    """A text that ends with a zero byte, and where the next thing begins."""
+    """Return a zero-terminated text, and the offset after it."""
     end = data.index(0, start, start + 256)
     return data[start:end].decode("latin-1"), end + 1
 
@@ -189,7 +189,7 @@ def _channels(listed: bytes) -> dict[str, int]:
 
 
 def _check_blocks(data: bytes, header: _Header, row_bytes: int) -> None:
-    """Refuse what does not hold every row once, or a ZIP that cannot be unpacked."""
+    """Raise an error for a file that does not contain every row once, or a ZIP block that cannot be unpacked."""
     count = math.ceil(header.height / header.lines)
     if header.end + 8 * count > len(data):
         raise FormatError("is cut off: it ends before the list of its blocks does")

@@ -1,4 +1,4 @@
-"""Flow files: the suffix chooses the format, from one table."""
+"""Read and write flow files; the suffix chooses the format, from one table."""
 
 import os
 from collections.abc import Callable
@@ -20,15 +20,15 @@ Decode = Callable[[bytes], tuple[FlowArray, MaskArray]]
 
 @dataclass(frozen=True)
 class FlowFormat:
-    """How one kind of flow file is read and written. Flow here is zero where it is unknown."""
+    """How a flow format is read and written. Flow here is zero where it is unknown."""
 
     name: str
     decode: Decode
     encode: Encode
     encode_half: Encode | None = None
-    """In half precision, where the format knows it."""
+    """The same in half precision; None where the format has none."""
     rounding: str = ""
-    """What `encode` does to known values; nothing if empty."""
+    """Description of how `encode` rounds known values; empty if it does not."""
 
 
 FLOW_FORMATS: dict[str, FlowFormat] = {
@@ -46,7 +46,7 @@ FLOW_SUFFIXES = tuple(FLOW_FORMATS)
 
 
 def flow_format(path: str | os.PathLike[str]) -> FlowFormat:
-    """The format that the suffix of a path means.
+    """Return the format that belongs to the suffix of a path.
 
     Raises:
         FormatError: the suffix is not in the table.

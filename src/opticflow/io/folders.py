@@ -1,4 +1,4 @@
-"""Which files of a folder are meant, and in what order."""
+"""List the files of a folder, in natural order."""
 
 import os
 import re
@@ -11,19 +11,19 @@ from opticflow.io.flow_files import FLOW_SUFFIXES
 from opticflow.io.image_files import IMAGE_SUFFIXES
 
 DRAWN = (".color", ".arrows", ".overlay", ".magnitude")
-"""Before the suffix of a picture of flow: `frame_0001.color.png` is no flow file."""
+"""Marks before the suffix of a drawing of flow: `frame_0001.color.png` is not a flow file."""
 SAME_FORMAT = {".jpeg": ".jpg", ".tiff": ".tif"}
-"""Suffixes of a format that has another one too."""
+"""Suffixes that are other spellings of a format's suffix."""
 
 
 def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, int, str]]:
-    """Sorts names as people do: frame2 before frame10."""
+    """Return a sort key for natural order: frame2 before frame10."""
     parts = re.split(r"(\d+)", Path(path).name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
 
 
 def list_files(folder: str | os.PathLike[str], suffixes: Collection[str]) -> list[Path]:
-    """The visible files of a folder with one of the suffixes, in natural order.
+    """Return the visible files of a folder with one of the suffixes, in natural order.
 
     Raises:
         FormatError: the folder cannot be read.
@@ -36,7 +36,7 @@ def list_files(folder: str | os.PathLike[str], suffixes: Collection[str]) -> lis
 
 
 def list_flow_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """The flow files of a folder, in natural order.
+    """Return the flow files of a folder, in natural order.
 
     PNG counts as KITTI flow only where there is no other kind, and pictures drawn of flow never do.
 
@@ -57,7 +57,7 @@ def list_flow_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def list_image_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """The picture files of a folder, in natural order.
+    """Return the picture files of a folder, in natural order.
 
     Raises:
         FormatError: the folder cannot be read.

@@ -21,13 +21,13 @@ from opticflow.shapes import FlowArray, MaskArray, as_flow
 
 _DEFLATE = 1
 _FILTERS = {_DEFLATE, 2, 3, 32000}
-"""Those that h5py writes without plug-ins: deflate (gzip), shuffle, Fletcher's checksum, LZF."""
+"""Filters that h5py writes without plug-ins: deflate (gzip), shuffle, Fletcher's checksum, LZF."""
 _HARMLESS = 10**8
-"""Bytes that a piece may unpack to without being looked into before."""
+"""Bytes up to which a chunk may be unpacked without a check."""
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, without a flow, with a flow that is in part not there or lies in
@@ -64,7 +64,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file.
+    """Return the contents of a file.
 
     Raises:
         InputError: h5py is not installed.
@@ -79,7 +79,8 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
 
 
 def _check_storage(stored, data: bytes) -> None:
-    """Refuse a data set whose values are not all in this file: HDF5 would fill in zeros, or read other files."""
+    """Raise an error for a data set whose values are not all in this file: HDF5 would fill in zeros, or read other
+    files."""
     if stored.is_virtual or stored.external:
         raise FormatError("refers to another file for its flow; wanted the flow itself")
     if stored.chunks is None:

@@ -1,4 +1,4 @@
-"""Picture files, in and out as uint8 RGB."""
+"""Read and write picture files as uint8 RGB."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ from opticflow.shapes import Frame, MaskArray, as_frame
 
 _WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 IMAGE_SUFFIXES = (*_WRITTEN, ".pgm", ".pbm", ".pnm", ".jp2", ".pfm", ".exr")
-"""What `read_image` reads; `write_image` writes the first of them, up to `.ppm`."""
+"""Suffixes that `read_image` reads; `write_image` writes the first of them, up to `.ppm`."""
 VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -35,11 +35,11 @@ VIDEO_SUFFIXES = (
     ".flv",
     ".ogv",
 )
-"""What names a video; `opticflow.video` reads and writes them."""
+"""Suffixes of videos; `opticflow.video` reads and writes them."""
 _ROWS = 64
-"""Rows that are brought to 8 bits at a time."""
+"""Number of rows that are converted to 8 bits at a time."""
 _DIM = 4095
-"""A 16-bit picture with nothing above this has at most 16 of 256 grey levels."""
+"""A 16-bit picture whose largest value is below this has at most 16 of 256 grey levels."""
 
 Pixels = Shaped[np.ndarray, "height width channels"]
 
@@ -78,10 +78,10 @@ def read_image(path: str | os.PathLike[str], *, white: int | None = None) -> Fra
 
 class ImageStack:
     """The pages of a TIFF, as microscopes and fast cameras write them: a clip in one file. The file is kept in memory,
-    and a page is decoded when it is asked for."""
+    and a page is decoded when it is requested."""
 
     def __init__(self, path: str | os.PathLike[str], *, white: int | None = None) -> None:
-        """Look into a file.
+        """Read the file and its list of pages.
 
         Args:
             path: `.tif` or `.tiff`; of one page or more.
@@ -105,7 +105,7 @@ class ImageStack:
         return len(self._pages)
 
     def read(self, index: int) -> Frame:
-        """One page, from 0 on.
+        """Return a page, counted from 0.
 
         Raises:
             FormatError: the page is damaged.
@@ -148,7 +148,7 @@ def write_image(path: str | os.PathLike[str], frame: Frame) -> None:
 
 
 def write_mask(path: str | os.PathLike[str], mask: MaskArray) -> None:
-    """Write a mask as a picture, white where it holds; see `write_image`."""
+    """Write a mask as a picture, white where it is true; see `write_image`."""
     # H x W x 3, 0 or 255
     write_image(path, mask[..., None].repeat(3, axis=2).astype(np.uint8) * 255)
 
@@ -164,7 +164,7 @@ def _known_suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:
 
 
 def _decode(data: bytes) -> Pixels:
-    """Decoded by what the file is, not by what it is called; nothing reaches OpenCV that was not looked into."""
+    """Decode by the file's contents, not by its name; every file is checked before OpenCV gets it."""
     if data.startswith(pnm.SIGNATURES):
         return pnm.decode(data)
     if data.startswith(png.SIGNATURE):
@@ -200,7 +200,7 @@ def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
 
 
 def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, decoder_bytes: int) -> Pixels:
-    """Decode what has been looked into; `decoder_bytes` a pixel are in use then, in most formats the picture twice."""
+    """Decode a checked file; OpenCV then uses `decoder_bytes` per pixel, in most formats twice the picture."""
     # or later six at least: the picture and the frame made of it
     check_memory(f"a picture of {width} x {height} pixels", len(data) + width * height * max(decoder_bytes, 6))
     try:
@@ -220,7 +220,7 @@ def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, decoder_
 
 
 def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
-    """As `as_frame`, by some rows at a time, so that the numbers in between take little memory."""
+    """Convert to uint8 RGB, some rows at a time, so that intermediate values need little memory."""
     if image.dtype == np.uint16:
         _check_white(int(image.max()), white, what)
     elif white is not None:

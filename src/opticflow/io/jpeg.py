@@ -1,4 +1,4 @@
-"""What must be checked in a JPEG before a decoder gets it, and after."""
+"""Checks of a JPEG before and after it is decoded."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,13 @@ _SCAN, _END = b"\xff\xda", b"\xff\xd9"
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _MOST_SCANS = 200
-"""A progressive JPEG has about ten. Each takes the time of the whole picture, however few its bytes."""
+"""Largest number of scans. A progressive JPEG has about ten; each takes the time of the whole picture, however few its
+bytes."""
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """What the header of a JPEG claims."""
+    """What the header of a JPEG declares."""
 
     width: int
     height: int
@@ -27,12 +28,12 @@ class Jpeg:
 
     @property
     def decoder_bytes(self) -> int:
-        """Bytes for each pixel that the decoder has in use: the picture and, if progressive, all coefficients."""
+        """Bytes per pixel that the decoder uses: the picture and, if progressive, all coefficients."""
         return 6 + 2 * self.components * self.progressive
 
 
 def check_jpeg(data: bytes) -> Jpeg:
-    """Refuse a JPEG that is cut off, for which OpenCV 4 returns a picture that is grey from there on.
+    """Raise an error for a truncated JPEG, for which OpenCV 4 returns a picture that is grey from there on.
 
     The end marker cannot occur in a scan, where 0xFF is always followed by 0 or a restart marker; but it may in the
     segments before, which can hold a small preview, and so these are stepped over.
@@ -64,7 +65,8 @@ def check_jpeg(data: bytes) -> Jpeg:
 
 
 def check_decoded(data: bytes, image: Shaped[np.ndarray, "..."], header: Jpeg) -> None:
-    """Refuse a JPEG that claims more rows or columns than its scans have: OpenCV paints the rest grey (128).
+    """Raise an error for a JPEG that declares more rows or columns than its scans contain: OpenCV fills the rest with
+    grey (128).
 
     A picture without a grey corner is whole. One that has such a corner is looked into by FFmpeg, which says when its
     data ends early; so is CMYK, where the grey becomes another colour.

@@ -1,4 +1,4 @@
-"""What must be checked in a JPEG 2000 (`.jp2`) before a decoder gets it."""
+"""Checks of a JPEG 2000 (`.jp2`) before it is decoded."""
 
 import struct
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _SRGB, _GREY = 16, 17
 
 @dataclass(frozen=True)
 class Jpeg2000:
-    """What the headers of a JPEG 2000 claim."""
+    """What the headers of a JPEG 2000 declare."""
 
     width: int
     height: int
@@ -22,12 +22,12 @@ class Jpeg2000:
 
     @property
     def decoder_bytes(self) -> int:
-        """Bytes for each pixel that the decoder has in use: numbers of 32 bits, twice, and the picture."""
+        """Bytes per pixel that the decoder uses: 32-bit numbers, twice, and the picture."""
         return 8 * self.components + 3 * self.sample_bytes
 
 
 def check_jpeg2000(data: bytes) -> Jpeg2000:
-    """Refuse a JPEG 2000 of a kind that OpenCV reads in wrong colours or not at all.
+    """Raise an error for a JPEG 2000 of a kind that OpenCV reads in wrong colours or not at all.
 
     Raises:
         FormatError: cut off, damaged, or of another kind: a palette, a colour space that is neither RGB nor grey,
@@ -65,7 +65,7 @@ def check_jpeg2000(data: bytes) -> Jpeg2000:
 
 
 def _tiles(data: bytes, place: int, end: int) -> set[int]:
-    """The numbers of the tiles of which there are pixels."""
+    """Return the numbers of the tiles that have data."""
     found: set[int] = set()
     # segments of the main header, up to the first tile part (SOT)
     while place + 12 <= end and data[place : place + 2] != _TILE:
@@ -79,7 +79,7 @@ def _tiles(data: bytes, place: int, end: int) -> set[int]:
 
 
 def _boxes(data: bytes, start: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Where the contents of each box begin and end; of several of a kind, the first."""
+    """Return where the contents of each box begin and end; of several boxes of a kind, the first."""
     found: dict[bytes, tuple[int, int]] = {}
     while start + 8 <= end:
         # a box (I.4): length, type, contents; length 1: 8 bytes of length follow; 0: up to the end

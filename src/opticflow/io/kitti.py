@@ -17,7 +17,7 @@ ZERO = 32768
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, or cut off.
@@ -49,8 +49,8 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def _decode_virtual_kitti(steps: FlowArray, valid: MaskArray) -> tuple[FlowArray, MaskArray]:
-    """Virtual KITTI 2 (Cabon et al., arXiv:2001.10773) has 65535 where the flow is known, and the flow as a share of
-    the frame: 0 and 65535 mean width - 1 to the left and to the right, and height - 1 up and down."""
+    """Decode Virtual KITTI 2 (Cabon et al., arXiv:2001.10773): 65535 marks known flow, which is stored relative to the
+    frame: 0 and 65535 mean width - 1 to the left and to the right, and height - 1 up and down."""
     height, width = valid.shape
     steps *= np.float32(2 / 65535)
     steps -= 1  # now in [-1, 1]
@@ -60,7 +60,7 @@ def _decode_virtual_kitti(steps: FlowArray, valid: MaskArray) -> tuple[FlowArray
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file; the flow is rounded to 1/64 px.
+    """Return the contents of a file; the flow is rounded to 1/64 px.
 
     Raises:
         FormatError: a known value outside -512 ... 511.98 px.

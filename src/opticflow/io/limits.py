@@ -1,20 +1,21 @@
-"""How much memory reading one file may take. A compressed file of a megabyte can hold a picture of gigabytes, so every
-reader works out from the header what the file will cost, and refuses what is over the limit before it decodes."""
+"""The memory limit for reading one file. A compressed file of a megabyte can contain a picture of gigabytes, so every
+reader computes from the header what the file will need, and refuses more than the limit before it decodes."""
 
 import os
 
 from opticflow.errors import FormatError, InputError
 
 DEFAULT_READ_LIMIT = 1.0
-"""In GB (10^9 bytes): a picture of 16,000 x 10,000 pixels with 8 bits a channel, or a flow of 7,680 x 4,320."""
+"""Default limit in GB (10^9 bytes): a picture of 16,000 x 10,000 pixels with 8 bits a channel, or a flow of 7,680 x
+4,320."""
 VARIABLE = "OPTICFLOW_READ_LIMIT"
-"""The environment variable that sets another limit, in GB."""
+"""Environment variable that sets another limit, in GB."""
 
 _chosen: float | None = None
 
 
 def set_read_limit(gigabytes: float | None) -> None:
-    """Set how much memory reading one file may take, for the whole process.
+    """Set the memory limit for reading one file, for the whole process.
 
     Args:
         gigabytes: in GB (10^9 bytes); None for the environment variable `OPTICFLOW_READ_LIMIT` or, without that, 1.
@@ -30,7 +31,7 @@ def set_read_limit(gigabytes: float | None) -> None:
 
 
 def read_limit() -> float:
-    """How much memory reading one file may take, in GB (10^9 bytes).
+    """Return the memory limit for reading one file, in GB (10^9 bytes).
 
     Raises:
         InputError: the environment variable holds no number above 0.
@@ -50,7 +51,7 @@ def read_limit() -> float:
 
 
 def check_memory(what: str, needed: int) -> None:
-    """Refuse what needs more memory than reading one file may take.
+    """Raise an error for what needs more memory than reading one file may use.
 
     Args:
         what: what the file holds, such as `a picture of 9 x 5 pixels`.

@@ -1,4 +1,4 @@
-"""One process at a time in an output folder."""
+"""A lock on an output folder, for one process at a time."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from opticflow.errors import InputError
 
 @contextmanager
 def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """A context in which no other process, nor another thread, enters this context for the same folder.
+    """Return a context that no other process or thread enters for the same folder at the same time.
 
     The lock is the system's, on the folder itself: it leaves no file, and ends with the process however that ends.
     Windows, and some network file systems, have none; there the context does nothing.

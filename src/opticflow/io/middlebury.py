@@ -13,13 +13,13 @@ from opticflow.io.limits import check_memory
 from opticflow.shapes import FlowArray, MaskArray, as_flow
 
 TAG = b"PIEH"
-"""The float 202021.25, which doubles as a check of the byte order."""
+"""The float 202021.25, which also checks the byte order."""
 UNKNOWN_ABOVE = 1e9
 UNKNOWN = 1.666666752e9
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, or larger than `opticflow.io.limits` allows.
@@ -44,7 +44,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file.
+    """Return the contents of a file.
 
     Raises:
         FormatError: a known value so large that readers take it for unknown.

@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 def decode_npy(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, not the array of a flow, or one that takes more memory than
@@ -35,12 +35,12 @@ def decode_npy(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def encode_npy(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file."""
+    """Return the contents of a file."""
     return _npy(np.where(valid[..., None], flow, np.float32(np.nan)))
 
 
 def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, without a flow, or one that takes more memory than `opticflow.io.limits`
@@ -75,7 +75,7 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def _flow_members(names: Collection[str]) -> list[str]:
-    """The arrays of an archive that are read: `flow`, or `u` and `v`, or the only one; and the mask `valid`."""
+    """Return the arrays of an archive that are read: `flow`, or `u` and `v`, or the only one; and the mask `valid`."""
     others = [name for name in names if name != "valid"]
     mask = ["valid"] if "valid" in names else []
     if "flow" in others:
@@ -98,7 +98,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _mask(valid: np.ndarray, shape: tuple[int, ...]) -> MaskArray:
-    """A mask as other programs keep it: bool, or numbers that are 0 and 1 or 255."""
+    """Convert a mask of another program: bool, or numbers that are 0 and 1 or 255."""
     numbers = valid.dtype.kind in "uif" and (np.isin(valid, (0, 1)).all() or np.isin(valid, (0, 255)).all())
     if valid.shape != shape or not (valid.dtype == np.bool_ or numbers):
         raise FormatError(
@@ -108,12 +108,12 @@ def _mask(valid: np.ndarray, shape: tuple[int, ...]) -> MaskArray:
 
 
 def encode_npz(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file, compressed."""
+    """Return the contents of a file, compressed."""
     return _npz(np.where(valid[..., None], flow, np.float32(np.nan)), valid)
 
 
 def encode_npz_half(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file, compressed, with the flow rounded to 11 significant bits (float16).
+    """Return the contents of a file, compressed, with the flow rounded to 11 significant bits (float16).
 
     Raises:
         FormatError: a known value beyond 65504 px.
@@ -122,7 +122,7 @@ def encode_npz_half(flow: FlowArray, valid: MaskArray) -> bytes:
 
 
 def as_half(flow: FlowArray, valid: MaskArray) -> Shaped[np.ndarray, "height width 2"]:
-    """The flow as float16, NaN where it is unknown.
+    """Return the flow as float16, NaN where it is unknown.
 
     Raises:
         FormatError: a known value beyond 65504 px.

@@ -1,4 +1,4 @@
-"""OpenCV's log, which its decoders write to stderr."""
+"""Silence OpenCV's log, which its decoders write to stderr."""
 
 import threading
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ _users, _level = 0, 0
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A context in which OpenCV does not say what is wrong with a file: our error does. The level of its log belongs to
-    the whole process; it is as it was when the last thread has left the context."""
+    """Return a context in which OpenCV does not log what is wrong with a file, since our error says it. The log level
+    belongs to the whole process; it is restored when the last thread has left the context."""
     global _users, _level
     with _lock:
         _users += 1

@@ -17,7 +17,7 @@ _HEADER = re.compile(rb"(P[Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?(?:\d+\.?\d*|\
 
 
 def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
-    """Flow, zero where unknown, and where it is known.
+    """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
         FormatError: not such a file, cut off, or larger than `opticflow.io.limits` allows.
@@ -29,7 +29,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def encode(flow: FlowArray, valid: MaskArray) -> bytes:
-    """The contents of a file, little-endian."""
+    """Return the contents of a file, little-endian."""
     height, width = valid.shape
     # H x W x 3: u, v, 0
     values = np.zeros((height, width, 3), "<f4")
@@ -38,7 +38,7 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
 
 
 def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]:
-    """All channels, one or three, top row first.
+    """Return all channels, one or three, top row first.
 
     Raises:
         FormatError: not a PFM file, cut off, or larger than `opticflow.io.limits` allows.

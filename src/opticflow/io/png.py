@@ -1,4 +1,4 @@
-"""What must be checked in a PNG before a decoder gets it, and what the decoder must not see."""
+"""Checks of a PNG before it is decoded, and removal of chunks that the decoder must not see."""
 
 import struct
 import zlib
@@ -11,26 +11,25 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # colour type -> samples of a pixel: grey, RGB, palette, grey with alpha, RGB with alpha
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DECODED = (b"tRNS", b"eXIf")
-"""The optional chunks that the decoder gets."""
+"""Optional chunks that are passed to the decoder."""
 
 
 @dataclass(frozen=True)
 class Png:
-    """A PNG that is complete."""
+    """A complete PNG."""
 
     width: int
     height: int
     sample_bytes: int
     """Bytes of a decoded sample: 1, or 2 for 16 bit."""
     data: bytes
-    """The file as decoders understand it alike: without the further pictures of an animation, of which OpenCV may
-    return one that the file does not show by itself; without colour profiles and the like, which change nothing, but of
-    which libpng writes to standard error what it thinks; and with EXIF in the chunk where it belongs, if an older
-    program wrote it as text."""
+    """The file with only those chunks that all decoders interpret alike: without the other pictures of an animation, of
+    which OpenCV may return one that is not the file's main picture; without colour profiles and the like, which change
+    nothing but make libpng print warnings; and with EXIF in its own chunk, if an older program wrote it as text."""
 
 
 def check_png(data: bytes) -> Png:
-    """Refuse a PNG that is cut off, damaged, or claims more pixels than its bytes can hold.
+    """Raise an error for a PNG that is truncated, damaged, or declares more pixels than its bytes can contain.
 
     The decoder would notice too, but only after it has allocated the picture, and with messages of its own.
 
@@ -84,7 +83,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _exif_in_text(kind: bytes, body: bytes) -> bytes:
-    """EXIF as ImageMagick wrote it before PNG had a chunk for it: digits in a text `Raw profile type exif`."""
+    """Return EXIF as ImageMagick wrote it before PNG had a chunk for it: digits in a text `Raw profile type exif`."""
     key, _, text = body.partition(b"\0")
     if key not in (b"Raw profile type exif", b"Raw profile type APP1"):
         return b""

@@ -1,4 +1,4 @@
-"""Netpbm's `.pbm`, `.pgm` and `.ppm`: grey or colour whose white is the number that the header gives (maxval)."""
+"""Netpbm's `.pbm`, `.pgm` and `.ppm`: grey or colour pictures whose white is given in the header (maxval)."""
 
 import re
 
@@ -16,7 +16,7 @@ _LAST_GAP = re.compile(rb"\s")
 
 
 def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
-    """The picture with 8 bits a channel, white at 255.
+    """Return the picture with 8 bits per channel, white at 255.
 
     Raises:
         FormatError: cut off, damaged, more than one picture, or larger than `opticflow.io.limits` allows.
@@ -61,7 +61,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
 
 
 def to_bytes(values: Shaped[np.ndarray, "..."], white: int) -> UInt8[np.ndarray, "..."]:
-    """Numbers from 0 to `white`, at most 65535, as numbers from 0 to 255."""
+    """Scale values from 0 to `white` (at most 65535) to 0 to 255."""
     # uint32 holds 65535 x 255; half of the divisor is added in order to round
     scaled = values.astype(np.uint32)
     scaled *= 255
@@ -71,7 +71,7 @@ def to_bytes(values: Shaped[np.ndarray, "..."], white: int) -> UInt8[np.ndarray,
 
 
 def _plain(text: bytes, count: int, bitmap: bool) -> np.ndarray:
-    """Values that are written as decimal numbers; the digits of a bitmap need no gaps."""
+    """Parse values written as decimal numbers; the digits of a bitmap need no separators."""
     text = re.sub(rb"#[^\r\n]*", b"", text)
     if re.search(rb"[^0-9\s]", text):
         raise FormatError("is damaged: wanted decimal numbers and nothing else")

@@ -1,4 +1,4 @@
-"""Work in threads beside the estimate: frames are read ahead, results are written behind."""
+"""Threads that read ahead and write behind while an estimate runs."""
 
 import queue
 import threading
@@ -11,8 +11,8 @@ _END = object()
 
 
 class Prefetch(Generic[T]):
-    """Iterates over `source` in a thread of its own, up to `depth` items ahead. An error of the source is raised when
-    its place is reached. A context manager: leaving it stops the thread."""
+    """An iterator over `source` that runs it in its own thread, up to `depth` items ahead. An error of the source is
+    raised at its position. A context manager: leaving it stops the thread."""
 
     def __init__(self, source: Iterable[T], depth: int = 4):
         self.waited = 0.0
@@ -67,8 +67,8 @@ class Prefetch(Generic[T]):
 
 
 class BackgroundWriter(Generic[T]):
-    """Calls `consume` on each item in a thread of its own, in order, up to `depth` items behind. An error of it is
-    raised at the next `put` or at the end. A context manager: leaving it waits until all is consumed."""
+    """Calls `consume` on each item in its own thread, in order, up to `depth` items behind. Its error is raised at the
+    next `put` or at the end. A context manager: leaving it waits until everything is consumed."""
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4):
         self.waited = 0.0
@@ -91,7 +91,7 @@ class BackgroundWriter(Generic[T]):
                 self.worked += time.perf_counter() - begun
 
     def put(self, item: T) -> None:
-        """Hand over an item; waits while too many are unfinished."""
+        """Pass an item to the thread; wait while too many are unfinished."""
         begun = time.perf_counter()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""What must be checked in a TIFF before a decoder gets it."""
+"""Checks of a TIFF before it is decoded."""
 
 import struct
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT, _BITS, _SAMPLES, _KIND, _SIGN = 256, 257, 258, 277, 254, 339
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _REDUCED_OR_MASK = 1 | 4
 _TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-"""TIFF's types of whole numbers."""
+"""TIFF's integer types."""
 _MOST_PAGES = 100_000
 
 
@@ -24,17 +24,17 @@ class Page:
     width: int
     height: int
     bits: int
-    """Bits of a sample."""
+    """Bits per sample."""
     samples: int
     floating: bool
     place: int
-    """Where its list of tags begins."""
+    """Offset of its list of tags."""
     tags: dict[int, tuple[int, ...]]
-    """Those that are whole numbers, by number."""
+    """Its tags with integer values, by number."""
 
 
 def check_tiff(data: bytes) -> list[Page]:
-    """The pages of a TIFF, without thumbnails and masks.
+    """Return the pages of a TIFF, without thumbnails and masks.
 
     Raises:
         FormatError: cut off, damaged, or with samples that are not read: signed, or of several sizes.
@@ -61,20 +61,20 @@ def check_tiff(data: bytes) -> list[Page]:
 
 
 def make_first(data: bytearray, page: Page) -> None:
-    """Let the file begin with a page, in place, so that a decoder takes that one."""
+    """Make a page the first of the file, in place, so that a decoder reads it."""
     order, offset, start = _header(data)
     struct.pack_into(order + offset, data, start, page.place)
 
 
 def _header(data: bytes | bytearray) -> tuple[str, str, int]:
-    """The order of bytes, the type of places, and where the place of the first page stands."""
+    """Return the byte order, the type of offsets, and the offset of the first page's offset."""
     order = "<" if data[:2] == b"II" else ">"
     # BigTIFF has places of 8 bytes, the first at byte 8; TIFF has places of 4 bytes, the first at byte 4
     return (order, "Q", 8) if data[2:4] in (b"+\0", b"\0+") else (order, "I", 4)
 
 
 def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]]:
-    """For each page where its tags begin, and those tags that are whole numbers."""
+    """Return for each page the offset of its tags, and its tags with integer values."""
     order, offset, start = _header(data)
     # bytes for values within an entry, type of the number of entries, bytes of an entry
     number, count, entry = (8, "Q", 20) if offset == "Q" else (4, "H", 12)

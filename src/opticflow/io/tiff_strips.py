@@ -1,4 +1,4 @@
-"""Whether the packed data of a TIFF is all there: libtiff leaves black what it has no data for, without a word."""
+"""Check whether the compressed data of a TIFF is complete: libtiff silently leaves missing data black."""
 
 import zlib
 
@@ -16,7 +16,7 @@ _YCBCR, _APART = 6, 2
 
 
 def check_decoded(data: bytes | bytearray, page: Page, image: Shaped[np.ndarray, "..."]) -> None:
-    """Refuse a page of which a strip or tile unpacks to less than it should, or not at all.
+    """Raise an error for a page of which a strip or tile unpacks to less than it should, or not at all.
 
     Deflate is unpacked once more, for its checksums. Of what has none, only those strips are looked into whose last row
     is of one colour, as it is where data is missing.
@@ -88,7 +88,7 @@ def _packbits_size(strip: bytes, wanted: int) -> int:
 
 
 def _lzw_size(strip: bytes, wanted: int) -> int:
-    """How much LZW unpacks to: the lengths of its words without the words."""
+    """Return the unpacked size of LZW data: the lengths of its words, without the words."""
     if strip[:1] == b"\0" and len(strip) > 1 and strip[1] & 1:  # bits in the order of very old files
         return wanted
     # TIFF 6.0, section 13: codes of 9 to 12 bits, with one to clear the table and one for the end

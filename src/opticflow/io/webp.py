@@ -1,10 +1,10 @@
-"""What the header of a WebP claims."""
+"""The size declared in the header of a WebP."""
 
 from opticflow.errors import FormatError
 
 
 def check_webp(data: bytes) -> tuple[int, int]:
-    """Width and height of a WebP.
+    """Return width and height of a WebP.
 
     Raises:
         FormatError: cut off or damaged.

@@ -1,1 +1,2 @@
-"""Numba and Triton forms of what `ops` computes, each with a plain form in PyTorch that it equals up to rounding."""
+"""Numba and Triton kernels for what `ops` computes; each has a reference form in PyTorch that it equals up to
+rounding."""

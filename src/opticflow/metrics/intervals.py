@@ -24,9 +24,9 @@ def bootstrap_interval(
         sums: the sum of the metric in each image.
         counts: the valid pixels of each image; images without any are left out.
         average: `pixels`, the ratio of the sums; `images`, the mean of the images' means.
-        confidence: the share of resampled means that the interval holds.
-        resamples: how often the set is drawn anew.
-        seed: of the draw; the same seed gives the same interval.
+        confidence: the share of the resampled means that lie in the interval.
+        resamples: the number of resampled sets.
+        seed: random seed; the same seed gives the same interval.
 
     Returns:
         Lower and upper end; NaN for fewer than two images.

@@ -24,7 +24,7 @@ def end_point_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
 
 
 def nearest_truth(flow: FlowArray, choices: Float32[np.ndarray, "choices height width 2"]) -> FlowArray:
-    """Return for each pixel that of several true vectors which is nearest to the estimate (Mehl et al., Spring, CVPR
+    """Return for each pixel the one of several true vectors that is nearest to the estimate (Mehl et al., Spring, CVPR
     2023)."""
     errors = np.stack([end_point_error(flow, truth) for truth in choices])  # choices x H x W, pixels
     return np.take_along_axis(choices, errors.argmin(0)[None, ..., None], 0)[0]
@@ -34,7 +34,8 @@ def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
     """Return the angular error: the angle between the space-time vectors (u, v, 1), in degrees (Barron, Fleet,
     Beauchemin, IJCV 1994).
 
-    Taken from the cross and the scalar product: the arc cosine alone loses all digits at small angles.
+    It is computed from the cross product and the scalar product, because the arc cosine loses all digits at small
+    angles.
     """
     u, v = flow.astype(np.float64)[..., 0], flow.astype(np.float64)[..., 1]
     true_u, true_v = truth.astype(np.float64)[..., 0], truth.astype(np.float64)[..., 1]
@@ -45,13 +46,13 @@ def angular_error(flow: FlowArray, truth: FlowArray) -> ErrorMap:
 
 
 def outliers(error: ErrorMap, threshold: float) -> OutlierMap:
-    """Return where the end-point error is larger than `threshold` pixels."""
+    """Return the mask of the pixels whose end-point error is larger than `threshold` pixels."""
     return error > threshold
 
 
 def fl_outliers(error: ErrorMap, truth: FlowArray) -> OutlierMap:
-    """Return the Fl outliers: where the end-point error is larger than 3 px and than 5 % of the true length (Menze,
-    Geiger, CVPR 2015)."""
+    """Return the mask of the Fl outliers: pixels whose end-point error is larger than 3 px and larger than 5 % of the
+    true length (Menze, Geiger, CVPR 2015)."""
     length = np.hypot(truth[..., 0].astype(np.float64), truth[..., 1])  # H x W, pixels
     return (error > 3) & (error > 0.05 * length)
 
@@ -61,7 +62,7 @@ def weighted_inliers(error: ErrorMap) -> ErrorMap:
 
     WAUC = sum_i w_i r_i / sum_i w_i over i = 1..100, where r_i is the share of pixels with an error of at most
     i / 20 px and w_i = 1 - (i - 1) / 100 (Richter, Hayder, Koltun, "Playing for benchmarks", ICCV 2017; the bins as in
-    the evaluation code of the Spring benchmark). A pixel counts in all bins from its own error upwards.
+    the evaluation code of the Spring benchmark). A pixel counts in every bin whose threshold is at least its error.
     """
     thresholds = np.arange(1, _BINS + 1) / 20
     # H x W; a threshold counts the pixels whose error is equal to it

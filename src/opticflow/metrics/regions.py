@@ -33,11 +33,11 @@ REGIONS: dict[str, tuple[slice | int, slice | int, slice | int]] = {
 
 
 def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
-    """Return the mask of the pixels between which and their right or lower neighbour the true motion changes abruptly.
+    """Return the mask of motion boundaries: pixels whose true motion differs abruptly from the right or lower neighbour.
 
     |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002 (Sundaram, Brox, Keutzer, ECCV 2010, eq. 6), with forward differences.
-    A difference to a pixel whose flow is not known counts as none. The benchmark servers measure distances from
-    boundaries that they rendered and do not publish for all data; this definition needs the truth alone.
+    A difference to a pixel with unknown flow counts as zero. The benchmark servers measure distances from boundaries
+    that they rendered and do not publish for all data; this definition only needs the true flow.
     """
     # H x W each, pixels
     u, v = (np.where(valid, truth[..., channel], 0).astype(np.float64) for channel in (0, 1))
@@ -55,7 +55,7 @@ def boundary_distance(truth: FlowArray, valid: MaskArray) -> Float[np.ndarray, "
     boundaries = motion_boundaries(truth, valid)
     if not boundaries.any():
         return np.full(valid.shape, np.inf)
-    # the distance to the nearest zero, so boundaries are the zeros here
+    # OpenCV measures the distance to the nearest zero, so boundaries are zero here
     return cv2.distanceTransform((~boundaries).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 

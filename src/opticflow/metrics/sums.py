@@ -13,8 +13,8 @@ from opticflow.shapes import FlowArray, Sample
 
 Average = Literal["pixels", "images"]
 
-# Sums are whole numbers of this size: adding them is exact, so that neither the order of the images nor how they were
-# shared among processes can change a digit. The rounding, once per image and cell, is 3e-8 px.
+# Sums are integer multiples of this unit, so adding them is exact: neither the order of the images nor their division
+# among processes changes a digit. Each sum is rounded once per image and cell, by at most 3e-8 px.
 _GRAIN = 2.0**-24
 _ORDER = {name: index for index, name in enumerate(METRICS)}
 
@@ -80,7 +80,7 @@ class Totals:
         for row, metric in enumerate(METRICS):
             for column, region in enumerate(REGIONS):
                 if images[column]:
-                    # in the unit of the map, not in percent, as `mean` multiplies with the scale
+                    # in the unit of the map, because `mean` below multiplies with the scale again
                     means[row, column] = round(image.mean(metric, region) / METRICS[metric].scale / _GRAIN)
         return cls(image, means, images)
 
@@ -93,8 +93,8 @@ class Totals:
         Args:
             metric: a key of `METRICS`.
             region: a key of `REGIONS`.
-            average: `pixels`, every valid pixel of the set counts the same; `images`, every image does, whatever its
-                size and share of valid pixels.
+            average: `pixels`: every valid pixel of the set has the same weight; `images`: every image has the same
+                weight, whatever its size and share of valid pixels.
         """
         if average == "pixels":
             return self.pooled.mean(metric, region)

@@ -116,7 +116,7 @@ class FlowNetwork(nn.Module, ABC):
 
 
 class LearnedNetwork(FlowNetwork):
-    """A method with weights. Training sees every estimate on the way to the flow, inference only the flow."""
+    """A method with weights. Training uses all intermediate estimates, inference only the final flow."""
 
     estimates: Literal["scales", "iterations", "mixtures"] = "scales"
     """What `predictions` are, which decides which loss they can have: flows of several scales; a flow at the frames'
@@ -126,7 +126,7 @@ class LearnedNetwork(FlowNetwork):
     def predictions(
         self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Estimates | Mixtures:
-        """Every estimate that a loss can be put on, the coarsest or earliest first.
+        """Return every estimate that a loss can be applied to, the coarsest or earliest first.
 
         All are in pixels of the frames given, whatever their own size: FlowNets give one flow for each scale,
         RAFT one for each iteration at the frames' size. The other arguments are those of `match`.
@@ -144,7 +144,7 @@ class WrappedNetwork(FlowNetwork):
     """
 
     use: str
-    """What it does, in a word or two."""
+    """What it does, in one or two words."""
 
     def __init__(self, network: FlowNetwork) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class WrappedNetwork(FlowNetwork):
     def predictions(
         self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Estimates | Mixtures:
-        """Every estimate of the network within; see `LearnedNetwork`.
+        """Return every estimate of the inner network; see `LearnedNetwork`.
 
         Raises:
             InputError: it is not learned.

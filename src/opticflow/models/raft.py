@@ -30,11 +30,12 @@ CoarseFlow = Float[Tensor, "batch 2 _ _"]
 """Flow at 1/8 of the frames' size, in pixels of 1/8."""
 Norm = Callable[[int], nn.Module]
 UpdateStep = Callable[[Features, Features, CoarseFlow], tuple[Features, CoarseFlow]]
-"""Hidden state, correlation features and flow to the next hidden state and a change of the flow."""
+"""A function of hidden state, correlation features and flow that returns the next hidden state and a change of the
+flow."""
 
 STRIDE = 8
 DEFAULT_ITERATIONS = 12
-"""As in training, and torchvision's default; the authors' evaluation takes 24 (Chairs, KITTI) or 32 (Sintel)."""
+"""As in training, and torchvision's default; the authors' evaluation uses 24 (Chairs, KITTI) or 32 (Sintel)."""
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
@@ -126,7 +127,7 @@ class CorrelationBlock(nn.Module):
 
     @property
     def outputs(self) -> int:
-        """Correlations that one lookup gives for each pixel."""
+        """Number of correlations that one lookup returns for each pixel."""
         return self.levels * (2 * self.radius + 1) ** 2
 
     def forward(self, first: Features, second: Features) -> CorrelationLookup:
@@ -209,7 +210,7 @@ class UpdateBlock(nn.Module):
         self.flow_head = flow_head
 
     def for_context(self, context: Features) -> UpdateStep:
-        """The iteration as a function of what changes between iterations; the context does not."""
+        """Return the iteration as a function of what changes between iterations; the context is constant."""
         return partial(self, context)
 
     def forward(
@@ -285,7 +286,8 @@ class RAFT(LearnedNetwork):
         self.estimates = "iterations" if mixture_head is None else "mixtures"
 
     def encode(self, frames: Frames) -> Encoded:
-        """Features of the frames, and the frames as the context encoder takes them: only a first frame needs it."""
+        """Return the features of the frames, and the frames as the context encoder takes them, which only a first frame
+        needs."""
         self.must_take(frames)
         normalised = 2 * frames - 1
         return {"frames": normalised, "features": self.feature_encoder(normalised)}
@@ -312,13 +314,13 @@ class RAFT(LearnedNetwork):
         return mixtures
 
     def full_size(self, flow: CoarseFlow, hidden: Features, stride: int = STRIDE) -> Flow:
-        """Flow at full size, in pixels of full size, from one at 1/8."""
+        """Upsample flow at 1/8 to full size, in pixels of full size."""
         return self.upsampler(flow, hidden)
 
     def _iterate(
         self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None
     ) -> Iterator[tuple[CoarseFlow, Features]]:
-        """The flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
+        """Yield the flow at 1/8, in pixels of 1/8, and the hidden state after each iteration."""
         volume = self.correlation(first["features"], second["features"])
         context = self.context_encoder(first["frames"])  # B x (hidden + context) x H/8 x W/8
         hidden, context = context[:, : self.hidden].tanh(), context[:, self.hidden :].relu()
@@ -335,7 +337,8 @@ class RAFT(LearnedNetwork):
 
 
 def mixture_head(hidden: int) -> nn.Module:
-    """As SEA-RAFT's head of the flow, which gives both there: two weights and two scales."""
+    """Return a head for two weights and two scales of a mixture; SEA-RAFT's flow head predicts them together with the
+    flow."""
     return head(hidden, 2 * hidden, 4)
 
 

@@ -39,13 +39,13 @@ from opticflow.settings import check_iterations
 from opticflow.shapes import Flow, Frames
 
 STRIDES = (32, 16, 8)
-"""Pixels of the frames for one pixel of the features, at each scale, in the order in which they are used."""
+"""Stride of the features at each scale, in the order in which the scales are used."""
 DEFAULT_ITERATIONS = 4
-"""At each scale, twelve in all, as RAPIDFlow-12."""
+"""Iterations at each scale, twelve in all, as in RAPIDFlow-12."""
 FIRST_MOTION = 0.01
-"""What the weights of layers that give flow are multiplied with before training, so that it begins near zero flow."""
+"""Factor on the initial weights of layers that predict flow, so that training begins near zero flow."""
 LARGEST_STATE = 4.0
-"""The hidden state is clamped to [-4, 4] (NeuFlow v2), which keeps iterations without gates from growing."""
+"""The hidden state is clamped to [-4, 4] (NeuFlow v2), which keeps iterations without gates stable."""
 
 
 class PyramidEncoder(nn.Module):
@@ -107,7 +107,7 @@ class ConvolutionalUpdateBlock(nn.Module):
             self.last.weight[hidden:] *= FIRST_MOTION
 
     def for_context(self, context: Features) -> UpdateStep:
-        """The iteration as a function of what changes between iterations; the context does not."""
+        """Return the iteration as a function of what changes between iterations; the context is constant."""
         return partial(self, self.of_context(context))
 
     def forward(
@@ -123,7 +123,8 @@ class ConvolutionalUpdateBlock(nn.Module):
 
 
 def first_flow(hidden: int, inner: int) -> nn.Module:
-    """The flow that the iterations start from, out of the hidden state at 1/32, in pixels of 1/32."""
+    """Return a head that predicts, from the hidden state at 1/32, the flow from which the iterations start, in pixels
+    of 1/32."""
     made = head(hidden, inner, 2)
     with torch.no_grad():
         made[-1].weight *= FIRST_MOTION  # type: ignore[operator]
@@ -131,7 +132,7 @@ def first_flow(hidden: int, inner: int) -> nn.Module:
 
 
 class StateUpsampler(nn.Module):
-    """The hidden state at the next finer scale: a blend of the one before, enlarged, and the scale's own."""
+    """Combines the upsampled hidden state of the coarser scale with the first hidden state of the finer scale."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -145,7 +146,7 @@ class StateUpsampler(nn.Module):
 
 
 class RAFTPyramid(LearnedNetwork):
-    """RAFT's iterations from coarse to fine. Flow of large displacement is found at 1/32, detail at 1/8."""
+    """RAFT's iterations from coarse to fine. Large displacements are found at 1/32, details at 1/8."""
 
     stride: int = STRIDES[0]
     min_size: int = 2 * STRIDES[0]  # features of one pixel cannot be normalised by themselves
@@ -193,7 +194,7 @@ class RAFTPyramid(LearnedNetwork):
         self.estimates = "iterations" if mixture_head is None else "mixtures"
 
     def encode(self, frames: Frames) -> Encoded:
-        """Frames in [-1, 1], and their features at each scale."""
+        """Return the frames in [-1, 1], and their features at each scale."""
         self.must_take(frames)
         normalised = 2 * frames - 1
         features = self.feature_encoder(normalised)
@@ -221,7 +222,7 @@ class RAFTPyramid(LearnedNetwork):
         return mixtures
 
     def full_size(self, flow: Tensor, hidden: Features, stride: int) -> Tensor:
-        """Flow at full size, in pixels of full size, from one at 1 / stride."""
+        """Upsample flow at 1 / stride to full size, in pixels of full size."""
         if stride == STRIDES[-1]:
             return self.upsampler(flow, hidden)
         return upsample(stride * flow, stride, mode="bilinear")
@@ -229,7 +230,8 @@ class RAFTPyramid(LearnedNetwork):
     def _iterate(
         self, first: Encoded, second: Encoded, init_flow: Flow | None, iterations: int | None
     ) -> Iterator[tuple[int, CoarseFlow, Features]]:
-        """Stride of the scale, flow at this scale, in its pixels, and the hidden state after each iteration."""
+        """Yield the stride of the scale, the flow at this scale in its pixels, and the hidden state after each
+        iteration."""
         count = check_iterations(self.iterations if iterations is None else iterations)
         # B x (hidden + context) x h x w for each stride
         contexts = self.context_encoder(torch.cat([first["frames"], second["frames"]], 1))

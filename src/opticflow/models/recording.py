@@ -1,4 +1,4 @@
-"""What happens inside a network during a forward pass, without changing the network or its result.
+"""Record the intermediate tensors of a forward pass, without changing the network or its result.
 
 with record(network) as trace:
     flow = network(first, second)
@@ -23,24 +23,24 @@ from opticflow.models.raft_pyramid import STRIDES, RAFTPyramid
 
 @dataclass
 class Trace:
-    """What was seen, in the order in which it happened; detached from the graph of gradients."""
+    """The recorded tensors, in the order in which they were computed; detached from the autograd graph."""
 
     flows: Estimates = field(default_factory=list)
-    """In pixels of the frames. RAFT, RAFT-pyramid: after each iteration, at the frames' size. FlowNets: at each scale,
-    each estimator of a stack in its turn, the fusion last."""
+    """Flows in pixels of the frames. RAFT, RAFT-pyramid: after each iteration, at the frames' size. FlowNets: at each
+    scale, for each estimator of a stack in turn, the fusion last."""
     pyramids: list[list[Tensor]] = field(default_factory=list)
     """RAFT's correlation pyramid: a level is (batch * rows * columns of the first frame) x 1 x rows x columns."""
     correlation_features: list[Tensor] = field(default_factory=list)
-    """RAFT: the correlation features that each iteration read."""
+    """RAFT: the correlation features of each iteration."""
     hidden_states: list[Tensor] = field(default_factory=list)
-    """RAFT: after each iteration."""
+    """RAFT: the hidden state after each iteration."""
     masks: list[Tensor] = field(default_factory=list)
     """RAFT: the logits of the convex upsampling after each iteration; none in RAFT-small."""
 
 
 @contextmanager
 def record(network: nn.Module) -> Iterator[Trace]:
-    """Fill a trace from what the network, or networks within it, do in the block.
+    """Return a context that records into a trace what the network, or networks within it, compute in the block.
 
     Args:
         network: RAFT, a FlowNet, or a module around one, as `Estimator.network`.

@@ -1,4 +1,4 @@
-"""Variational refinement after any method."""
+"""Variational refinement of the flow of any method."""
 
 import cv2
 import numpy as np
@@ -9,16 +9,17 @@ from opticflow.models.network import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames
 
 PASSES = 5
-"""FlowNet iterates 20 times from a quarter of the size up, then 5 times at full size, which the start has here."""
+"""Number of passes. FlowNet uses 20 from a quarter of the size up, then 5 at full size, which the initial flow already
+has here."""
 MULTIPLY_ADDS = PASSES * 5 * 230
-"""For each pixel, about: in each pass OpenCV linearises five times (130) and then relaxes both components five times
-(20 each time)."""
+"""Approximate multiply-adds per pixel: in each pass OpenCV linearises five times (130) and then relaxes both components
+five times (20 each time)."""
 BYTES = 200.0
-"""Per pixel: 136 measured for OpenCV's work, and copies of the flow."""
+"""Bytes per pixel: 136 measured for OpenCV's work, and copies of the flow."""
 
 
 class VariationalRefinement(WrappedNetwork):
-    """A method, followed by a variational one that starts from its flow: the "+v" of FlowNet (section 3).
+    """A method followed by a variational refinement that starts from its flow: the "+v" of FlowNet (section 3).
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
     as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere. No

@@ -1,4 +1,4 @@
-"""Operations that users call, for NumPy arrays as for tensors."""
+"""Public operations on NumPy arrays and tensors."""
 
 from typing import Literal, overload
 
@@ -19,7 +19,7 @@ def warp(image: Array, flow: Array, *, border: Literal["clamp", "zero-outside"] 
 
 
 def warp(image: Array | Tensor, flow: Array | Tensor, *, border: str = "clamp") -> Array | Tensor:
-    """Warp the second frame by the flow: each pixel x of the answer is `image` at x + flow(x), an estimate of the first
+    """Warp the second frame by the flow: each pixel x of the result is `image` at x + flow(x), an estimate of the first
     frame.
 
     Args:
@@ -69,8 +69,8 @@ def occlusion(forward: Array, backward: Array, *, relative: float = 0.01, absolu
 def occlusion(
     forward: Array | Tensor, backward: Array | Tensor, *, relative: float = 0.01, absolute: float = 0.5
 ) -> MaskArray | Tensor:
-    """The forward-backward check: pixels of the first frame that are hidden, or out of view, in the second. See
-    `ops.consistency.occlusion` for the criterion and its source.
+    """Find, by the forward-backward check, the pixels of the first frame that are occluded, or out of view, in the
+    second. See `ops.consistency.occlusion` for the criterion and its source.
 
     Args:
         forward: flow from the first frame to the second: an array H x W x 2, or a tensor B x 2 x H x W.

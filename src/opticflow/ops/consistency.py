@@ -1,11 +1,11 @@
-"""Forward-backward check: which pixels of the first frame are hidden in the second."""
+"""The forward-backward check: which pixels of the first frame are occluded in the second."""
 
 from opticflow.ops.warp import leaves_frame, warp
 from opticflow.shapes import Flow, Mask
 
 
 def occlusion(forward: Flow, backward: Flow, *, relative: float = 0.01, absolute: float = 0.5) -> Mask:
-    """Pixels of the first frame whose flow is not undone by the backward flow at their target.
+    """Return the mask of the pixels of the first frame whose flow is not reversed by the backward flow at their target.
 
     occluded where |f(x) + b(x + f(x))|^2 > relative * (|f(x)|^2 + |b(x + f(x))|^2) + absolute, or where the target lies
     outside the frame (Sundaram, Brox, Keutzer, "Dense point trajectories by GPU-accelerated large displacement

@@ -1,4 +1,4 @@
-"""2-D convolution by whichever algorithm is fastest: the same answer, up to rounding."""
+"""2-D convolution by the fastest algorithm; the results are equal up to rounding."""
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,8 @@ Features = Float[Tensor, "batch _ _ _"]
 Weight = Float[Tensor, "outputs inputs kernel_height kernel_width"]
 
 FEWEST_CHANNELS = 64
-"""From here on, of the input and the answer, the transforms cost less than the products that they save, on two threads
-as on one."""
+"""Number of input and output channels from which the transforms cost less than the products that they save, on one
+thread and on two."""
 
 
 def convolve(
@@ -28,7 +28,7 @@ def convolve(
     residual: Features | None = None,
     relu: bool = False,
 ) -> Features:
-    """What `F.conv2d` computes, and what often comes after it.
+    """Convolve as `F.conv2d` does, and apply an epilogue: residual addition and ReLU.
 
     Args:
         x: features; fastest with the strides of channels-last.
@@ -57,8 +57,8 @@ def convolve(
 
 
 def transform_weight(weight: Weight, x: Features) -> Weight | Kernel:
-    """The weight in the form of the fastest algorithm, for several convolutions of stride 1 with features like `x`, so
-    that their common work is done once."""
+    """Return the weight in the form of the fastest algorithm, to be used for several convolutions of stride 1 with
+    features like `x`, so that the transform is done once."""
     return winograd_kernel(weight) if supports_numba(x) and _suits(weight, x) else weight
 
 
@@ -69,5 +69,5 @@ def _suits(weight: Tensor, x: Tensor) -> bool:
 
 
 def _learns(weight: Tensor, x: Tensor) -> bool:
-    """Whether a gradient flows."""
+    """Return whether gradients are needed."""
     return torch.is_grad_enabled() and (weight.requires_grad or x.requires_grad)

@@ -1,4 +1,4 @@
-"""How alike two feature maps are under displacements: FlowNetC's layer and RAFT's all-pairs volume."""
+"""Correlation of two feature maps: FlowNetC's correlation layer and RAFT's all-pairs correlation volume."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ Features = Float[Tensor, "batch channels height width"]
 def correlation(
     first: Features, second: Features, *, reach: int = 20, step: int = 2
 ) -> Float[Tensor, "batch displacements height width"]:
-    """Mean product over channels of `first` at x and `second` at x + d, for all displacements d of a square.
+    """Return the mean over channels of the products of `first` at x and `second` at x + d, for all displacements d of a
+    square.
 
     FlowNetC's correlation layer (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3, with kernel size 1), summed in
     float32 at least.
@@ -41,7 +42,8 @@ def correlation(
 def correlation_of_rows(
     first: Features, second: Features, *, reach: int, step: int
 ) -> Float[Tensor, "batch displacements height width"]:
-    """`correlation` in PyTorch's operations: all pairs within a row, of which the wanted ones are diagonals."""
+    """Compute `correlation` with PyTorch's operations: all pairs within a row, whose diagonals are the
+    displacements."""
     channels, height = first.shape[1:3]
     offsets = range(0, 2 * reach + 1, step)
     rows = first.permute(0, 2, 3, 1)  # B x H x W x C
@@ -54,7 +56,7 @@ def correlation_of_rows(
 
 
 class _Correlation(torch.autograd.Function):
-    """Each product by itself, with the strides of channels-last."""
+    """Computes each product separately, on tensors in channels-last layout."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, reach: int, step: int) -> Tensor:
@@ -82,13 +84,12 @@ class _Correlation(torch.autograd.Function):
 
 
 class CorrelationVolume:
-    """Products of all pairs of features, as a pyramid over the second frame (Teed and Deng, "RAFT", ECCV 2020,
-    section 3.2). Held and summed in float32 at least, whatever the features and autocast are.
-    """
+    """The products of all pairs of features, as a pyramid over the second frame (Teed and Deng, "RAFT", ECCV 2020,
+    section 3.2). Stored and summed in float32 at least, whatever the type of the features and autocast."""
 
     pyramid: list[Float[Tensor, "positions 1 level_height level_width"]]
     """For each pixel of the first frame (batch, row, column) its correlation with every pixel of the second; each level
-    averages 2 x 2 of the one before, as long as a side has two."""
+    averages 2 x 2 values of the previous one, as long as a side has two."""
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         batch, channels, height, width = first.shape
@@ -106,7 +107,7 @@ class CorrelationVolume:
     def lookup(
         self, coordinates: Float[Tensor, "batch 2 height width"]
     ) -> Float[Tensor, "batch features height width"]:
-        """The correlations around points of the second frame, (2 * radius + 1)^2 values from each level.
+        """Return the correlations around points of the second frame, (2 * radius + 1)^2 values from each level.
 
         Args:
             coordinates: (x, y) in feature pixels, for each pixel of the first frame.

@@ -1,4 +1,4 @@
-"""Bringing frames to a size that a network takes, and flow back to the size of the frames. Nothing else pads."""
+"""Bring frames to a size that a network takes, and flow back to the size of the frames. Padding is done here only."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ from opticflow.shapes import Flow, Frames
 
 @dataclass(frozen=True)
 class Fitting:
-    """How frames of one size meet a network that takes multiples of `stride`.
+    """The conversion between frames of one size and a network that takes multiples of `stride`.
 
     Frames are first resized by `scale`; what then is missing to a multiple of the stride is added by replicating the
     border (`pad`), or the frames are stretched to it (`resize`, as Caffe's run-flownet.py does).
@@ -34,7 +34,7 @@ class Fitting:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width that the network is given."""
+        """Height and width of the network's input."""
         height, width = (-(-max(side, self.min_size) // self.stride) * self.stride for side in self._scaled)
         return height, width
 
@@ -48,20 +48,20 @@ class Fitting:
         return left, missing_columns - left, top, missing_rows - top
 
     def fit(self, frames: Frames) -> Float[Tensor, "batch 3 fitted_height fitted_width"]:
-        """Frames of the given size, as the network takes them."""
+        """Resize and pad frames to the network's size."""
         if self.mode == "resize":
             return resize(frames, self.size)
         return self._pad(resize(frames, self._scaled))
 
     def restore(self, flow: Float[Tensor, "batch 2 fitted_height fitted_width"]) -> Flow:
-        """The network's flow, at the size and in the pixels of the frames."""
+        """Crop and resize the network's flow to the size and the pixels of the frames."""
         if self.mode == "pad":
             left, right, top, bottom = self._margins
             flow = flow[:, :, top : flow.shape[2] - bottom, left : flow.shape[3] - right]
         return resize_flow(flow, (self.height, self.width))
 
     def fit_flow(self, flow: Flow) -> Float[Tensor, "batch 2 fitted_height fitted_width"]:
-        """Flow of the frames' size, as the network takes it: for starting values."""
+        """Resize and pad a flow of the frames' size to the network's size, as initial flow."""
         if self.mode == "resize":
             return resize_flow(flow, self.size)
         return self._pad(resize_flow(flow, self._scaled))

@@ -11,7 +11,7 @@ Coordinates = Float[Tensor, "batch out_height out_width 2"]
 
 
 def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 {height} {width}"]:
-    """The coordinates (x, y) of every pixel centre, on the device and in the type of `like`."""
+    """Return the coordinates (x, y) of every pixel centre, on the device and in the type of `like`."""
     y, x = torch.meshgrid(
         torch.arange(height, device=like.device, dtype=like.dtype),
         torch.arange(width, device=like.device, dtype=like.dtype),
@@ -26,7 +26,7 @@ def sample(
     *,
     outside: Literal["zeros", "border"] = "zeros",
 ) -> Float[Tensor, "batch channels out_height out_width"]:
-    """Read an image bilinearly at real-valued pixel coordinates.
+    """Sample an image bilinearly at real-valued pixel coordinates.
 
     Args:
         image: what is read.

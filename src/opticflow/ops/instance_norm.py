@@ -12,11 +12,11 @@ from opticflow.kernels.dispatch import channels_last, reference_is_asked, suppor
 
 Features = Float[Tensor, "batch channels _ _"]
 EPSILON = 1e-5
-"""Added to the variance: PyTorch's default."""
+"""Added to the variance; PyTorch's default."""
 
 
 def instance_norm(x: Features) -> Features:
-    """Each channel of each image with mean 0 and variance 1: what `nn.InstanceNorm2d` computes without its options."""
+    """Normalise each channel of each image to mean 0 and variance 1, as `nn.InstanceNorm2d` does by default."""
     if reference_is_asked():
         return F.instance_norm(x, eps=EPSILON)
     learns = torch.is_grad_enabled() and x.requires_grad
@@ -34,7 +34,7 @@ def instance_norm(x: Features) -> Features:
 
 
 class _InstanceNorm(torch.autograd.Function):
-    """Each row is added up by itself, and the rows in double precision."""
+    """Sums each row separately, and the sums of the rows in double precision."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""RAFT's correlation lookup in several forms that give the same values.
+"""RAFT's correlation lookup in several forms with equal values.
 
 A lookup's window shares its fractional offset, so that (2 r + 2)^2 products at integer places and one bilinear blend
 give it. They are gathered from the volume of all pairs, or computed when they are looked at: of all pairs of features,
@@ -27,16 +27,16 @@ Form = Literal["auto", "plain", "gather", "on-demand"]
 LookedUp = Float[Tensor, "batch features height width"]
 
 BLOCK = 4_000_000
-"""Products whose gradient is held at once, so that it stays in the cache of a CPU."""
+"""Number of products whose gradient is held at once, so that it stays in a CPU's cache."""
 BLOCK_ON_GPU = 64_000_000
-"""The same where the time goes to starting kernels: 256 MB."""
+"""The same for a GPU, where launching kernels takes the time: 256 MB."""
 VOLUMES = 6
-"""How many volumes must fit into a GPU's free memory so that one is made: with its pyramid and the gradients of both
-they are nearly 3, and the network around it wants some as well."""
+"""Number of volumes that must fit into a GPU's free memory for the volume to be held: with its pyramid and the
+gradients of both it takes nearly 3, and the network around it needs some as well."""
 
 
 class GatheredCorrelation:
-    """The values of a CorrelationVolume, from all pairs, without sampling each by itself."""
+    """The values of a CorrelationVolume, read from the volume by whole windows instead of sample by sample."""
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         self.pyramid = CorrelationVolume(first, second, levels=levels, radius=radius).pyramid
@@ -49,7 +49,7 @@ class GatheredCorrelation:
 
 
 class OnDemandCorrelation:
-    """The values of a CorrelationVolume, without the volume."""
+    """The values of a CorrelationVolume, computed when they are looked up, without holding the volume."""
 
     def __init__(self, first: Features, second: Features, *, levels: int = 4, radius: int = 4) -> None:
         kind = torch.promote_types(first.dtype, torch.float32)
@@ -67,7 +67,7 @@ class OnDemandCorrelation:
 
     @property
     def pyramid(self) -> list[Float[Tensor, "positions 1 level_height level_width"]]:
-        """What CorrelationVolume.pyramid holds, computed now: for looking inside."""
+        """The pyramid of a CorrelationVolume, computed on request, for inspection."""
         first, second = self._features
         return CorrelationVolume(first, second, levels=len(self._state.levels), radius=self._state.radius).pyramid
 
@@ -82,7 +82,8 @@ CorrelationLookup = CorrelationVolume | GatheredCorrelation | OnDemandCorrelatio
 def correlation_lookup(
     first: Features, second: Features, *, levels: int = 4, radius: int = 4, form: Form = "auto"
 ) -> CorrelationLookup:
-    """An object whose `lookup(coordinates)` gives the correlations of features around points of the second frame.
+    """Return an object whose `lookup(coordinates)` gives the correlations of features around points of the second
+    frame.
 
     Args:
         first: features of the first frame.
@@ -112,13 +113,13 @@ def _choose(first: Tensor, second: Tensor) -> Form:
 
 
 def _free_memory(gpu: torch.device) -> int:
-    """Bytes, with what PyTorch's allocator holds and does not use."""
+    """Return the free memory in bytes, including what PyTorch's allocator holds unused."""
     free, _ = torch.cuda.mem_get_info(gpu)
     return free + torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
 
 
 class _State(ABC):
-    """What lookups read from, and during a backward pass their gradients."""
+    """The tensors that lookups read from, and their gradients during a backward pass."""
 
     def __init__(self, levels: list[Tensor], radius: int) -> None:
         self.levels, self.radius = levels, radius
@@ -126,7 +127,7 @@ class _State(ABC):
 
     @property
     def window(self) -> int:
-        """Values of a lookup in one level."""
+        """Return the values of a lookup in one level."""
         return (2 * self.radius + 1) ** 2
 
     def look_up(self, coordinates: Tensor) -> Tensor:
@@ -151,11 +152,11 @@ class _State(ABC):
 
     @abstractmethod
     def read(self, i: int, places: Tensor, found: Tensor) -> None:
-        """Fill in what is found in level i."""
+        """Write the values found in level i."""
 
     @abstractmethod
     def gradients(self) -> list[Tensor]:
-        """The gradients of the features or the volume, summed over all lookups of this forward pass."""
+        """Return the gradients of the features or the volume, summed over all lookups of this forward pass."""
 
 
 class _Gathered(_State):
@@ -170,7 +171,7 @@ class _Gathered(_State):
 
 
 class _OnDemand(_State):
-    """Features, and the products found so far."""
+    """Features, and the products computed so far."""
 
     def __init__(self, first: Tensor, levels: list[Tensor], radius: int) -> None:
         super().__init__(levels, radius)

@@ -1,4 +1,4 @@
-"""Moving flow along itself: where the next pair of a clip may start."""
+"""Forward projection of flow, for the initial flow of the next pair of a clip."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from opticflow.shapes import Flow
 
 
 def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
-    """The flow carried to where it points: a starting value for the next pair, if motion goes on as it is.
+    """Move each flow vector to its target: an initial flow for the next pair, if the motion continues.
 
     RAFT, section 3.4 (warm start). Computed on cells of `cell` pixels, the resolution at which RAFT takes it: each
     cell's mean flow goes to the cell where it ends; where flows meet the longest stays, as what moves is mostly in

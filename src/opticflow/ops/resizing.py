@@ -1,4 +1,4 @@
-"""Resizing of pictures and flow. Flow vectors are scaled with the picture."""
+"""Resize pictures and flow. Flow vectors are scaled with the picture."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from opticflow.shapes import Flow
 def resize(
     image: Float[Tensor, "batch channels height width"], size: tuple[int, int]
 ) -> Float[Tensor, "batch channels new_height new_width"]:
-    """Bilinear, half-pixel centres; averaged over the area that a new pixel covers when a side shrinks."""
+    """Resize bilinearly with half-pixel centres; where a side shrinks, average over the area of a new pixel."""
     if size == tuple(image.shape[-2:]):
         return image
     smaller = size[0] < image.shape[-2] or size[1] < image.shape[-1]
@@ -18,7 +18,7 @@ def resize(
 
 
 def resize_flow(flow: Flow, size: tuple[int, int]) -> Float[Tensor, "batch 2 new_height new_width"]:
-    """Flow at another size (height, width), its lengths scaled along each axis."""
+    """Resize flow to another size (height, width), its vectors scaled along each axis."""
     height, width = flow.shape[-2:]
     if size == (height, width):
         return flow

@@ -1,4 +1,4 @@
-"""Flow and features at a higher resolution. Lengths of flow vectors are left as they are: the caller scales them."""
+"""Upsample flow and features. Flow vectors are not scaled here: the caller does that."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ def upsample(
     *,
     mode: Literal["bilinear", "bilinear-corners", "nearest"],
 ) -> Float[Tensor, "batch channels up_height up_width"]:
-    """Enlarge by a whole factor.
+    """Upsample by an integer factor.
 
     Args:
         image: what is enlarged.
@@ -34,7 +34,7 @@ def convex_upsample(
     mask: Float[Tensor, "batch weights height width"],
     factor: int = 8,
 ) -> Float[Tensor, "batch channels up_height up_width"]:
-    """Enlarge by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
+    """Upsample by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
 
     Args:
         image: coarse flow, or what comes with it; zero beyond its border.

@@ -1,4 +1,4 @@
-"""Backward warping: the second frame, seen from the first."""
+"""Backward warping: the second frame sampled where the flow points."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ def warp(
     *,
     border: Literal["clamp", "zero-neighbours", "zero-outside"] = "clamp",
 ) -> Float[Tensor, "batch channels height width"]:
-    """`image` (the second frame) read at x + flow(x): an estimate of the first frame.
+    """Sample `image` (the second frame) at x + flow(x), an estimate of the first frame.
 
     Args:
         image: the second frame, or any map that lies in it.
@@ -40,7 +40,7 @@ def warp(
 
 
 def leaves_frame(flow: Flow) -> Mask:
-    """Where a pixel of the first frame ends outside the second: beyond the pixel centres of the border."""
+    """Return where a pixel of the first frame moves out of the second: beyond the pixel centres of the border."""
     height, width = flow.shape[-2:]
     x, y = (pixel_grid(height, width, like=flow) + flow).unbind(1)
     return (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)

@@ -1,4 +1,4 @@
-"""From a name or a file to a network that is ready to use."""
+"""Load networks with weights, by name or from a file."""
 
 import os
 from pathlib import Path
@@ -14,15 +14,15 @@ from opticflow.weights.download import download, verify
 from opticflow.weights.manifest import WeightsRecord, imported_files, imported_path, records
 
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
-"""By which a name is known to mean a file."""
+"""Suffixes by which a name is recognised as a file."""
 DEFAULT_MODEL = "RAFT-pyramid.worlds"
-"""What `load`, `estimate` and the commands take where no other is named: it comes with the package."""
+"""The model that `load`, `estimate` and the commands use by default; its weights come with the package."""
 RUN_WEIGHTS = "weights.safetensors"
-"""What a folder stands for: the weights of a training run, or a checkpoint of one."""
+"""Weights inside a folder that is given as a model: those of a training run, or of one of its checkpoints."""
 
 
 def load_network(name_or_file: str | Path) -> FlowNetwork:
-    """A method, with its weights if it has any, ready to be used (in evaluation mode).
+    """Return a method with its weights, if it has any, in evaluation mode.
 
     Args:
         name_or_file: NETWORK or NETWORK.TAG, a checkpoint in a layout that `read_checkpoint` knows, or a run's folder.
@@ -36,7 +36,7 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
 
 
 def load_checkpoint(name_or_file: str | Path) -> Checkpoint | None:
-    """Weights that are called by name or file; None for a method that has none. See `load_network`."""
+    """Return the weights with this name or in this file; None for a method that has none. See `load_network`."""
     if (file := as_file(name_or_file)) is not None:
         return read_checkpoint(file)
     network, _, tag = str(name_or_file).partition(".")
@@ -48,23 +48,21 @@ def load_checkpoint(name_or_file: str | Path) -> Checkpoint | None:
 
 
 def usual_settings(name_or_file: str | Path) -> dict[str, Any]:
-    """How estimates are made with weights that are called by name where nothing else is asked for: `use` of their
-    record, {} for all else. Arguments and errors are those of `load_network`, but that weights may be missing.
-    """
+    """Return the default settings of named weights: `use` of their record; {} for everything else. Arguments and errors
+    are those of `load_network`, but weights may be missing."""
     record = _record_here(name_or_file)
     return dict(record.use) if record else {}
 
 
 def full_name(name_or_file: str | Path) -> str:
-    """The name with the tag of the weights that are meant here: `RAFT-small.worlds` for `RAFT-small`. Of a file, the
-    file. Arguments and errors are those of `usual_settings`.
-    """
+    """Return the name with the tag of the weights that it refers to: `RAFT-small.worlds` for `RAFT-small`. For a file,
+    its path. Arguments and errors are those of `usual_settings`."""
     record = _record_here(name_or_file)
     return record.name if record else str(name_or_file)
 
 
 def _record_here(name_or_file: str | Path) -> WeightsRecord | None:
-    """The record of the weights that a name means, if they are here and known by name."""
+    """Return the record of the weights with this name, if they are present."""
     if as_file(name_or_file) is not None:
         return None
     network, _, tag = str(name_or_file).partition(".")
@@ -72,8 +70,8 @@ def _record_here(name_or_file: str | Path) -> WeightsRecord | None:
 
 
 def as_file(name_or_file: str | Path) -> Path | None:
-    """The file that is meant: one that is there, that of a training run's folder, one that is called like a checkpoint,
-    or one that was imported.
+    """Return the file that a name refers to: an existing file, that of a training run's folder, one with the suffix of
+    a checkpoint, or an imported one.
 
     Raises:
         InputError: several imported files are meant.
@@ -93,7 +91,7 @@ def as_file(name_or_file: str | Path) -> Path | None:
 
 
 def is_learned(network: str) -> bool:
-    """Whether a method has weights.
+    """Return whether a method has weights.
 
     Raises:
         InputError: no such method.
@@ -103,7 +101,7 @@ def is_learned(network: str) -> bool:
 
 
 def import_checkpoint(file: Path, output: Path | None = None) -> tuple[Checkpoint, Path]:
-    """Recognise a foreign checkpoint and keep it as ours.
+    """Recognise a checkpoint of another project and store it in this package's format.
 
     Args:
         file: in a layout that `read_checkpoint` knows.
@@ -142,8 +140,8 @@ def _check_free(output: Path, checkpoint: Checkpoint, file: Path) -> None:
 
 
 def list_models() -> list[str]:
-    """The names that `load` takes here: methods without weights, networks whose weights are here, and each weight set
-    that is here, by its whole name.
+    """Return the names that `load` accepts at present: methods without weights, networks whose weights are present, and
+    each present weight set by its full name.
 
     Example:
         >>> names = opticflow.list_models()
@@ -160,7 +158,7 @@ def list_models() -> list[str]:
 
 
 def find_records(name: str) -> list[WeightsRecord]:
-    """The weight sets that a name means: the one of NETWORK.TAG, or all of NETWORK.
+    """Return the weight sets that a name refers to: that of NETWORK.TAG, or all of NETWORK.
 
     Raises:
         InputError: no such network or tag.
@@ -178,7 +176,7 @@ def find_records(name: str) -> list[WeightsRecord]:
 
 
 def download_named(name: str, *, progress: Any = None) -> tuple[WeightsRecord, Path]:
-    """Fetch the weight set of that name, or the first of a network; see `download`."""
+    """Download the weight set with this name, or the first of a network; see `download`."""
     known = find_records(name)
     if not known:
         raise WeightsError(f"there are no published weights for {name}; a checkpoint file may be given in their place")
@@ -192,7 +190,7 @@ def _present(known: list[WeightsRecord]) -> WeightsRecord | None:
 
 
 def _weights_here(network: str, tag: str) -> Path:
-    """The file of a weight set, or an error that says how to get one."""
+    """Return the file of a weight set, or raise an error that says how to get it."""
     name = f"{network}.{tag}" if tag else network
     known = find_records(name)
     if record := _present(known):

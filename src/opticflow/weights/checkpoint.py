@@ -1,4 +1,4 @@
-"""A file of weights: whose it is, which network it is for, and that network with them in it."""
+"""Checkpoint files: recognise whose format it is and for which network, and load the weights."""
 
 import inspect
 import json
@@ -23,22 +23,22 @@ from opticflow.weights.reading import listed, read_tensors
 
 OURS = "opticflow"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
-"""Names of networks and tags: they become the names of files."""
+"""Allowed names of networks and tags, since they become file names."""
 _VALUES: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
-"""What JSON may hold for an option that is declared as such."""
+"""JSON types that an option of each declared type may have."""
 _SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|safetensors|pkl|bin))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights under our names, with what is known of them."""
+    """Weights under this package's names, with what is known of them."""
 
     network: str
     """A key of MODELS."""
     source: str
-    """Whose code wrote the file."""
+    """The project whose code wrote the file."""
     tag: str
-    """Names the weights, behind the network's name: AUTHORS.FILE for a foreign file."""
+    """Tag of the weights, which follows the network's name: AUTHORS.FILE for a foreign file."""
     tensors: dict[str, Tensor]
     normalisation: str = ""
     licence: str = ""
@@ -47,17 +47,17 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """The name of the weight set: NETWORK.TAG."""
+        """Name of the weight set: NETWORK.TAG."""
         return f"{self.network}.{self.tag}" if self.tag else self.network
 
     @property
     def parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained parameters."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in build(self.network, **self.options).parameters())
 
     def build(self) -> FlowNetwork:
-        """The network with these weights, ready to be used (in evaluation mode)."""
+        """Return the network with these weights, in evaluation mode."""
         with torch.device("meta"):  # saves drawing random weights only to overwrite them
             network = build(self.network, **self.options)
         # the network takes the tensors themselves, without a copy
@@ -87,7 +87,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Recognise and check a checkpoint, ours or a foreign one.
+    """Read a checkpoint of this package or of another project, and check it.
 
     Raises:
         WeightsError: not a checkpoint, damaged, of an unknown layout, or one whose tensors do not fit the network.
@@ -136,7 +136,7 @@ def _ours(tensors: dict[str, Tensor], notes: Mapping[str, str], path: Path) -> C
 
 
 def _stem(path: Path) -> str:
-    """What the file is called, as a part of a name."""
+    """Return the file's stem in a form that can be part of a name."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", _SUFFIXES.sub("", path.name)).strip("-.") or "weights"
 
 
@@ -157,7 +157,7 @@ def _layout_of(names: Iterable[str]) -> CheckpointLayout | None:
 
 
 def _renamed(names: Iterable[str], rules: Rules) -> tuple[dict[str, str], list[str]]:
-    """Their name for each of ours, and those of their names that no rule matches."""
+    """Return the foreign name of each of our tensors, and the foreign names that no rule matches."""
     original: dict[str, str] = {}
     unexpected: list[str] = []
     for name in names:
@@ -210,7 +210,7 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
 
 
 def _check_options(found: Checkpoint) -> None:
-    """Compare the types of options, which come from a file, with those that the network's function declares."""
+    """Compare the types of options, which come from a file, with those declared by the network's function."""
     if found.network not in MODELS:
         return  # which `build` says better
     parameters = inspect.signature(MODELS[found.network]).parameters

@@ -1,4 +1,4 @@
-"""Foreign checkpoint layouts: one table of renames for each source, and by which names a layout is known."""
+"""Checkpoint layouts of other projects: a table of renames for each, and the names by which a layout is recognised."""
 
 import re
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from opticflow.models.flownet import FLOWNET_PYTORCH_MEAN
 
 Target = Callable[[re.Match[str]], str]
 Rules = list[tuple[str, Target | str | None]]
-"""What a name becomes, by the first pattern that matches all of it: a template, a function of the match, or None for a
-tensor that is another one's double."""
+"""Renaming rules: the first pattern that matches a whole name decides, by a template, a function of the match, or None
+for a tensor that duplicates another."""
 
 
 def _lower(number: str) -> int:
@@ -126,19 +126,19 @@ FUSED = [
 
 @dataclass(frozen=True)
 class CheckpointLayout:
-    """How one kind of file is known and read."""
+    """How one kind of checkpoint is recognised and read."""
 
     source: str
-    """Whose code wrote it."""
+    """The project whose code wrote it."""
     tag: str
-    """Names the weights, behind the network's name."""
+    """Tag of the weights, which follows the network's name."""
     network: str
     """The network it is for, a key of MODELS."""
     marks: tuple[str, ...]
-    """Patterns; each must be at the beginning of some name."""
+    """Patterns; each must match the beginning of some name."""
     rules: Rules
     normalisation: str
-    """What its training did to the frames."""
+    """Normalisation of the frames in training."""
     licence: str
     """Licence of the published weights in this layout."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -190,4 +190,4 @@ LAYOUTS = [
     _pinard("FlowNetS", ALONE, r"conv\d\.1\.", r"predict_flow", batch_norm=True),
     _pinard("FlowNetS", ALONE, r"conv\d\.0\.", r"predict_flow", batch_norm=False),
 ]
-"""The more particular before the more general: the first that fits is taken."""
+"""All layouts, the specific before the general ones: the first that matches is used."""

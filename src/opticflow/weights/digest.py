@@ -1,4 +1,4 @@
-"""A name for weights that two layouts of the same share."""
+"""A hash of weights that does not depend on the layout of their file."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from opticflow.models import FlowNetwork
 
 
 def weights_hash(network: nn.Module) -> str | None:
-    """The SHA-256 of a network's parameters and buffers: names, types, shapes and values; none without any.
+    """Return the SHA-256 of a network's parameters and buffers (names, types, shapes and values); None if it has none.
 
     It depends neither on the file they came from, so that two layouts of the same weights have the same hash, nor on
     what is around the network: refinement, `torch.compile`, data-parallel training. It is what the records of an
@@ -29,7 +29,7 @@ def weights_hash(network: nn.Module) -> str | None:
 
 
 def _bare(network: nn.Module) -> nn.Module:
-    """The network without what is around it."""
+    """Return the network without the networks around it."""
     if isinstance(network, FlowNetwork) and network.innermost is not network:
         return _bare(network.innermost)
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):

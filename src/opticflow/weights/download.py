@@ -1,4 +1,4 @@
-"""Fetching published weights: checked against their hash, whole or not at all."""
+"""Download published weights, checked against their hash, completely or not at all."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def download(record: WeightsRecord, *, progress: Any = None) -> Path:
-    """The file of a weight set, from the cache or the network.
+    """Return the file of a weight set, from the cache or the network.
 
     What was cut short or damaged on the way is fetched again from its beginning, a few times; only a whole file whose
     hash is right gets its final name.
@@ -63,7 +63,7 @@ def download(record: WeightsRecord, *, progress: Any = None) -> Path:
 
 
 def verify(record: WeightsRecord, path: Path) -> None:
-    """Compare a file, as it is shipped or downloaded, with the hash of its record.
+    """Compare a file, shipped or downloaded, with the hash in its record.
 
     Raises:
         WeightsError: it differs.
@@ -80,7 +80,7 @@ def verify(record: WeightsRecord, path: Path) -> None:
 
 
 class _Checked:
-    """Pooch's downloader, which also compares what comes with the beginning of a hash: pooch wants all of it."""
+    """Pooch's downloader with an additional check against the beginning of a hash: pooch needs the whole hash."""
 
     def __init__(self, record: WeightsRecord, progress: Any):
         self.record = record

@@ -1,4 +1,4 @@
-"""The weight sets that are known by name, as records in `manifest.toml`."""
+"""The known weight sets, as records in `manifest.toml`."""
 
 import glob
 import os
@@ -36,13 +36,13 @@ class WeightsRecord:
 
     @property
     def tag(self) -> str:
-        """What tells it from the other sets of its network."""
+        """Distinguishes it from the other sets of its network."""
         # tags contain dots themselves, so only the first dot separates
         return self.name.partition(".")[2]
 
     @property
     def path(self) -> Path:
-        """Where its file is, or would be once it is downloaded or imported."""
+        """Path of its file; it may not exist before it is downloaded or imported."""
         if self.file:
             return HERE / self.file
         if self.url:
@@ -56,14 +56,14 @@ class WeightsRecord:
 
     @property
     def state(self) -> str:
-        """How it can be had: shipped, here, to download, or by hand."""
+        """How it can be obtained: shipped, here, to download, or by hand."""
         if self.present:
             return "shipped" if self.file else "here"
         return "to download" if self.url else "by hand"
 
 
 def cache_folder() -> Path:
-    """Where downloaded weights are kept: `OPTICFLOW_CACHE`, or the platform's folder for caches."""
+    """Return the folder for downloaded weights: `OPTICFLOW_CACHE`, or the platform's cache folder."""
     folder = os.environ.get("OPTICFLOW_CACHE")
     if not folder:
         import pooch  # here, so that a machine that downloads nothing can do without it
@@ -73,12 +73,13 @@ def cache_folder() -> Path:
 
 
 def imported_path(name: str) -> Path:
-    """Where `opticflow models import` keeps a weight set of that name."""
+    """Return where `opticflow models import` stores a weight set with this name."""
     return cache_folder() / f"{name}.safetensors"
 
 
 def imported_files(name: str) -> list[Path]:
-    """The imported weight sets that a name means: the one of that name, or else all whose names continue it.
+    """Return the imported weight sets that a name refers to: that with this name, or otherwise all whose names continue
+    it.
 
     Args:
         name: NETWORK, NETWORK.AUTHORS or NETWORK.AUTHORS.FILE.
@@ -91,6 +92,6 @@ def imported_files(name: str) -> list[Path]:
 
 @cache
 def records() -> tuple[WeightsRecord, ...]:
-    """All known weight sets, in the order of the list."""
+    """Return all known weight sets, in the order of the list."""
     with (HERE / "manifest.toml").open("rb") as file:
         return tuple(WeightsRecord(**entry) for entry in tomllib.load(file)["weights"])

@@ -1,4 +1,4 @@
-"""Tensors out of files that nobody vouches for. No code of a file is ever run."""
+"""Read tensors from untrusted checkpoint files. No code in a file is ever executed."""
 
 import contextlib
 import io
@@ -22,15 +22,15 @@ from opticflow.io.contents import one_line
 from opticflow.io.limits import check_memory, read_limit
 
 _NESTS = ("state_dict", "model_state_dict", "model")
-"""Under which most training programs keep the weights: where several sets of them fit, the one there is meant."""
+"""Keys under which most training programs store the weights: where several sets of weights fit, that one is used."""
 _DEEPEST = 4
-"""Dictionaries within each other in which weights are looked for."""
+"""Depth of nested dictionaries up to which weights are looked for."""
 _INSTRUCTION = 100
-"""Bytes of memory that one byte of a pickle, or one instruction of it, may come to."""
+"""Upper bound of the memory that one byte or instruction of a pickle may need, in bytes."""
 
 
 class _Beside:
-    """Stands for a value beside the weights, which nobody asks for: whatever its contents, nothing is done with it."""
+    """Replaces a value that is not needed; its contents are ignored."""
 
     def __init__(self, *contents: Any) -> None:
         pass
@@ -40,14 +40,14 @@ class _Beside:
 
 
 class _Dictionary:
-    """Makes a plain dictionary in place of a kind of dictionary."""
+    """Creates a plain dictionary in place of a dictionary type."""
 
     def __new__(cls, *contents: Any) -> Any:
         return OrderedDict()
 
 
 class _List:
-    """Makes a plain list in place of a kind of list."""
+    """Creates a plain list in place of a list type."""
 
     def __new__(cls, *contents: Any) -> Any:
         return []
@@ -89,11 +89,11 @@ _STAND_INS: dict[Any, list[str]] = {
         "typing.Any",
     ],
 }  # fmt: skip
-"""What training programs write beside the weights, and what is made in its place."""
+"""Types that training programs store beside the weights, and their replacements."""
 
 
 def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The weights in a checkpoint by name, and the notes that a safetensors file carries.
+    """Return the tensors in a checkpoint by name, and the metadata of a safetensors file.
 
     Args:
         path: of torch.save, or a safetensors file.
@@ -130,7 +130,7 @@ def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[di
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:
-    """Some of the names, each in brief and printable, for a message."""
+    """Return some of the names, shortened and printable, for a message."""
     names = list(names)
     brief = [name if len(name) <= 100 else f"{name[:100]}..." for name in names[:most]]
     brief = [name if name.isprintable() else ascii(name) for name in brief]
@@ -186,7 +186,7 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that is small for what is in it."""
+    """Raise an error for an archive that is small compared with its contents."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
@@ -197,7 +197,7 @@ def _check_archive(path: Path) -> None:
 
 
 class _Counted(io.BufferedReader):
-    """A file of which a pickle is read, instruction by instruction, but not without end."""
+    """A file whose pickle is read with a limit on the number of instructions."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
@@ -211,7 +211,7 @@ class _Counted(io.BufferedReader):
 
 
 def _calls(path: Path) -> list[str]:
-    """What a pickle that PyTorch's reader gives up on would import, as far as its opcodes tell."""
+    """Return what a pickle that PyTorch refuses would import, as far as its opcodes show."""
     calls, strings = [], []
     with contextlib.suppress(Exception):  # what came before is worth naming
         if zipfile.is_zipfile(path):
@@ -234,13 +234,13 @@ def _calls(path: Path) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says first; those of PyTorch go on with advice that is not for this program."""
+    """Return the first line of an error; those of PyTorch continue with advice that does not apply here."""
     reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
     return one_line(ValueError(reason[:160])) or type(error).__name__
 
 
 def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor]:
-    """The one set of tensors that is of a network, out of what a training program has saved."""
+    """Return the only set of tensors that belongs to a network in what a training program has saved."""
     found = dict(_sets(loaded, (), set()))
     fitting = {place: tensors for place in found if (tensors := _unprefixed(found[place], known)) is not None}
     # of several sets that fit, one under the usual names is taken, in the order of `_NESTS`
@@ -264,7 +264,7 @@ def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bo
 
 
 def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """The dictionaries of tensors within each other, with where they are."""
+    """Yield the nested dictionaries of tensors, with their position."""
     if not isinstance(loaded, Mapping) or not loaded or id(loaded) in seen:
         return
     # a pickle may contain a dictionary within itself
@@ -277,12 +277,12 @@ def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple
 
 
 def _name(key: Any) -> str:
-    """The name of a dictionary's entry, whose key may be of any type."""
+    """Return the key of a dictionary entry as text, whatever its type."""
     return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _unprefixed(tensors: dict[str, Tensor], known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor] | None:
-    """The tensors under the names that are known, without what was put before them; None if they are not known."""
+    """Return the tensors under known names, without a common prefix; None if they are not known."""
     bare = {name.replace("_orig_mod.", ""): tensor for name, tensor in tensors.items()}
     # two names that become equal must not lose a tensor
     tensors = bare if len(bare) == len(tensors) else tensors
