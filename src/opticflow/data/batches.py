@@ -1,4 +1,4 @@
-"""Batches: as workers make them, and as a network takes them."""
+"""Batches in the form in which workers make them, and in the form that a network takes."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from opticflow.shapes import Flow, Frames, Mask
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as a network takes them."""
+    """A batch in the form that a network takes."""
 
     first: Frames
-    """In [0, 1], with the strides of channels-last."""
+    """First frames in [0, 1], in channels-last layout."""
     second: Frames
     flow: Flow
     """In pixels; zero where unknown."""
     valid: Mask
     names: list[str]
-    """Where each comes from, for messages."""
+    """Origin of each sample, for messages."""
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Samples as workers make them: 15 bytes a pixel in place of 33, and the layout of arrays."""
+    """A batch in the form in which workers make it: 15 bytes per pixel instead of 33, and the layout of arrays."""
 
     first: UInt8[Tensor, "batch height width 3"]
     second: UInt8[Tensor, "batch height width 3"]
@@ -33,18 +33,18 @@ class RawBatch:
     """In pixels; zero where unknown."""
     valid: Bool[Tensor, "batch height width"]
     names: list[str]
-    """Where each comes from, for messages."""
+    """Origin of each sample, for messages."""
 
     def pinned(self) -> "RawBatch":
-        """A copy; where there is a GPU, in memory that it fetches from by itself."""
+        """Return a copy; where there is a GPU, in pinned memory, from which it can copy asynchronously."""
         # the copy lets the workers reuse their memory
         copy = Tensor.pin_memory if torch.cuda.is_available() else Tensor.clone
         return RawBatch(copy(self.first), copy(self.second), copy(self.flow), copy(self.valid), self.names)
 
 
 def to_device(batch: Batch | RawBatch, device: torch.device | str) -> Batch:
-    """A batch as a network takes it, on a device. From pinned memory the copy is only queued, and the program goes on;
-    bytes become floats on the device, so that fewer bytes travel."""
+    """Convert a batch to the form that a network takes, on a device. From pinned memory the copy is asynchronous; bytes
+    become floats on the device, so that less data is transferred."""
     tensors = (batch.first, batch.second, batch.flow, batch.valid)
     first, second, flow, valid = (tensor.to(device, non_blocking=True) for tensor in tensors)
     if isinstance(batch, RawBatch):

@@ -1,4 +1,4 @@
-"""FlyingChairs and ChairsSDHom.
+"""Readers of FlyingChairs and ChairsSDHom.
 
 FlyingChairs (Dosovitskiy et al., FlowNet, ICCV 2015): `data/00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ... and
 the authors' split `FlyingChairs_train_val.txt`, one line a pair: 1 for training, 2 for validation.
@@ -22,7 +22,7 @@ SDHOM_LEFT_OUT = {"train/08755": "its truth holds NaN (found by mmflow)"}
 
 
 def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
-    """FlyingChairs.
+    """Open FlyingChairs.
 
     Args:
         root: `FlyingChairs_release`, a folder around it, or its `data`. The split file lies in any of them.
@@ -60,7 +60,7 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
 
 
 def _labels(folder: Path, root: Path) -> list[str]:
-    """The label of each pair, from pair 1 on: 1 is training, 2 validation."""
+    """Return the label of each pair, from pair 1 on: 1 is training, 2 validation."""
     for place in (folder, folder.parent, root):
         path = place / "FlyingChairs_train_val.txt"
         if path.is_file():
@@ -77,7 +77,7 @@ def _labels(folder: Path, root: Path) -> list[str]:
 
 
 def chairs_sdhom(root: str | Path, split: str = "train") -> FlowDataset:
-    """ChairsSDHom: chairs with very small displacements, partly before homogeneous backgrounds.
+    """Open ChairsSDHom: chairs with very small displacements, partly in front of homogeneous backgrounds.
 
     Args:
         root: `ChairsSDHom`, a folder around it, or its `data`.

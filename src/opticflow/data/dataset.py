@@ -15,30 +15,30 @@ from opticflow.shapes import FlowArray, Frame, MaskArray, Sample
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames and what is known of the motion between them, as files."""
+    """The files of two frames and of their ground truth."""
 
     name: str
     """Unique within the data set, with `/` between its parts: `alley_1/frame_0001`."""
     sequence: str
-    """The part of the data set that results are listed by: a scene, or the whole split where there are none."""
+    """The part of the data set by which results are listed: a scene, or the whole split where there are no scenes."""
     first: Path
     second: Path
     flow: Path | None = None
-    """True flow from the first to the second frame; none in test splits."""
+    """True flow from the first to the second frame; None in test splits."""
     occluded: Path | None = None
-    """What is known of occlusion; a picture, nonzero where occluded, unless the data set says otherwise."""
+    """File of the occlusion mask: a picture, nonzero where occluded, unless the data set has its own reader."""
     invalid: Path | None = None
-    """A picture, nonzero where the truth is to be left out."""
+    """File of a mask: a picture, nonzero where the ground truth is not to be used."""
 
 
 Truth = tuple[FlowArray, MaskArray, MaskArray]
-"""Flow, where it is known, and where it is occluded."""
+"""Flow, mask where it is known, and mask where it is occluded."""
 Choices = Float32[np.ndarray, "choices height width 2"]
-"""Several true vectors for each pixel."""
+"""Several true vectors per pixel."""
 
 
 def read_truth(pair: Pair) -> Truth:
-    """The truth of a pair whose masks are pictures that are nonzero where something holds."""
+    """Read the ground truth of a pair whose masks are pictures, nonzero where they are true."""
     assert pair.flow is not None
     flow, valid = read_flow_with_mask(pair.flow)
     occluded = np.zeros(valid.shape, dtype=bool) if pair.occluded is None else read_mask(pair.occluded)
@@ -52,12 +52,12 @@ def read_truth(pair: Pair) -> Truth:
 
 
 def read_mask(path: Path) -> MaskArray:
-    """A picture as a mask: true where any channel is not zero."""
+    """Read a picture as a mask: true where any channel is not zero."""
     return np.asarray(read_image(path).any(-1))
 
 
 def same_size(pair: Pair, what: str, array: np.ndarray, other: str, wanted: np.ndarray) -> None:
-    """Refuse arrays of a pair that differ in height or width."""
+    """Raise an error if the arrays of a pair differ in height or width."""
     if array.shape[:2] != wanted.shape[:2]:
         raise DatasetError(
             f"{pair.name}: {what} is {array.shape[1]}x{array.shape[0]}, {other} {wanted.shape[1]}x{wanted.shape[0]}; "
@@ -79,7 +79,7 @@ class FlowDataset:
     name: str
     pairs: Sequence[Pair]
     protocol: str = "per-image"
-    """The key of `metrics.PROTOCOLS` by which results on this data set are published."""
+    """Key of `metrics.PROTOCOLS`: the protocol of published results on this data set."""
     truth: Callable[[Pair], Truth] = read_truth
     expected: int | None = None
     """Number of pairs in the published data set."""

@@ -1,4 +1,4 @@
-"""The inner loops of FlowNetC's correlation layer, compiled for the CPU by Numba.
+"""Numba kernels of FlowNetC's correlation layer for the CPU.
 
 Features are (batch, height, width, channels); channels are the innermost loop. Four displacements share what is read of
 a pixel, and pixels that look at the same ones follow each other, so that these stay in the first cache.
@@ -16,13 +16,13 @@ _0 = np.float32(0)
 
 @compiled
 def _within(x, width, reach, step, count):
-    """Which of the displacements along an axis end inside: from the first to before the last."""
+    """Return which displacements along an axis end inside: the first, and one after the last."""
     return max(0, -((x - reach) // step)), min(count, (width - 1 - x + reach) // step + 1)
 
 
 @compiled
 def _compare(first, second, answer, reach, step, begin, end):
-    """Fill rows of the answer, counted through the batch. See `compare`."""
+    """Fill rows of the result, counted through the batch. See `compare`."""
     height, width, channels = first.shape[1:]
     count = 2 * reach // step + 1  # displacements along an axis
     for row in range(begin, end):
@@ -59,13 +59,14 @@ def _compare(first, second, answer, reach, step, begin, end):
 
 @compiled
 def _weight(gradient, n, y, x, v, u, k, of_first):
-    """The gradient of the product of pixel (x, y) of one frame and (u, v) of the other, of displacement number k."""
+    """Return the gradient of the product of pixel (x, y) of one frame and (u, v) of the other, for displacement number
+    k."""
     return gradient[n, y, x, k] if of_first else gradient[n, v, u, k]
 
 
 @compiled
 def _collect(features, gradient, answer, reach, step, of_first, begin, end):
-    """Add to rows of the answer. See `collect`."""
+    """Add to rows of the result. See `collect`."""
     height, width, channels = features.shape[1:]
     count = 2 * reach // step + 1
     sign = 1 if of_first else -1  # seen from the second frame, displacements turn around, and so do the borders

@@ -1,5 +1,4 @@
-"""Which kernel computes an operation: a loop compiled by Numba, one of Triton's, or PyTorch's own; and how they want
-images."""
+"""Choose the kernel of an operation: Numba's, Triton's or PyTorch's own, and the memory layout that they need."""
 
 import subprocess
 import threading
@@ -16,9 +15,9 @@ _reference = threading.local()
 
 @contextmanager
 def reference_kernels() -> Iterator[None]:
-    """In this block, this thread computes everything in the plain form that reference implementations have: PyTorch's
-    own convolutions and norms, and RAFT's correlation from the volume of all pairs, each value sampled by itself. What
-    is fast is compared with it, in tests and by `opticflow benchmark`."""
+    """Return a context in which this thread computes everything in the plain form: PyTorch's own convolutions and
+    norms, and RAFT's correlation from the volume of all pairs, each value sampled separately. The fast forms are
+    compared with it in tests and by `opticflow benchmark`."""
     before = reference_is_asked()
     _reference.asked = True
     try:
@@ -28,12 +27,13 @@ def reference_kernels() -> Iterator[None]:
 
 
 def reference_is_asked() -> bool:
-    """Whether this thread is in a block of `reference_kernels`."""
+    """Return whether this thread is in a context of `reference_kernels`."""
     return getattr(_reference, "asked", False)
 
 
 def supports_numba(tensor: Tensor) -> bool:
-    """Whether a tensor is one for compiled loops: on a CPU, in a format that both know, and not being traced."""
+    """Return whether Numba kernels can compute with a tensor: it is on a CPU, of a supported type, and not being
+    traced."""
     return (
         tensor.device.type == "cpu"
         and tensor.dtype in (torch.float32, torch.float64)
@@ -48,7 +48,7 @@ def supports_numba(tensor: Tensor) -> bool:
 
 @cache
 def has_numba() -> bool:
-    """Whether loops can be compiled on this machine."""
+    """Return whether Numba works on this machine."""
     try:
         from opticflow.kernels import numba_runtime  # noqa: F401
     except ImportError:
@@ -57,7 +57,7 @@ def has_numba() -> bool:
 
 
 def supports_triton(tensor: Tensor) -> bool:
-    """Whether a tensor is one for Triton's kernels."""
+    """Return whether Triton kernels can compute with a tensor."""
     # Triton needs compute capability 7.0 (Volta) or newer
     on_gpu = tensor.device.type == "cuda"
     return on_gpu and torch.cuda.get_device_capability(tensor.device) >= (7, 0) and has_triton()
@@ -65,7 +65,7 @@ def supports_triton(tensor: Tensor) -> bool:
 
 @cache
 def has_triton() -> bool:
-    """Whether Triton works: its driver is compiled at the first use, by the C compiler of the machine."""
+    """Return whether Triton works: its driver is compiled at the first use, by the machine's C compiler."""
     try:
         from triton.runtime import driver  # pyright: ignore[reportMissingImports]
 
@@ -78,11 +78,11 @@ def has_triton() -> bool:
 def channels_last(
     image: Shaped[Tensor, "batch channels height width"],
 ) -> Shaped[Tensor, "batch height width channels"]:
-    """An image in channels-last order, contiguous."""
+    """Return an image in channels-last layout, contiguous."""
     return image.permute(0, 2, 3, 1).contiguous()
 
 
 def full_precision(tensor: Shaped[Tensor, "..."]) -> AbstractContextManager:
-    """A context in which autocast leaves alone what is done with a tensor on its device."""
+    """Return a context in which autocast does not change operations on the device of a tensor."""
     device = tensor.device.type
     return torch.autocast("cpu" if device == "meta" else device, enabled=False)

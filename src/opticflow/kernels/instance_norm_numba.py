@@ -1,4 +1,4 @@
-"""The passes of an instance normalisation over frames with the channels last, compiled for the CPU by Numba."""
+"""Numba kernels of instance normalisation for the CPU, on channels-last frames."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -68,7 +68,7 @@ def _by_rows(kernel, *tensors: Tensor) -> None:
 
 
 def moments(images: Images, shift: OfImage, sums: OfRow, squares: OfRow) -> None:
-    """Add to each row's sums the values less a shift, and their squares."""
+    """Add the values minus a shift, and their squares, to the sums of each row."""
     _by_rows(_moments, images, shift, sums, squares)
 
 
@@ -78,7 +78,7 @@ def scale(images: Images, mean: OfImage, factor: OfImage, answer: Images) -> Non
 
 
 def products(gradient: Images, images: Images, mean: OfImage, sums: OfRow, covariances: OfRow) -> None:
-    """Add to each row's sums the gradient, and the gradient times (images - mean)."""
+    """Add the gradient, and the gradient times (images - mean), to the sums of each row."""
     _by_rows(_products, gradient, images, mean, sums, covariances)
 
 

@@ -1,4 +1,4 @@
-"""The inner loops of the correlation lookups, compiled for the CPU by Numba."""
+"""Numba kernels of the correlation lookup for the CPU."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -9,7 +9,8 @@ from opticflow.kernels.numba_runtime import compiled, in_threads
 
 @compiled
 def _corner(centre, radius, size):
-    """The first of the 2 r + 2 integer places around a centre, and how far the centre lies beyond its own place."""
+    """Return the first of the 2 r + 2 integer positions around a centre, and the fraction of the centre beyond its
+    own."""
     centre = min(max(centre, -radius - 2.0), size + radius + 1.0)  # further out everything is zero alike
     whole = int(centre // 1)
     return whole - radius, centre - whole
@@ -17,7 +18,7 @@ def _corner(centre, radius, size):
 
 @compiled
 def _read(first, second, places, scale, corners, patches, found, begin, end):
-    """Bring `patches` to where `places` are now and blend them. See `read`."""
+    """Move `patches` to the present positions and interpolate. See `read`."""
     height, width, channels = second.shape[1:]
     side = patches.shape[1]  # 2 r + 2 integer places along an axis
     radius = side // 2 - 1
@@ -61,7 +62,7 @@ def _read(first, second, places, scale, corners, patches, found, begin, end):
 
 @compiled
 def _spread(gradient, places, scale, products, begin, end):
-    """Add what a lookup's gradient says of each product. See `spread`."""
+    """Distribute the gradient of a lookup to the products. See `spread`."""
     height, width = products.shape[1:]
     window = round(gradient.shape[1] ** 0.5)
     radius = window // 2
@@ -97,7 +98,7 @@ def read(
     patches: Float[Tensor, "positions side side"],
     found: Float[Tensor, "positions window"],
 ) -> None:
-    """Fill `found`, a column block of the answer, for one level.
+    """Fill `found`, a block of channels of the result, for one level.
 
     Args:
         first: features of the first frame, all contiguous.
@@ -119,7 +120,7 @@ def spread(
     scale: float,
     products: Float[Tensor, "positions height width"],
 ) -> None:
-    """Add to `products`, the gradient of all products of one level, what follows from the gradient of one lookup."""
+    """Add the gradient of one lookup to `products`, the gradient of all products of one level."""
     arrays = gradient.numpy(), places.numpy()
     target = products.numpy()
     in_threads(len(places), lambda begin, end: _spread(*arrays, scale, target, begin, end))

@@ -1,11 +1,11 @@
-"""The inner loops of the correlation lookups in plain PyTorch: for any device, and where nothing can be compiled."""
+"""The correlation lookup in plain PyTorch, for any device."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 CHUNK = 1024
-"""Positions that are compared at once: the neighbours' features, copied together, are what takes memory."""
+"""Number of positions processed at once, which limits the memory for copies of their neighbours' features."""
 
 Places = Float[Tensor, "positions 2"]
 
@@ -19,7 +19,8 @@ def _corner(places: Places, scale: float, radius: int, size: tuple[int, int]) ->
 
 
 def _around(corners: Tensor, side: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Index into the level of each integer place of a patch, x the slow axis, and whether it lies inside."""
+    """Return the index into the level of each integer position of a patch, x the slow axis, and whether it lies
+    inside."""
     height, width = size
     steps = torch.arange(side, device=corners.device)
     x = (corners[:, 0, None] + steps)[:, :, None]  # positions x side x 1
@@ -30,7 +31,7 @@ def _around(corners: Tensor, side: int, size: tuple[int, int]) -> tuple[Tensor, 
 
 
 def _blend(patch: Float[Tensor, "positions side side"], share: Places) -> Float[Tensor, "positions window"]:
-    """The values of a window, from those at the integer places around it."""
+    """Interpolate the values of a window from those at the integer positions around it."""
     columns = torch.lerp(patch[:, :-1], patch[:, 1:], share[:, 0, None, None])  # positions x (side - 1) x side
     return torch.lerp(columns[:, :, :-1], columns[:, :, 1:], share[:, 1, None, None]).flatten(1)
 
@@ -41,7 +42,7 @@ def gather(
     scale: float,
     found: Float[Tensor, "positions window"],
 ) -> None:
-    """Fill `found`, a column block of the answer, from the products of all pairs of one level.
+    """Fill `found`, a block of channels of the result, from the products of all pairs of one level.
 
     Args:
         products: of each position with every pixel of the level.
@@ -66,7 +67,7 @@ def read(
     patches: Float[Tensor, "positions side side"],
     found: Float[Tensor, "positions window"],
 ) -> None:
-    """See `lookup_numba.read`; here every patch is computed anew."""
+    """See `lookup_numba.read`; here every patch is computed again."""
     if places.is_meta:  # a search for what tensors take; here it would be the chunks
         return
     batch, height, width, channels = second.shape

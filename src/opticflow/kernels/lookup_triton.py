@@ -1,4 +1,4 @@
-"""The inner loops of the correlation lookups, compiled for NVIDIA's GPUs by Triton. See `lookup_numba`.
+"""Triton kernels of the correlation lookup for NVIDIA's GPUs. See `lookup_numba`.
 
 One program, the threads of a block, handles one position of the first frame and all integer places of its window.
 """
@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 CHANNELS = 32
-"""Channels that are multiplied at once."""
+"""Number of channels that are multiplied at once."""
 
 
 def _kernel(function: Callable) -> Any:
@@ -23,7 +23,8 @@ def _kernel(function: Callable) -> Any:
 
 @_kernel
 def _corner(centre, size, RADIUS: tl.constexpr):
-    """The first of the 2 r + 2 integer places around a centre, and how far the centre lies beyond its own place."""
+    """Return the first of the 2 r + 2 integer positions around a centre, and the fraction of the centre beyond its
+    own."""
     # further out everything is zero alike
     centre = tl.minimum(tl.maximum(centre, -RADIUS - 2.0), size + RADIUS + 1.0)
     whole = tl.floor(centre)
@@ -32,7 +33,7 @@ def _corner(centre, size, RADIUS: tl.constexpr):
 
 @_kernel
 def _window(place, scale, height, width, RADIUS: tl.constexpr):
-    """The corner of the window around a place (x, y), and how far the place lies beyond its own, along both axes."""
+    """Return the corner of the window around a position (x, y), and the fractions beyond it along both axes."""
     left, right_share = _corner(tl.load(place) * scale, width, RADIUS)
     top, lower_share = _corner(tl.load(place + 1) * scale, height, RADIUS)
     return left, right_share, top, lower_share
@@ -56,7 +57,8 @@ def _read(
     PLACES: tl.constexpr,
     CHANNELS: tl.constexpr,
 ):
-    """Bring the patch of a position to where its place is now and blend it. `PLACES`: a power of two that holds it."""
+    """Move the patch of a position to its present place and interpolate. `PLACES`: a power of two, at least its
+    size."""
     SIDE: tl.constexpr = 2 * RADIUS + 2  # integer places along an axis
     WINDOW: tl.constexpr = SIDE - 1  # values of the answer along an axis
     p = tl.program_id(0).to(tl.int64)
@@ -108,7 +110,7 @@ def _gather(
     RADIUS: tl.constexpr,
     PLACES: tl.constexpr,
 ):
-    """Blend what a position's products are at its place; neighbours are read again from the cache."""
+    """Interpolate the products of a position at its place; neighbours are read again from the cache."""
     WINDOW: tl.constexpr = 2 * RADIUS + 1  # values along an axis
     p = tl.program_id(0).to(tl.int64)
     left, right_share, top, lower_share = _window(places + 2 * p, scale, height, width, RADIUS)
@@ -137,7 +139,7 @@ def _spread(
     RADIUS: tl.constexpr,
     PLACES: tl.constexpr,
 ):
-    """Add what a lookup's gradient says of the products of a position, each of which is written once."""
+    """Distribute the gradient of a lookup to the products of a position, each of which is written once."""
     SIDE: tl.constexpr = 2 * RADIUS + 2
     WINDOW: tl.constexpr = SIDE - 1
     p = tl.program_id(0).to(tl.int64)

@@ -1,4 +1,4 @@
-"""Inner loops compiled for the CPU by Numba, and the threads that they run in.
+"""Compilation of Numba kernels for the CPU, and the threads that run them.
 
 The loops let go of the interpreter's lock and the threads are Python's, as many as PyTorch uses: Numba's own threads
 would not bear being started from two threads at once, nor a fork.
@@ -24,7 +24,8 @@ _ORDERLESS = {"reassoc", "contract", "nsz"}
 
 
 class _Cache(FunctionCache):
-    """Machine code on disk. What is damaged there is compiled and written anew; what cannot be written is not kept."""
+    """A cache of machine code on disk. Damaged entries are compiled and written again; what cannot be written is not
+    cached."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -40,7 +41,7 @@ class _Cache(FunctionCache):
 
 
 def compiled(function: Callable) -> Callable:
-    """A decorator; the machine code is kept on disk where there is a place for it."""
+    """Decorate a function to be compiled by Numba; the machine code is cached on disk where possible."""
     function = inspect.unwrap(function)  # the shape checks that tests put around functions
     kernel: Any = numba.njit(function, nogil=True, fastmath=_ORDERLESS, boundscheck=False, error_model="numpy")
     if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
@@ -50,7 +51,7 @@ def compiled(function: Callable) -> Callable:
 
 
 def in_threads(count: int, work: Callable[[int, int], None], *, calls_torch: bool = False) -> None:
-    """Call `work(begin, end)` on parts of range(count), as many as PyTorch has threads, each in a thread of its own.
+    """Call `work(begin, end)` on parts of range(count) in as many threads as PyTorch has.
 
     Args:
         count: of the items.
@@ -79,7 +80,8 @@ def in_threads(count: int, work: Callable[[int, int], None], *, calls_torch: boo
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Kept from call to call; a forked process has none of its parent's threads and gets its own."""
+    """Return the thread pool, which is kept between calls; a forked process gets its own, as it has none of its
+    parent's threads."""
     pool = ThreadPoolExecutor(threads)
     together = Barrier(threads)
 
@@ -96,7 +98,7 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
 
 
 def _second_team() -> None:
-    """Have PyTorch's idle threads sleep at once.
+    """Make PyTorch's idle threads sleep at once.
 
     GNU's OpenMP lets them spin for milliseconds, on the core that a thread of ours waits for, unless it has started
     more threads than there are cores (`do_spin` in its wait.h). What another thread starts counts as well.

@@ -1,5 +1,5 @@
-"""Convolutions with a quarter of the multiplications (3 x 3) or two fifths (1 x 5, 5 x 1), for CPUs without matrix
-units.
+"""Winograd convolutions, with a quarter of the multiplications (3 x 3) or two fifths (1 x 5, 5 x 1), for CPUs without
+matrix units.
 
 F(4 x 4, 3 x 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: values of 6 x 6
 pixels at 36 points are multiplied with those of the kernel, one matrix product for each point, and give 4 x 4 pixels.
@@ -29,7 +29,7 @@ def winograd_convolution(
     residual: Features | None = None,
     relu: bool = False,
 ) -> Features:
-    """The convolution with 3 x 3 weights of stride 1 with zeros around the frame, on a CPU, in float32 or float64.
+    """Convolve with 3 x 3 weights, stride 1 and zero padding, on a CPU, in float32 or float64.
 
     What comes after it costs nearly nothing where no gradient flows.
 
@@ -63,7 +63,7 @@ def winograd_line_convolution(
     residual: Features | None = None,
     relu: bool = False,
 ) -> Features:
-    """The convolution with 1 x 5 or 5 x 1 weights of stride 1 with zeros around the frame; it passes on no gradient.
+    """Convolve with 1 x 5 or 5 x 1 weights, stride 1 and zero padding; without gradients.
 
     Args:
         x: see `winograd_convolution`.
@@ -83,7 +83,7 @@ def winograd_line_convolution(
 
 
 def _images(x: Features, kernel: Kernel) -> tuple[Features, Tensor, Tensor]:
-    """The answer, not yet filled; input and answer with the channels last."""
+    """Return the uninitialised result; input and result have channels-last layout."""
     size = len(x), kernel.shape[2], *x.shape[2:]  # B x outputs x H x W
     # channels are the innermost loop of the kernels, so they must lie beside each other
     answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
@@ -129,12 +129,12 @@ class _Winograd(torch.autograd.Function):
 
 
 def _grid(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of tiles."""
+    """Return the rows and columns of tiles."""
     return -(-height // TILE), -(-width // TILE)
 
 
 def _filled(x: Tensor, grid: tuple[int, int]) -> Tensor:
-    """A tensor in channels-last order, padded with zeros below and on the right to whole tiles."""
+    """Return a tensor in channels-last layout, padded with zeros below and on the right to whole tiles."""
     below, right = (TILE * count - side for count, side in zip(grid, x.shape[2:], strict=True))  # pixels
     frames = x.permute(0, 2, 3, 1)
     return (F.pad(frames, (0, 0, 0, right, 0, below)) if below or right else frames).contiguous()

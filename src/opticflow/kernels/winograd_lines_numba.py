@@ -1,4 +1,4 @@
-"""The transforms of a Winograd convolution along one axis, compiled for the CPU by Numba. See `winograd`.
+"""Numba kernels of the Winograd convolution along one axis, for the CPU. See `winograd`.
 
 As `winograd_numba`, but a tile is 4 pixels of the answer in a row or a column, which 8 of the input decide.
 """
@@ -13,7 +13,7 @@ from opticflow.kernels.winograd_points import TILE
 
 PATCH = TILE + 4
 _BLOCK = 64
-"""Channels of a patch beside the border that are copied at once."""
+"""Number of channels of a patch at the border that are copied at once."""
 # numbers of the width of the data: a Python one would make everything double
 _eighth, _quarter, _half, _2, _4, _8 = (np.float32(2.0**power) for power in (-3, -2, -1, 1, 2, 3))
 _five_quarters, _five_halves, _17_quarters, _21_quarters = (np.float32(number) for number in (1.25, 2.5, 4.25, 5.25))
@@ -21,7 +21,7 @@ _five_quarters, _five_halves, _17_quarters, _21_quarters = (np.float32(number) f
 
 @compiled
 def _to_points(d0, d1, d2, d3, d4, d5, d6, d7):
-    """Eight values of the input to those at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity."""
+    """Transform eight input values to the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity."""
     # two opposite points share their even and their odd terms, as in `winograd_numba`
     even_one, odd_one = d2 - _17_quarters * d4 + d6, d1 - _17_quarters * d3 + d5
     even_two, odd_two = _quarter * d2 - _five_quarters * d4 + d6, _half * d1 - _five_halves * d3 + _2 * d5
@@ -40,7 +40,7 @@ def _to_points(d0, d1, d2, d3, d4, d5, d6, d7):
 
 @compiled
 def _from_points(m0, m1, m2, m3, m4, m5, m6, m7):
-    """Products at the points to four values of the answer."""
+    """Transform products at the points to four values of the result."""
     sum_one, gap_one, sum_two, gap_two, sum_half, gap_half = m1 + m2, m1 - m2, m3 + m4, m3 - m4, m5 + m6, m5 - m6
     return (
         m0 + sum_one + sum_two + sum_half,
@@ -52,7 +52,7 @@ def _from_points(m0, m1, m2, m3, m4, m5, m6, m7):
 
 @compiled
 def _place(tile, rows, columns, down):
-    """Batch, row and column where a tile begins; `down` is 1 for tiles along columns, 0 for those along rows."""
+    """Return batch, row and column where a tile begins; `down` is 1 for tiles along columns, 0 for those along rows."""
     within = tile % (rows * columns)
     y, x = within // columns, within % columns
     return tile // (rows * columns), (y * TILE if down else y), (x if down else x * TILE)
@@ -60,7 +60,7 @@ def _place(tile, rows, columns, down):
 
 @compiled
 def _transform_line(frames, n, y, x, down, low, size, values, t, first_channel):
-    """Channels from `low` of one patch that lies within the frames, written to those from `first_channel`."""
+    """Transform the channels from `low` of one patch inside the frames, and write them from `first_channel` on."""
     along = 1 - down  # step in x; `down` is the step in y
     for i in range(size):
         c = low + i

@@ -1,4 +1,4 @@
-"""The transforms of a Winograd convolution, compiled for the CPU by Numba. See `winograd`.
+"""Numba kernels of the 3 x 3 Winograd convolution, for the CPU. See `winograd`.
 
 Frames are (batch, height, width, channels). A tile is 4 x 4 pixels of the answer, which 6 x 6 of the input decide; tile
 number t counts along rows, then down, then through the batch. Channels are the innermost loop: one instruction
@@ -20,16 +20,16 @@ from opticflow.kernels.winograd_points import TILE
 PATCH = TILE + 2
 _of_thread = threading.local()
 CHUNK = 4608
-"""Values of a channel that a thread handles at once."""
+"""Number of values of a channel that a thread processes at once."""
 _BLOCK = 64
-"""Channels whose intermediate values stay in the first cache."""
+"""Number of channels whose intermediate values fit into the first-level cache."""
 # numbers of the width of the data: a Python one would make everything double
 _2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
 
 
 @compiled
 def _to_points(d0, d1, d2, d3, d4, d5):
-    """Six values of the input to those at the points 0, 1, -1, 2, -2 and infinity."""
+    """Transform six input values to the points 0, 1, -1, 2, -2 and infinity."""
     # B^T of Lavin and Gray, section 4: two opposite points share their even and their odd terms
     even, odd = d4 - _4 * d2, d3 - _4 * d1
     half_even, half_odd = d4 - d2, _2 * (d3 - d1)
@@ -48,7 +48,7 @@ def _to_points_adjoint(m0, m1, m2, m3, m4, m5):
 
 @compiled
 def _from_points(m0, m1, m2, m3, m4, m5):
-    """Products at the points to four values of the answer."""
+    """Transform products at the points to four values of the result."""
     # A^T of Lavin and Gray, section 4
     sum_one, gap_one, sum_two, gap_two = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + sum_one + sum_two, gap_one + _2 * gap_two, sum_one + _4 * sum_two, gap_one + _8 * gap_two + m5
@@ -64,13 +64,13 @@ def _from_points_adjoint(d0, d1, d2, d3):
 
 @compiled
 def _six(between, k, i):
-    """Row k of one channel's intermediate values."""
+    """Return row k of one channel's intermediate values."""
     return between[k, 0, i], between[k, 1, i], between[k, 2, i], between[k, 3, i], between[k, 4, i], between[k, 5, i]
 
 
 @compiled
 def _column(points, j, t, c):
-    """Column j of the 6 x 6 points of one tile and channel."""
+    """Return column j of the 6 x 6 points of one tile and channel."""
     return (
         points[j, t, c],
         points[6 + j, t, c],
@@ -89,7 +89,7 @@ def _keep_column(between, j, i, found):
 
 @compiled
 def _fill_row(points, k, t, c, found):
-    """Row k of the 6 x 6 points of one tile and channel."""
+    """Write row k of the 6 x 6 points of one tile and channel."""
     first = PATCH * k
     points[first, t, c], points[first + 1, t, c] = found[0], found[1]
     points[first + 2, t, c], points[first + 3, t, c] = found[2], found[3]
@@ -105,7 +105,7 @@ def _place(tile, rows, columns):
 
 @compiled
 def _transform_patch(frames, n, top, left, low, size, between, values, t, first_channel):
-    """Channels from `low` of one patch that lies within the frames, written to those from `first_channel`."""
+    """Transform the channels from `low` of one patch inside the frames, and write them from `first_channel` on."""
     # the transform of a patch d is B^T d B: first down the columns, then along the rows
     for j in range(PATCH):
         x = left + j
@@ -157,7 +157,7 @@ def _transform_input(frames, values, rows, columns, start, begin, end):
 
 @compiled
 def _transform_input_adjoint(values, frames, rows, columns, begin, end):
-    """The adjoint for the channels from `begin` to `end`: tiles overlap, so that they cannot be shared among
+    """Compute the adjoint for the channels from `begin` to `end`: tiles overlap, so they cannot be divided among
     threads."""
     height, width = frames.shape[1:3]
     between = np.empty((PATCH, PATCH, _BLOCK), frames.dtype)  # 6 rows of pixels x 6 points across x channels
@@ -194,7 +194,7 @@ def _transform_input_adjoint(values, frames, rows, columns, begin, end):
 
 @compiled
 def write_value(frames, n, y, x, c, value, bias, residual, floor):
-    """Write a value of the answer, with what comes after the convolution: its pixel is still in the cache."""
+    """Write a value of the result with its epilogue, while its pixel is in the cache."""
     value += bias[c]
     if residual is not None:
         value += residual[n, y, x, c]
@@ -234,7 +234,7 @@ def _transform_output(products, frames, bias, residual, floor, rows, columns, st
 
 @compiled
 def _transform_output_adjoint(frames, products, rows, columns, begin, end):
-    """`frames` are filled up to whole tiles."""
+    """Transform `frames`, which are padded to whole tiles."""
     channels = frames.shape[3]
     between = np.empty((PATCH, TILE, _BLOCK), frames.dtype)  # 6 points down x 4 columns of pixels x channels
     for t in range(begin, end):
@@ -272,7 +272,7 @@ def by_chunks(
     write: Callable[[np.ndarray, int, int], None],
     kept: Float[Tensor, "points tiles inputs"] | None = None,
 ) -> None:
-    """Each thread takes tiles through all steps, so many at a time that what lies between stays in its cache.
+    """Let each thread process a number of tiles through all steps, so that intermediate values stay in its cache.
 
     Args:
         tiles: their number.
@@ -303,7 +303,7 @@ def by_chunks(
 
 
 def _workspace(size: int, kind: torch.dtype) -> Tensor:
-    """Memory of this thread, kept from call to call: new pages cost as much as the transforms."""
+    """Return memory of this thread, kept between calls: new pages cost as much as the transforms."""
     kept = getattr(_of_thread, "workspace", None)
     if kept is None or len(kept) < size or kept.dtype != kind:
         with torch.inference_mode(False):  # what is made in that mode cannot be written to outside of it
@@ -312,8 +312,8 @@ def _workspace(size: int, kind: torch.dtype) -> Tensor:
 
 
 Finish = tuple[np.ndarray, np.ndarray | None, np.floating]
-"""What follows the convolution: the bias of each channel, the residual (batch x height x width x channels) or none, and
-the lower bound of the values (0 with a ReLU, else minus infinity)."""
+"""The epilogue of the convolution: the bias of each channel, the residual (batch x height x width x channels) or None,
+and the lower bound of the values (0 with a ReLU, otherwise minus infinity)."""
 
 
 def finishing(
@@ -322,7 +322,7 @@ def finishing(
     residual: Float[Tensor, "batch outputs height width"] | None,
     relu: bool,
 ) -> Finish:
-    """Bias, residual and ReLU as the compiled loops take them; a missing bias becomes zeros."""
+    """Return bias, residual and ReLU in the form that the kernels take; a missing bias becomes zeros."""
     array = answer.numpy()
     floor = array.dtype.type(0 if relu else -np.inf)
     of_channels = np.zeros(array.shape[-1], array.dtype) if bias is None else bias.numpy()
@@ -358,12 +358,12 @@ def convolve(
 
 
 def transform_input_adjoint(values: Points, frames: Images, grid: Grid) -> None:
-    """Add to `frames` the gradient of the input, from that of its values at the points."""
+    """Add the gradient of the input to `frames`, from that of its values at the points."""
     arrays = values.numpy(), frames.numpy()
     in_threads(frames.shape[3], lambda begin, end: _transform_input_adjoint(*arrays, *grid, begin, end))
 
 
 def transform_output_adjoint(frames: Images, products: Points, grid: Grid) -> None:
-    """Fill `products` with the gradient of the products, from that of the answer, which is filled up to whole tiles."""
+    """Fill `products` with the gradient of the products, from that of the result, which is padded to whole tiles."""
     arrays = frames.numpy(), products.numpy()
     in_threads(products.shape[1], lambda begin, end: _transform_output_adjoint(*arrays, *grid, begin, end))

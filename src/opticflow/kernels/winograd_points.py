@@ -1,4 +1,4 @@
-"""The points of Winograd's algorithm, and weights at these points; see `winograd`."""
+"""The points of Winograd's algorithm, and the transform of weights to them; see `winograd`."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ Kernel = Float[Tensor, "points inputs outputs"]
 """Weights at the points of Winograd's algorithm: 36 points for a 3 x 3 kernel, 8 for five weights in a line."""
 
 TILE = 4
-"""Pixels of the answer along an axis that are computed together."""
+"""Side in pixels of the tile of the result that is computed together."""
 # G of Lavin and Gray, section 4: the weights as a polynomial at 0, 1, -1, 2, -2 and infinity, each row scaled
 _TO_POINTS = (
     (1 / 4, 0, 0),
@@ -30,7 +30,7 @@ _LINE_TO_POINTS = (
 
 
 def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
-    """The weights at the points; made once, it serves any number of convolutions.
+    """Transform weights to the points; the result serves any number of convolutions.
 
     Args:
         weight: of 3 x 3, 1 x 5 or 5 x 1.

@@ -43,7 +43,7 @@ MODELS: dict[str, Callable[..., FlowNetwork]] = {
 
 
 def build(name: str, **options: Any) -> FlowNetwork:
-    """The method of that name; a network comes with untrained weights.
+    """Build the method with this name; a network has random weights.
 
     Args:
         name: a key of MODELS.

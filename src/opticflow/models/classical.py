@@ -1,4 +1,4 @@
-"""The classical methods that the networks are measured against.
+"""The classical methods, as baselines for the networks.
 
 Lucas-Kanade and Horn-Schunck are written out, as textbooks have them; Farneback and DIS are OpenCV's.
 """
@@ -27,7 +27,7 @@ def grey(frames: Frames) -> Grey:
 
 
 def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
-    """Grey by OpenCV, to the last bit, as its methods take it. No gradient goes through it.
+    """Convert to grey by OpenCV, bit for bit what its methods take. Gradients do not pass.
 
     Raises:
         InputError: the network is being exported or compiled.
@@ -84,7 +84,7 @@ class LucasKanade(FlowNetwork):
 
 
 class HornSchunck(FlowNetwork):
-    """Horn-Schunck, coarse to fine.
+    """Horn-Schunck on an image pyramid, from coarse to fine.
 
     Horn and Schunck, "Determining optical flow", Artificial Intelligence 17, 1981: the flow minimises
     (I_x u + I_y v + I_t)^2 + alpha^2 (|grad u|^2 + |grad v|^2). Their iteration (section 12), with the mean of the
@@ -172,7 +172,7 @@ class Farneback(_OpenCV):
 
 
 def _coarse_to_fine(first: Grey, second: Grey, refine, init_flow: Flow | None) -> Flow:
-    """Refine flow on a pyramid with halved sides, from the coarsest level (at least 16 px a side) to the finest."""
+    """Refine the flow on an image pyramid, from the coarsest level (at least 16 px a side) to the finest."""
     pyramid = [(first, second)]
     while min(pyramid[-1][0].shape[-2:]) >= 32:
         size = [-(-side // 2) for side in pyramid[-1][0].shape[-2:]]
@@ -185,7 +185,7 @@ def _coarse_to_fine(first: Grey, second: Grey, refine, init_flow: Flow | None) -
 
 
 def _gradient(image: Grey) -> Float[Tensor, "batch 2 height width"]:
-    """Central differences, one-sided at the border."""
+    """Return central differences, one-sided at the border."""
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
     across = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]) / 2
     down = (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]) / 2

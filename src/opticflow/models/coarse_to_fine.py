@@ -9,14 +9,14 @@ from opticflow.ops.resizing import resize_flow
 from opticflow.shapes import Flow, Frames
 
 LEVELS = 2
-"""Half and a quarter of the size: an eighth leaves too little to see."""
+"""Number of smaller sizes: half and a quarter; at an eighth too little is visible."""
 SMALLEST = 64
-"""Pixels: a quarter of the size is estimated only where its shorter side has at least so many."""
+"""Shortest side in pixels of the frames at a quarter of the size; with less, that level is left out."""
 _EXTENT = "extent"
 
 
 class CoarseToFine(WrappedNetwork):
-    """A network that starts from its own estimates of smaller frames, where no other start is given.
+    """A network that starts from its own estimates of smaller frames, unless an initial flow is given.
 
     The frames are halved `levels` times. The network estimates the smallest frames first; that flow, enlarged, is the
     initial flow at the next size, and so on. Motion that is too far for the network's search range is then found, as in
@@ -46,7 +46,7 @@ class CoarseToFine(WrappedNetwork):
         return self.network.match(first, second, init_flow=init_flow, iterations=iterations)
 
     def start(self, first: Frames, second: Frames, *, iterations: int | None = None) -> Flow:
-        """The initial flow at the frames' size, from the estimates of smaller frames alone.
+        """Return the initial flow at the frames' size, estimated from smaller frames alone.
 
         Args:
             first: the first frames.
@@ -56,7 +56,7 @@ class CoarseToFine(WrappedNetwork):
         return self._start(self._encode_smaller(first), self._encode_smaller(second), iterations)
 
     def _encode_smaller(self, frames: Frames) -> Encoded:
-        """The frames at each level below their own size; the names begin with the level's number."""
+        """Encode the frames at each smaller level; the names begin with the level's number."""
         encoded: Encoded = {f"0/{_EXTENT}": _extent(frames)}
         for level in range(1, self._levels(frames) + 1):
             frames = F.avg_pool2d(frames, 2, ceil_mode=True)
@@ -66,7 +66,7 @@ class CoarseToFine(WrappedNetwork):
         return encoded
 
     def _start(self, first: Encoded, second: Encoded, iterations: int | None) -> Flow:
-        """The estimate of the coarsest level is the initial flow of the next, and so on up to the frames' size."""
+        """Estimate each level from the coarsest on; the result is the initial flow of the next."""
         flow = None
         for level in range(self.levels, 0, -1):
             if f"{level}/{_EXTENT}" in first:
@@ -90,11 +90,11 @@ class CoarseToFine(WrappedNetwork):
 
 
 def _extent(frames: Frames) -> Tensor:
-    """A tensor without values, whose shape says how large the frames are."""
+    """Return a tensor without values whose shape tells the size of the frames."""
     return frames.new_empty(len(frames), 0, *frames.shape[2:])
 
 
 def _level(encoded: Encoded, level: int) -> dict[str, Tensor]:
-    """What the network keeps of the frames at one level, by the network's own names."""
+    """Return what the network keeps of the frames at one level, under the network's own names."""
     prefix = f"{level}/"
     return {name.removeprefix(prefix): tensor for name, tensor in encoded.items() if name.startswith(prefix)}

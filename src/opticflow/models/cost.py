@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds and memory, found by running it on tensors without contents."""
+"""The cost of a network, in parameters, multiply-adds and memory, found by running it on tensors without contents."""
 
 import os
 import warnings
@@ -22,15 +22,15 @@ class Cost:
 
     parameters: int
     multiply_adds: int
-    """Multiply-adds of convolutions and matrix products, and of the refinement; sampling, RAFT's products that are
-    computed when they are looked at, and element-wise work are not counted."""
+    """Multiply-adds of convolutions and matrix products, and of the refinement; not counted are sampling, RAFT's
+    products that are computed during lookups, and element-wise work."""
     memory: int
-    """Bytes: the weights and the most that tensors take at once. What PyTorch and its libraries take besides, for
-    themselves and within a convolution, comes on top."""
+    """Bytes of the weights and of the peak of all tensors. PyTorch and its libraries need more, for themselves and
+    within convolutions."""
 
 
 class _LargestSum(TorchDispatchMode):
-    """The largest sum of the sizes of all tensors alive, among those that are made within."""
+    """Tracks the peak of the total size of all tensors that are created in its context."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _LargestSum(TorchDispatchMode):
 
 
 def measure_cost(build: Callable[[], FlowNetwork], height: int, width: int, iterations: int | None = None) -> Cost:
-    """The cost of a network at a size, which is rounded up to what the network takes.
+    """Return the cost of a network at a size, which is rounded up to what the network takes.
 
     Args:
         build: makes the network; one that runs on tensors without contents, as the learned ones do.
@@ -80,7 +80,7 @@ def measure_cost(build: Callable[[], FlowNetwork], height: int, width: int, iter
 
 
 def peak_of_tensors(run: Callable[[], object]) -> int:
-    """The most bytes that the tensors made by a function take at once."""
+    """Return the peak size in bytes of the tensors that a function creates."""
     with process_left_alone(), _LargestSum() as alive:
         run()
     return alive.largest
@@ -88,8 +88,8 @@ def peak_of_tensors(run: Callable[[], object]) -> int:
 
 @contextmanager
 def process_left_alone() -> Iterator[None]:
-    """A context for tensors without contents. At their first use PyTorch may import its compilers, which write to the
-    environment and add to the filters of warnings: both are then what they were before."""
+    """Return a context for tensors without contents. At their first use PyTorch may import its compilers, which change
+    the environment and the filters of warnings; both are restored afterwards."""
     before = os.environ.copy()
     with warnings.catch_warnings():
         try:

@@ -52,7 +52,7 @@ def _with_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tenso
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """In the precision of the convolution that comes next: one copy does both."""
+    """Convert to channels-last layout and to the precision of the convolution that follows, in one copy."""
     device = x.device.type
     autocast = not x.is_meta and torch.is_autocast_enabled(device)  # it does not know the device `meta`
     dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
@@ -61,14 +61,14 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 class _Shared(NamedTuple):
-    """What a GRU's convolutions have in common in all iterations."""
+    """What the convolutions of a GRU have in common in all iterations."""
 
     gates: Features
-    """The context's share in both gates, the update gate's channels first: B x 2 hidden x h x w."""
+    """Contribution of the context to both gates, the update gate's channels first: B x 2 hidden x h x w."""
     candidate: Features
-    """The context's share in the candidate: B x hidden x h x w."""
+    """Contribution of the context to the candidate: B x hidden x h x w."""
     gate_weight: Tensor
-    """Weight of the hidden state and the motion in both gates at once."""
+    """Weight of the hidden state and the motion features for both gates together."""
     candidate_weight: Tensor
 
 
@@ -77,11 +77,11 @@ class _Prepared(NamedTuple):
 
     gru: list[_Shared]
     weights: Mapping[Convolution, Tensor]
-    """Of the other convolutions."""
+    """Prepared weights of the other convolutions."""
 
 
 class FastUpdateBlock(UpdateBlock):
-    """An UpdateBlock whose GRUs see the context once."""
+    """An UpdateBlock that convolves the context once instead of in each iteration."""
 
     def for_context(self, context: Features) -> UpdateStep:
         if reference_is_asked():
@@ -154,7 +154,7 @@ def _share(gru: ConvGRU, context: Features) -> _Shared:
 
 
 def _updated(gru: ConvGRU, hidden: Features, motion: Features, shared: _Shared) -> Features:
-    """The next hidden state."""
+    """Return the next hidden state."""
     padding = _padding(gru)
     joined = torch.cat([hidden, motion], 1)
     gates = convolve(joined, shared.gate_weight, padding=padding, residual=shared.gates).sigmoid_()

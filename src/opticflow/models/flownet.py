@@ -28,7 +28,7 @@ FLOW_SCALE = 20.0
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, batch_norm: bool = False) -> nn.Sequential:
-    """Convolution, batch normalisation if asked for (then without a bias), leaky ReLU."""
+    """Return a convolution, batch normalisation if asked for (then without a bias), and leaky ReLU."""
     layers: list[nn.Module] = [
         Convolution(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=not batch_norm)
     ]
@@ -111,7 +111,7 @@ class SmallDisplacementStem(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Features at 1/8 to features at 1/8, 1/16, 1/32 and 1/64: a pair of layers for each scale."""
+    """The contracting part from features at 1/8 to features at 1/8, 1/16, 1/32 and 1/64: two layers for each scale."""
 
     def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -131,9 +131,8 @@ class Trunk(nn.Module):
 
 
 class Refinement(nn.Module):
-    """A flow at each scale, from coarse to fine; each sees the features of its scale, those of the coarser scale
-    and the coarser flow.
-    """
+    """The expanding part: a flow at each scale, from coarse to fine; each uses the features of its scale, those of the
+    coarser scale and the coarser flow."""
 
     def __init__(
         self,
@@ -178,7 +177,7 @@ class Refinement(nn.Module):
 
 
 class FlowEstimator(nn.Module):
-    """Stem, trunk and refinement: from normalised frames (and, within a stack, what is known so far) to flow."""
+    """Stem, trunk and refinement: from normalised frames (and, within a stack, the results so far) to flow."""
 
     def __init__(
         self,
@@ -203,7 +202,7 @@ class FlowEstimator(nn.Module):
         self.upsampling: Literal["bilinear", "nearest"] = upsampling
 
     def forward(self, x: Features) -> tuple[Estimates, Flow]:
-        """Flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
+        """Return flows at 1/64 to 1/4, and the last one at full size, in pixels of the frames."""
         quarter, eighth = self.stem(x)
         three, four, five, six = self.trunk(eighth)
         flows = [self.flow_scale * flow.float() for flow in self.refinement(six, [five, four, three, quarter])]
@@ -211,7 +210,7 @@ class FlowEstimator(nn.Module):
 
 
 class FlowNet(LearnedNetwork):
-    """One estimator over the two frames."""
+    """A single FlowEstimator as a flow method."""
 
     stride: int = 64
     fitting: Literal["pad", "resize"] = "resize"
@@ -239,20 +238,20 @@ class FlowNet(LearnedNetwork):
 Mean = Literal["pair"] | Sequence[float]
 """What is subtracted: the mean colour of both frames of a pair, or one RGB colour in [0, 1] for all."""
 FLOWNET_PYTORCH_MEAN = (0.411, 0.432, 0.45)
-"""RGB. The published weights of FlowNetPytorch were trained with it (its later main.py has it in BGR order)."""
+"""RGB mean with which the published weights of FlowNetPytorch were trained (its later main.py has it in BGR order)."""
 CAFFE_MEAN = (0.40119368, 0.39534855, 0.37655231)
-"""RGB. The mean that the Caffe training of FlowNet 2.0 subtracted; flownet2-pytorch replaced it by that of the pair."""
+"""RGB mean that the Caffe training of FlowNet 2.0 subtracted; flownet2-pytorch replaced it by that of the pair."""
 
 STEM, TRUNK, REFINED, REDIRECTED, DISPLACEMENTS = (64, 128, 256), (256, 512, 512, 1024), (512, 256, 128, 64), 32, 441
 
 
 def normalisation(mean: Mean) -> nn.Module:
-    """The module that subtracts the mean."""
+    """Return the module that subtracts the mean."""
     return PairMean() if isinstance(mean, str) else FixedMean(mean)
 
 
 def scaled(widths: Sequence[int], factor: float) -> tuple[int, ...]:
-    """Channels of a thinner network."""
+    """Return the numbers of channels of a thinner network."""
     return tuple(round(width * factor) for width in widths)
 
 
@@ -269,7 +268,7 @@ def simple_estimator(
     batch_norm: bool = False,
     upsampling: Literal["bilinear", "nearest"] = "bilinear",
 ) -> FlowEstimator:
-    """FlowNetS.
+    """Build the estimator of FlowNetS.
 
     Args:
         inputs: 6 for two frames, 12 within a stack.
@@ -288,7 +287,7 @@ def simple_estimator(
 
 
 def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm: bool = False) -> FlowEstimator:
-    """FlowNetC; arguments as for FlowNetS."""
+    """Build the estimator of FlowNetC; the arguments are those of FlowNetS."""
     stem, trunk, (redirect_channels,) = scaled(STEM, width), scaled(TRUNK, width), scaled([REDIRECTED], width)
     return FlowEstimator(
         stem=CorrelationStem(stem, redirect_channels, batch_norm=batch_norm),
@@ -300,7 +299,8 @@ def correlation_estimator(*, width: float = 1.0, biases: bool = True, batch_norm
 def fine_estimator(
     *, width: float = 1.0, flow_scale: float = 1 / FLOW_SCALE, upsampling: Literal["bilinear", "nearest"] = "bilinear"
 ) -> FlowEstimator:
-    """FlowNet2-SD, for small displacements; `flow_scale` is 1/20 as it was trained (flow times 20)."""
+    """Build the estimator of FlowNet2-SD, for small displacements; `flow_scale` is 1/20 as it was trained (flow times
+    20)."""
     stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(
         stem=SmallDisplacementStem(stem),
@@ -312,12 +312,12 @@ def fine_estimator(
 
 
 def flownet_s(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:
-    """FlowNetS of 2015, as FlowNetPytorch has it."""
+    """Build the FlowNetS of 2015, as in FlowNetPytorch."""
     return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(biases=biases, batch_norm=batch_norm))
 
 
 def flownet_c(*, mean: Mean = FLOWNET_PYTORCH_MEAN, biases: bool = False, batch_norm: bool = False) -> FlowNet:
-    """FlowNetC of 2015, as FlowNetPytorch has it."""
+    """Build the FlowNetC of 2015, as in FlowNetPytorch."""
     return FlowNet(
         normalisation=normalisation(mean), estimator=correlation_estimator(biases=biases, batch_norm=batch_norm)
     )

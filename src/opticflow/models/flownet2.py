@@ -28,22 +28,21 @@ from opticflow.ops.warp import warp
 from opticflow.shapes import Flow, Frames
 
 BORDERS: dict[str, Literal["clamp", "zero-outside"]] = {"nvidia": "clamp", "caffe": "zero-outside"}
-"""What a warped frame shows outside the second: flownet2-pytorch repeats its border, Caffe, where the weights were
-trained, has zero."""
+"""Values of a warped frame outside the second frame: flownet2-pytorch replicates its border; Caffe, in which the
+weights were trained, has zero."""
 THIN = 3 / 8
 
 
 def length(vectors: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch 1 height width"]:
-    """Euclidean norm over channels; its gradient at zero is zero."""
+    """Return the Euclidean norm over channels; its gradient at zero is zero."""
     squared = vectors.square().sum(1, keepdim=True)
     positive = squared > 0
     return torch.where(positive, squared, 1.0).sqrt() * positive
 
 
 class Stack(nn.Module):
-    """Estimators in a row. Each but the first also sees the second frame warped by the flow so far, that flow, and
-    the brightness error that remains (section 3.2 of the paper).
-    """
+    """A sequence of estimators. Each but the first also takes the second frame warped by the flow so far, that flow,
+    and the remaining brightness error (section 3.2 of the paper)."""
 
     def __init__(self, estimators: Sequence[FlowEstimator], warp_border: str) -> None:
         super().__init__()
@@ -53,7 +52,7 @@ class Stack(nn.Module):
         self.border: Literal["clamp", "zero-outside"] = BORDERS[warp_border]
 
     def forward(self, first: Frames, second: Frames) -> tuple[Estimates, Flow]:
-        """Flows of the last estimator at 1/64 to 1/4, and the last one at full size."""
+        """Return flows of the last estimator at 1/64 to 1/4, and the last one at full size."""
         pair = torch.cat([first, second], 1)  # B x 6 x H x W
         foremost, *others = self.estimators
         flows, flow = foremost(pair)
@@ -83,13 +82,14 @@ class FlowNetStack(LearnedNetwork):
     def predictions(
         self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Estimates:
-        """Flows of the last network: the ones before it are trained first and then held (section 3.2)."""
+        """Return the flows of the last network: the earlier ones are trained first and then frozen (section 3.2)."""
         self.must_take(first, second)
         return self.stack(*self.normalisation(first, second))[0]
 
 
 class Fusion(nn.Module):
-    """Two flows into one, at full size, by their lengths and the brightness errors they leave (section 4)."""
+    """The fusion network: two flows to one, at full size, using their lengths and their brightness errors (section
+    4)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,14 +101,14 @@ class Fusion(nn.Module):
         self.refinement = Refinement(128, (128, 64), (32, 16), inter_conv=True)
 
     def forward(self, x: Float[Tensor, "batch 11 height width"]) -> Estimates:
-        """Flow at 1/4, 1/2 and full size, in pixels."""
+        """Return flow at 1/4, 1/2 and full size, in pixels."""
         full = self.conv0(x)  # B x 64 x H x W
         half = self.conv1_1(self.conv1(full))  # B x 128 x H/2 x W/2
         return [flow.float() for flow in self.refinement(self.conv2_1(self.conv2(half)), [half, full])]
 
 
 class FlowNet2(LearnedNetwork):
-    """A stack for large displacements and a network for small ones, fused."""
+    """FlowNet2: a stack for large displacements and a network for small ones, fused."""
 
     stride: int = 64
     fitting: Literal["pad", "resize"] = "resize"
@@ -130,7 +130,8 @@ class FlowNet2(LearnedNetwork):
     def predictions(
         self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Estimates:
-        """Flows of the fusion, the last at full size: what it is made of is trained first and then held."""
+        """Return the flows of the fusion network, the last at full size: its inputs are trained first and then
+        frozen."""
         self.must_take(first, second)
         first, second = self.normalisation(first, second)
         large = self.stack(first, second)[1]  # B x 2 x H x W
@@ -141,22 +142,23 @@ class FlowNet2(LearnedNetwork):
 
 
 def flownet2_c(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
-    """FlowNet2-C, with width 3/8 FlowNet2-c: FlowNetC as FlowNet 2.0 trained it."""
+    """Build FlowNet2-C, with width 3/8 FlowNet2-c: FlowNetC as FlowNet 2.0 trained it."""
     return FlowNet(normalisation=normalisation(mean), estimator=correlation_estimator(width=width))
 
 
 def flownet2_s(*, width: float = 1.0, mean: Mean = "pair") -> FlowNet:
-    """FlowNet2-S, with width 3/8 FlowNet2-s: FlowNetS as FlowNet 2.0 trained it."""
+    """Build FlowNet2-S, with width 3/8 FlowNet2-s: FlowNetS as FlowNet 2.0 trained it."""
     return FlowNet(normalisation=normalisation(mean), estimator=simple_estimator(width=width))
 
 
 def flownet2_sd(*, width: float = 1.0, mean: Mean = "pair", flow_scale: float = 1 / FLOW_SCALE) -> FlowNet:
-    """FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
+    """Build FlowNet2-SD; flownet2-pytorch's stand-alone network multiplies by 20 where training needs a division."""
     return FlowNet(normalisation=normalisation(mean), estimator=fine_estimator(width=width, flow_scale=flow_scale))
 
 
 def _stack(letters: str, width: float, warp_border: str) -> Stack:
-    """The estimators by the letters of the name. The third one's flow is enlarged without blending, as in Caffe."""
+    """Return the estimators for the letters of the name. The third one's flow is upsampled by nearest neighbours, as in
+    Caffe."""
     estimators = []
     for i, letter in enumerate(letters):
         if letter == "C":
@@ -170,7 +172,7 @@ def _stack(letters: str, width: float, warp_border: str) -> Stack:
 def flownet2_stack(
     letters: str, *, width: float = 1.0, mean: Mean = "pair", warp_border: str = "nvidia"
 ) -> FlowNetStack:
-    """FlowNet2-CS, -CSS, -SS; with width 3/8 -cs, -css, -ss.
+    """Build FlowNet2-CS, -CSS, -SS; with width 3/8 -cs, -css, -ss.
 
     Args:
         letters: the networks in their order, C or S.
@@ -182,7 +184,7 @@ def flownet2_stack(
 
 
 def flownet2_fused(*, width: float = 1.0, mean: Mean = "pair", warp_border: str = "nvidia") -> FlowNet2:
-    """FlowNet2: CSS and SD fused; options as for the stacks. The fusion keeps its width."""
+    """Build FlowNet2: CSS and SD fused; the options are those of the stacks. The fusion network keeps its width."""
     return FlowNet2(
         normalisation=normalisation(mean),
         stack=_stack("CSS", width, warp_border),

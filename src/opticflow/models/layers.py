@@ -1,4 +1,4 @@
-"""The layers that the networks share. Each is computed by whichever algorithm is fastest where it runs."""
+"""Layers that the networks share. Each is computed by the algorithm that is fastest on the device."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,8 @@ _prepared = threading.local()
 
 @contextmanager
 def prepared_weights(weights: "Mapping[Convolution, Tensor]") -> Iterator[None]:
-    """In this block, convolutions of this thread take these weights, of `prepare_weights`, in place of their own."""
+    """Return a context in which convolutions of this thread use these weights, made by `prepare_weights`, instead of
+    their own."""
     before = getattr(_prepared, "weights", {})
     _prepared.weights = weights
     try:
@@ -30,8 +31,8 @@ def prepared_weights(weights: "Mapping[Convolution, Tensor]") -> Iterator[None]:
 
 
 def prepare_weights(module: nn.Module, like: Features) -> "dict[Convolution, Tensor]":
-    """The weights of a module's convolutions in the form of the fastest algorithm, for several calls with features like
-    these; those that stay as they are left out.
+    """Return the weights of a module's convolutions in the form of the fastest algorithm, for several calls with
+    features like these; weights that need no change are left out.
 
     Gradients flow through them, and they do not follow when the weights change: they are for one forward pass.
     """
@@ -41,7 +42,7 @@ def prepare_weights(module: nn.Module, like: Features) -> "dict[Convolution, Ten
 
 
 class Convolution(nn.Conv2d):
-    """`nn.Conv2d` without groups and dilation, and a ReLU behind it if asked for.
+    """`nn.Conv2d` without groups and dilation, followed by a ReLU if asked for.
 
     Args:
         inputs: channels.
@@ -68,7 +69,7 @@ class Convolution(nn.Conv2d):
         self.relu = relu
 
     def forward(self, input: Features, residual: Features | None = None) -> Features:
-        """Features of the input's size divided by the stride; `residual` is added to them before the ReLU."""
+        """Return features of the input's size divided by the stride; `residual` is added to them before the ReLU."""
         if reference_is_asked():
             answer = super().forward(input)
             answer = answer if residual is None else answer + residual
@@ -79,7 +80,7 @@ class Convolution(nn.Conv2d):
 
 
 class InstanceNorm(nn.Module):
-    """`nn.InstanceNorm2d` without its options."""
+    """`nn.InstanceNorm2d` with its default options."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class InstanceNorm(nn.Module):
 
 
 def draw_weights(layer: Convolution, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
-    """Random weights for a layer before a ReLU (He et al., ICCV 2015), if it has any contents.
+    """Initialise a layer that precedes a ReLU (He et al., ICCV 2015), if its tensors have contents.
 
     To fill a tensor without, PyTorch would import its compilers, which change the process's environment.
     """

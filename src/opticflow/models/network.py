@@ -1,4 +1,4 @@
-"""What every flow method is to the rest of the package, learned or not."""
+"""The contract of every flow method, learned or classical."""
 
 from abc import ABC, abstractmethod
 from typing import Literal
@@ -11,7 +11,7 @@ from opticflow.errors import InputError
 from opticflow.shapes import Flow, Frames
 
 Encoded = dict[str, Tensor]
-"""What a method keeps of single frames: tensors whose first axis is the batch."""
+"""What a method keeps of a batch of single frames: tensors whose first axis is the batch."""
 
 
 Estimates = list[Float[Tensor, "batch 2 _ _"]]
@@ -19,12 +19,12 @@ Estimates = list[Float[Tensor, "batch 2 _ _"]]
 Mixtures = list[
     tuple[Flow, Float[Tensor, "batch components height width"], Float[Tensor, "batch components height width"]]
 ]
-"""Flows with the weights and the scales of a mixture of Laplacians around each, both as logarithms."""
+"""Flows, each with the weights and the scales of a mixture of Laplacians around it, both as logarithms."""
 
 
 class FlowNetwork(nn.Module, ABC):
-    """A method that estimates flow between two frames. Subclasses are final: nothing concrete is overridden but
-    `encode`, whose work can be kept for the next pair of a clip.
+    """A method that estimates flow between two frames. Subclasses override no concrete method but `encode`, whose
+    result can be reused for the next pair of a clip.
 
     A method takes frames whose height and width are multiples of `stride`; the Estimator sees to that for any frame.
     """
@@ -34,18 +34,18 @@ class FlowNetwork(nn.Module, ABC):
     min_size: int = 1
     """Height and width must be at least this."""
     fitting: Literal["pad", "resize"] = "pad"
-    """How frames of another size are brought to one: replicated borders, or bilinear resizing."""
+    """How frames of other sizes are fitted: by replicated borders, or by bilinear resizing."""
     takes_precision: bool = True
-    """Whether a lower precision changes the computation; OpenCV's methods have their own."""
+    """Whether a lower precision changes the computation; OpenCV's methods have their own precision."""
     iterations: int | None = None
-    """How often an iterative network updates its flow where nothing else is asked for; None: it does not iterate."""
+    """Default number of updates of an iterative network; None for a method that does not iterate."""
     outside_bytes: float = 0
-    """Bytes per pixel that it takes outside of PyTorch's tensors; these cannot be counted by a run without data."""
+    """Bytes per pixel used outside of PyTorch's tensors, which a run without data cannot count."""
     outside_multiply_adds: int = 0
-    """Multiply-adds per pixel that it makes outside of PyTorch."""
+    """Multiply-adds per pixel made outside of PyTorch."""
 
     def encode(self, frames: Frames) -> Encoded:
-        """The work that depends on one frame alone.
+        """Compute what depends on one frame alone.
 
         Raises:
             InputError: frames that the method cannot take.
@@ -57,7 +57,7 @@ class FlowNetwork(nn.Module, ABC):
     def match(
         self, first: Encoded, second: Encoded, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Flow:
-        """The flow between encoded frames.
+        """Compute the flow between encoded frames.
 
         Args:
             first: the first frames, encoded.
@@ -70,7 +70,8 @@ class FlowNetwork(nn.Module, ABC):
     def forward(
         self, first: Frames, second: Frames, *, init_flow: Flow | None = None, iterations: int | None = None
     ) -> Flow:
-        """The flow from `first` to `second`, at their size, in pixels. The other arguments are those of `match`.
+        """Compute the flow from `first` to `second`, at their size, in pixels. The other arguments are those of
+        `match`.
 
         Raises:
             InputError: frames that the method cannot take.
@@ -80,16 +81,16 @@ class FlowNetwork(nn.Module, ABC):
 
     @property
     def innermost(self) -> "FlowNetwork":
-        """The method itself, without the networks around it."""
+        """The method itself, without networks around it."""
         return self
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """What the networks around it do, the inner ones first, as a user is told."""
+        """What the networks around it do, the inner ones first, as text for users."""
         return ()
 
     def must_take(self, *frames: Tensor) -> None:
-        """Refuse what would fail within, or give flow of another size.
+        """Raise an error for frames that would fail inside the network, or give flow of another size.
 
         Raises:
             InputError: frames of another layout, of a size that is no multiple of `stride` or less than `min_size`, or
@@ -119,8 +120,8 @@ class LearnedNetwork(FlowNetwork):
     """A method with weights. Training uses all intermediate estimates, inference only the final flow."""
 
     estimates: Literal["scales", "iterations", "mixtures"] = "scales"
-    """What `predictions` are, which decides which loss they can have: flows of several scales; a flow at the frames'
-    size for each iteration; or that with a mixture of Laplacians around it."""
+    """Kind of `predictions`, which decides which losses fit: flows of several scales; one flow per iteration at the
+    frames' size; or the latter with a mixture of Laplacians around each."""
 
     @abstractmethod
     def predictions(
