@@ -80,7 +80,7 @@ def remark(text: object, *, start: str = "", end: str = "\n") -> None:
 
     Args:
         start: printed as it is, before the text.
-        end: likewise behind it.
+        end: printed as it is, after the text.
     """
     with _failures_kept([]):
         print(start + visible(text), end=end, file=sys.stderr, flush=True)

@@ -63,7 +63,7 @@ class DeviceStream:
                 full ring if that is less.
             begun: the step at which the augmentations' schedule stands at the first step.
             pace: steps of that schedule for each one.
-            first: the number of the first pair that is made, so that training that goes on sees new ones.
+            first: the number of the first pair that is made, so that a resumed training sees new pairs.
 
         Raises:
             InputError: numbers that make no sense.

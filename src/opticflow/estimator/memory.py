@@ -34,7 +34,7 @@ def bytes_per_pixel(network: FlowNetwork, height: int = PROBE, width: int = PROB
         network: what will run.
         height: of the frames that are tried, rounded up to what the network takes; it matters little where memory is
             linear in the pixels.
-        width: likewise.
+        width: of these frames, rounded up as well.
     """
     if not any(True for _ in network.parameters()):
         return max(WITHOUT_WEIGHTS, network.outside_bytes)

@@ -75,8 +75,8 @@ def measure_speed(
         height: of the frames.
         settings: how it is used; what is not asked for is as for `opticflow estimate`.
         bare: what is not asked for is left out in place of that: the network alone, with its own iterations.
-        rounds: the least time of so many counts, after a first pair that warms up; with 0 that one counts.
-        compare: also time the plain form, where there is one.
+        rounds: the result is the least time of this many, after a first pair as warm-up; with 0, that pair counts.
+        compare: whether the plain form is timed as well.
 
     Raises:
         InputError: what the Estimator refuses.

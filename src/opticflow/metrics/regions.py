@@ -33,7 +33,7 @@ REGIONS: dict[str, tuple[slice | int, slice | int, slice | int]] = {
 
 
 def motion_boundaries(truth: FlowArray, valid: MaskArray) -> MaskArray:
-    """Return the mask of motion boundaries: pixels whose true motion differs abruptly from the right or lower neighbour.
+    """Return the mask of the pixels whose true motion differs abruptly from that of their right or lower neighbour.
 
     |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002 (Sundaram, Brox, Keutzer, ECCV 2010, eq. 6), with forward differences.
     A difference to a pixel with unknown flow counts as zero. The benchmark servers measure distances from boundaries

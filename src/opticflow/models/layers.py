@@ -48,8 +48,8 @@ class Convolution(nn.Conv2d):
         inputs: channels.
         outputs: channels.
         kernel: height and width, or one number for both.
-        stride: likewise.
-        padding: likewise, zeros on each side.
+        stride: down and across.
+        padding: zeros on each side, down and across.
         bias: whether there is one.
         relu: whether negative values become zero.
     """

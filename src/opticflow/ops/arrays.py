@@ -74,7 +74,7 @@ def occlusion(
 
     Args:
         forward: flow from the first frame to the second: an array H x W x 2, or a tensor B x 2 x H x W.
-        backward: flow from the second frame to the first, likewise.
+        backward: flow from the second frame to the first, of the same form.
         relative: share of the squared lengths that is tolerated.
         absolute: squared pixels that are tolerated.
 

@@ -222,7 +222,7 @@ class StageFolder:
             network: whose weights are kept.
             optimiser: of them.
             state: where the stage stands.
-            average: of the weights; where there is one, it is what is published.
+            average: moving average of the weights, which is published in their place; None without one.
             publish: takes the file of the weights.
             largest: bytes of a file of the training's state; None: one file.
         """

@@ -89,7 +89,7 @@ class Clip(ABC):
         Args:
             start: index of the first frame.
             end: index after the last frame.
-            step: take every so many frames.
+            step: take every step-th frame.
             skip_broken: a frame that cannot be read is lost, as are those that depend on it, and its place is kept.
 
         Raises:
@@ -159,7 +159,7 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
         source: see `open_clip`.
         start: index of the first frame.
         end: index after the last frame.
-        step: take every so many frames.
+        step: take every step-th frame.
 
     Raises:
         InputError: a source of another kind, a negative start or end, or a step below 1.

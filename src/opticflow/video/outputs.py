@@ -40,7 +40,7 @@ class FlowFiles:
     Args:
         folder: the output folder.
         saves: which of `SAVES`; `video` is not a file of a pair.
-        max_flow: the length, in pixels, that is painted in full colour; none where nothing is painted.
+        max_flow: length in pixels that is drawn in full colour; None where nothing is drawn.
         half: store `.npz` in fp16.
     """
 

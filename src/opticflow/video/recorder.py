@@ -22,7 +22,7 @@ class Recorder:
         rate: frames per second of the video.
         segment: pairs in a piece of the video.
         stamp: that of the files which the pair that begins at a frame's index is made from.
-        keep: the files of so many pairs, from the start on, are there and stay.
+        keep: number of pairs, from the first, whose files exist and stay.
     """
 
     def __init__(

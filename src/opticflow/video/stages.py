@@ -84,7 +84,7 @@ def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, ro
         clip: the frames.
         estimator: the method; its network is measured.
         options: what to compute and to write.
-        rounds: the run with the least time of so many counts.
+        rounds: the result is the fastest of this many runs.
 
     Raises:
         See `run_clip`.

@@ -39,7 +39,8 @@ def measure_streams(
         estimator: the method.
         frames: of the clip.
         truths: the true flow from each frame to the next.
-        rounds: the least time of so many counts; the ways take turns in each. A first pair warms up.
+        rounds: the result is the least time of this many; each measures all combinations. A first pair is the
+            warm-up.
     """
     full = estimator.settings.iterations
     ways = [(reuse, warm, full) for reuse, warm in product((False, True), repeat=2)]

@@ -70,7 +70,7 @@ class Augmentation:
             sample: of any size; frames smaller than the crop are enlarged.
             rng: decides everything.
             crop: height and width of what is returned.
-            after: so many training steps, for the schedule.
+            after: number of training steps so far, for the schedule.
         """
         return self.draw(rng, sample.valid.shape, crop, after=after).apply(sample)
 
