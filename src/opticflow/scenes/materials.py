@@ -194,5 +194,3 @@ _MATERIALS: list[Callable[[np.random.Generator, int, int], Frame]] = [
 ]  # fmt: skip
 _MATERIAL_SHARES = [0.26, 0.14, 0.15, 0.09, 0.11, 0.13, 0.07, 0.05]
 """Most surfaces are irregular; regular ones are the hard cases and get a third."""
-_MATERIAL_SHARES = [0.26, 0.14, 0.15, 0.09, 0.11, 0.13, 0.07, 0.05]
-"""Most surfaces are irregular; regular ones are the hard cases and get a third."""
