@@ -34,10 +34,10 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a method is used.
+    """The options of an estimate.
 
-    The text beside each field is its help on the command line, too. For `iterations`, `refine` and `coarse_start` None
-    means: as the weights are best used, which `load` looks up.
+    The text beside each field is also its help on the command line. None in `iterations`, `refine` and `coarse_start`
+    means the value that suits the weights best, which `load` looks up.
 
     Raises:
         InputError: a value that cannot be used.
@@ -56,12 +56,12 @@ class Settings:
         Precision,
         Doc("Number format of the convolutions: auto, fp32, bf16 or fp16. auto is bf16 where that is faster."),
     ] = "auto"
-    iterations: Annotated[int | None, Doc("How often RAFT updates its flow.")] = None
+    iterations: Annotated[int | None, Doc("Number of updates of the flow in RAFT.")] = None
     padding: Annotated[
         Padding,
         Doc(
-            "Where frames are padded to the network's stride: center, half on each side; or bottom, all vertical "
-            "padding below, as RAFT's authors do for KITTI."
+            "Where frames are padded to a multiple of the network's stride: center, half on each side; or bottom, "
+            "all vertical padding below, as RAFT's authors do for KITTI."
         ),
     ] = "center"
     scale: Annotated[
@@ -73,11 +73,11 @@ class Settings:
     ] = None
     max_memory: Annotated[
         str | int | None,
-        Doc("What the process may take on a CPU, as 4GB: larger frames are estimated in tiles."),
+        Doc("Memory limit of the process on a CPU, such as 4GB: larger frames are estimated in tiles."),
     ] = None
     coarse_start: Annotated[
         bool | None,
-        Doc("Start from estimates at a quarter and half the size, for far motion."),
+        Doc("Start from estimates at a quarter and half the size, for large motion."),
     ] = None
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ benchmark = typer.Typer(cls=_Subjects, help="Measure speed and memory on this ma
 
 
 Bare = Annotated[
-    bool, typer.Option("--bare", help="The network alone: no coarse start and no refinement but those asked for.")
+    bool, typer.Option("--bare", help="Measure the network alone, without the usual coarse start and refinement.")
 ]
 
 
@@ -36,15 +36,18 @@ def benchmark_networks(
     models: Annotated[
         list[str] | None, typer.Argument(help="Names of `opticflow models list`.", metavar="[MODEL...]")
     ] = None,
-    size: Annotated[list[str] | None, typer.Option(help="Of the frames, WxH; may be repeated.")] = None,
+    size: Annotated[list[str] | None, typer.Option(help="Size of the frames, WxH; may be repeated.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="auto, fp32, bf16 or fp16; may be repeated.")] = None,
     settings: Settings,
     bare: Bare = False,
-    rounds: Annotated[int, typer.Option(help="Timed pairs; the fastest counts.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="Number of timed pairs; the fastest counts.", min=1)] = 3,
     plain: Annotated[bool, typer.Option(help="Also time the plain form of the network, in the same process.")] = True,
-    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write the figures and a description of the machine to this file."),
+    ] = None,
 ) -> None:
-    """Milliseconds, frames per second and peak memory of models as `opticflow estimate` uses them, each measured in a
+    """Measure milliseconds, frames per second and peak memory of models as `opticflow estimate` uses them, each in a
     process of its own.
 
     The word `networks` can be left out.
@@ -98,15 +101,18 @@ def benchmark_clip(
     model: Annotated[
         str | None, typer.Option(help="A name, a checkpoint file or a run's folder.", show_default="the default model")
     ] = None,
-    save: Annotated[str, typer.Option(help="What is written, as for `opticflow estimate`.")] = "flo",
+    save: Annotated[str, typer.Option(help="What is written, as in `opticflow estimate`.")] = "flo",
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
-    batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
+    batch: Annotated[int, typer.Option(help="Number of pairs estimated together.")] = 1,
     settings: Settings,
     bare: Bare = False,
-    rounds: Annotated[int, typer.Option(help="Runs; the fastest counts.", min=1)] = 2,
-    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
+    rounds: Annotated[int, typer.Option(help="Number of runs; the fastest counts.", min=1)] = 2,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write the figures and a description of the machine to this file."),
+    ] = None,
 ) -> None:
-    """Where the time of `opticflow estimate` goes on a clip: decoding, the network, encoding, and what is between them.
+    """Measure where `opticflow estimate` spends its time on a clip: decoding, the network, encoding, and between them.
 
     Frames are decoded and results are encoded beside the network, so that the work of the stages adds up to more than
     the time by the clock.
@@ -149,10 +155,13 @@ def benchmark_stream(
     ] = None,
     settings: Settings,
     bare: Bare = False,
-    rounds: Annotated[int, typer.Option(help="Times that each way is run; the fastest counts.", min=1)] = 2,
-    json: Annotated[Path | None, typer.Option("--json", help="Also write the figures and the machine here.")] = None,
+    rounds: Annotated[int, typer.Option(help="Number of runs of each way; the fastest counts.", min=1)] = 2,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write the figures and a description of the machine to this file."),
+    ] = None,
 ) -> None:
-    """What features that are kept and warm starts do to speed and accuracy, on the sample clip with its true flow.
+    """Measure how reused features and warm starts change speed and accuracy, on the sample clip with its true flow.
 
     Example: `opticflow benchmark stream RAFT-small`
     """
@@ -182,10 +191,10 @@ def benchmark_generate(
     kinds: Annotated[
         list[str] | None, typer.Argument(help="Worlds; all if none is named.", metavar="[KIND...]")
     ] = None,
-    pairs: Annotated[int, typer.Option(help="How many pairs a round makes.", min=1)] = 50,
+    pairs: Annotated[int, typer.Option(help="Number of pairs in a round.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Pairs per second and core of each synthetic world, at its own size; frames of sequences where it makes those.
+    """Measure pairs per second on one core for each synthetic world at its own size (for worlds of sequences: frames).
 
     Example: `opticflow benchmark generate chairs mixed`
     """

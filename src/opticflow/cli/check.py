@@ -10,14 +10,14 @@ from opticflow.cli.printing import say, show_json
 
 def check(
     flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.")],
-    first: Annotated[Path, typer.Argument(metavar="FRAME1", help="The first frame; or the folder of all frames.")],
+    first: Annotated[Path, typer.Argument(metavar="FRAME1", help="The first frame, or the folder of all frames.")],
     second: Annotated[
         Path | None, typer.Argument(metavar="[FRAME2]", help="The second frame; not for folders.")
     ] = None,
-    backward: Annotated[Path | None, typer.Option(help="The flow from the second frame to the first.")] = None,
+    backward: Annotated[Path | None, typer.Option(help="Flow from the second frame to the first.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Judge flow without truth: errors against the frames, and which convention it follows.
+    """Check flow without ground truth: errors against the frames, and which convention it follows.
 
     Exit code 1 if it is found not to be opticflow's: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
 

@@ -21,7 +21,7 @@ def convert(
         bool, typer.Option("--overwrite", help="Replace files of the same names in the folder.")
     ] = False,
 ) -> None:
-    """Convert flow between .flo, KITTI .png, .pfm, .npz, .npy, .flo5 and .exr, and say what was lost.
+    """Convert flow between .flo, KITTI .png, .pfm, .npz, .npy, .flo5 and .exr, and report what was lost.
 
     Example: `opticflow convert flow.flo flow.npz --half`
     """

@@ -13,9 +13,9 @@ data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
 
 @data.command("check")
 def check_data(
-    name: Annotated[str, typer.Argument(metavar="DATASET", help="A name, as listed by a wrong one.")],
-    root: Annotated[Path, typer.Argument(help="Where the data set lies.")],
-    split: Annotated[str | None, typer.Option(help="One of its splits; the usual one if not given.")] = None,
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="Name of the data set; a wrong name lists all.")],
+    root: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    split: Annotated[str | None, typer.Option(help="One of its splits; by default the first.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N pairs.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:

@@ -17,7 +17,7 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Estimate the flow of the sample clip that comes with the package, and say how far off it is.
+    """Estimate the flow of the sample clip in the package, and report the error.
 
     Example: `opticflow demo`
     """

@@ -39,54 +39,63 @@ def estimate(
     ] = None,
     save: Annotated[
         str | None,
-        typer.Option(help="What a folder gets: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"),
+        typer.Option(
+            help="What is written to a folder: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"
+        ),
     ] = None,
     settings: Settings,
     start: Annotated[int, typer.Option(help="Index of the first frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
-    step: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+    step: Annotated[int, typer.Option(help="Take every N-th frame.")] = 1,
     white: Annotated[
         int | None,
-        typer.Option(help="Number that is white in pictures of 16 bits: 4095 for 12 bits.", show_default="65535"),
+        typer.Option(help="Value of white in 16-bit pictures: 4095 for 12 bits.", show_default="65535"),
     ] = None,
     pairs: Annotated[
         str,
-        typer.Option(help="overlapping: 0-1, 1-2 ...; or separate: 0-1, 2-3 ..., as cameras for PIV take them."),
+        typer.Option(help="overlapping: 0-1, 1-2 ...; or separate: 0-1, 2-3 ..., as PIV cameras record them."),
     ] = "overlapping",
-    backward: Annotated[bool, typer.Option("--backward", help="Also backward flow and occlusion masks.")] = False,
-    batch: Annotated[int, typer.Option(help="Pairs estimated together.")] = 1,
-    warm_start: Annotated[bool, typer.Option("--warm-start", help="Start each estimate from the one before.")] = False,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Also estimate backward flow and occlusion masks.")
+    ] = False,
+    batch: Annotated[int, typer.Option(help="Number of pairs estimated together.")] = 1,
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Start each estimate from the previous flow.")
+    ] = False,
     reuse: Annotated[
         bool, typer.Option(help="Encode each frame once for both of its pairs; the flow is the same.")
     ] = True,
     deterministic: Annotated[
         bool,
         typer.Option(
-            "--deterministic", help="The same flow to the bit, however many processors there are: fp32, one thread."
+            "--deterministic", help="Give the same flow, bit for bit, on any number of processors: fp32, one thread."
         ),
     ] = False,
     max_flow: Annotated[
         float | None,
-        typer.Option(help="Pixels painted in full colour.", show_default="measured on excerpts of the clip"),
+        typer.Option(
+            help="Length of flow, in pixels, that is drawn in full colour.",
+            show_default="measured on excerpts of the clip",
+        ),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store .npz in half precision.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Take away what an earlier run wrote, and begin anew.")
+        bool, typer.Option("--overwrite", help="Remove the files of an earlier run, and start again.")
     ] = False,
     skip_broken: Annotated[
         bool,
-        typer.Option("--skip-broken", help="Go on after frames that cannot be decoded; their pairs are left out."),
+        typer.Option("--skip-broken", help="Continue after frames that cannot be decoded; their pairs are left out."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Estimate the flow of a clip, a folder of frames, or two pictures.
 
-    A folder receives what `--save` names: flow files in `flo/`, `kitti/` ..., pictures in `color/`, a colour video
-    `flow.mp4`; with `--backward` also `flo-backward/` ..., and masks in `occlusion/`. Frames are never unpacked to
-    disk. Ctrl-C and later `--resume` lose nothing. Nothing that a folder holds is overwritten or deleted, but an
-    earlier run's files with `--overwrite`.
+    `--save` chooses what is written to a folder: flow files in `flo/`, `kitti/` ..., pictures in `color/`, a colour
+    video `flow.mp4`; with `--backward` also `flo-backward/` ..., and masks in `occlusion/`. Frames are not written to
+    disk. A run that was interrupted by Ctrl-C continues with `--resume`; nothing is lost. Existing files are neither
+    overwritten nor deleted, except those of an earlier run with `--overwrite`.
 
     Example: `opticflow estimate clip.mp4 -o flow --save flo,video`
 

@@ -18,16 +18,18 @@ def evaluate(
     dataset: Annotated[
         str, typer.Argument(help="chairs, sintel-clean, kitti-2015, pairs ...; a wrong name lists them.")
     ],
-    root: Annotated[Path, typer.Argument(help="Where the data set lies.")],
-    split: Annotated[str | None, typer.Option(help="One of its splits; the usual one if not given.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Whose table to make; the data set's own if not given.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
+    root: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    split: Annotated[str | None, typer.Option(help="One of its splits; by default the first.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Benchmark whose table is made; by default that of the data set.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N pairs.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures to this file.")] = None,
-    cases: Annotated[int, typer.Option(min=0, help="Pairs shown on the page, worst first.")] = 20,
+    cases: Annotated[int, typer.Option(min=0, help="Number of pairs shown on the page, largest errors first.")] = 20,
     settings: Settings,
 ) -> None:
-    """Compare models with true flow, as a benchmark does, and say how it averages.
+    """Compare models with the true flow, as a benchmark does, and say how it averages.
 
     Example: `opticflow evaluate DIS,Farneback pairs ~/pairs --html report.html`
     """

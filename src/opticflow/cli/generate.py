@@ -18,13 +18,13 @@ def generate(
             metavar="KIND",
         ),
     ],
-    number: Annotated[int, typer.Option("-n", "--number", help="How many items.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A folder.")],
+    number: Annotated[int, typer.Option("-n", "--number", help="Number of pairs or sequences.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     size: Annotated[
         str | None, typer.Option(help="Width and height of the frames, such as 640x480.", show_default="as published")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes. The files are the same whatever their number.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of processes. The files do not depend on it.")] = 1,
     backgrounds: Annotated[
         Path | None, typer.Option(help="A folder of pictures for the backgrounds.", show_default="procedural ones")
     ] = None,
@@ -35,11 +35,11 @@ def generate(
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.png and report.json: histograms of up to 200 pairs.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Complete a set that an earlier run has begun.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Complete the data set of an interrupted run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Make a synthetic set with exact flow, in the layout that loaders of the published set read.
+    """Make a synthetic data set with exact flow, in the layout that loaders of the published set read.
 
     things, things-near and drive-3d are written as FlyingThings3D (an item is a sequence of ten or seven frames),
     chairs-sdhom as ChairsSDHom, all others as FlyingChairs; with occlusion and instance maps in folders of their own.

@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 @models.command("list")
 def list_models(json: Json = False) -> None:
-    """List the methods, by the names of their papers, and the weight sets that are known for them.
+    """List the methods, by the names of their papers, and their known weight sets.
 
     Example: `opticflow models list`
     """
@@ -64,7 +64,7 @@ def info(
     size: Annotated[str, typer.Option(help="Width x height of the frames.")] = "1024x436",
     json: Json = False,
 ) -> None:
-    """Print what is known of a method, a weight set or a checkpoint file, and what an estimate costs.
+    """Describe a method, a weight set or a checkpoint file, and the cost of an estimate.
 
     Example: `opticflow models info RAFT --size 1920x1080`
 
@@ -97,10 +97,10 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="A checkpoint, as its authors published it.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A .safetensors file.", show_default="kept under its name in the cache"),
+        typer.Option("-o", "--output", help="A .safetensors file.", show_default="in the cache, under its name"),
     ] = None,
 ) -> None:
-    """Recognise a checkpoint of another project, check it and keep it as ours.
+    """Recognise a checkpoint of another project, check it and store it in opticflow's format.
 
     Known are the files of the RAFT authors, torchvision, flownet2-pytorch and FlowNetPytorch. No code of a file is run.
 
@@ -119,7 +119,7 @@ def import_file(
 def download(
     name: Annotated[str, typer.Argument(help="NETWORK.TAG of `opticflow models list`, or NETWORK for its first.")],
 ) -> None:
-    """Fetch published weights into the cache, checked against their hash.
+    """Download published weights to the cache, checked against their hash.
 
     Example: `opticflow models download RAFT`
     """

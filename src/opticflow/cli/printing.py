@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -42,7 +42,7 @@ def flush_streams() -> OSError | None:
     return wrong
 
 
-def _flush(stream: TextIO) -> None:
+def _flush(stream: Any) -> None:
     with _failures_kept(_unwritten if stream is sys.stdout else []) as failures:
         stream.flush()
     if failures:

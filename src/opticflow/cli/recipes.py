@@ -10,10 +10,12 @@ from opticflow.cli.printing import counted, say, show_json
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="One of them; all if not given.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a recipe; by default all are listed.", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every number as JSON.")] = False,
 ) -> None:
-    """List the training schedules with their numbers, and where these are from.
+    """List the training recipes with their numbers and the sources of these.
 
     Example: `opticflow recipes RAFT`
     """

@@ -16,13 +16,13 @@ def submit(
     *,
     model: Annotated[str, typer.Argument(help="A name or a checkpoint file.")],
     benchmark: Annotated[str, typer.Argument(help="sintel, kitti-2015 or spring.")],
-    root: Annotated[Path, typer.Argument(help="Where the data set lies, with its test split.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the submission goes.")],
-    check_only: Annotated[bool, typer.Option("--check", help="Estimate nothing; check what is there.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs, to try it out.")] = None,
+    root: Annotated[Path, typer.Argument(help="Folder of the data set, with its test split.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the submission.")],
+    check_only: Annotated[bool, typer.Option("--check", help="Estimate nothing; check the existing files.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Estimate only the first N pairs, to try it out.")] = None,
     settings: Settings,
 ) -> None:
-    """Write the results that a benchmark's server takes, and check their number, size and range.
+    """Write a submission for a benchmark's server, and check the number, size and range of its files.
 
     Exit code 1 if the check finds a fault.
 

@@ -24,53 +24,67 @@ def train(
     ] = None,
     photographs: Annotated[
         Path | None,
-        typer.Option(help="A folder of photographs for an eighth of the worlds' pictures.", show_default="none"),
+        typer.Option(
+            help="Folder of photographs, which become an eighth of the worlds' pictures.", show_default="none"
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The folder of the run.", show_default="runs/RECIPE")
+        Path | None, typer.Option("-o", "--output", help="Folder of the run.", show_default="runs/RECIPE")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in that folder.")] = False,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Of all stages together; schedules shrink with it.", show_default="the recipe's"),
+        typer.Option(
+            min=1,
+            help="Number of steps of all stages together; schedules are scaled with it.",
+            show_default="the recipe's",
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="The budget is time: the run ends then, with usable weights.", show_default="the steps"),
+        typer.Option(help="Time budget in minutes: the run ends then, with usable weights.", show_default="the steps"),
     ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
-            help="A model, a checkpoint file or a run's folder to begin with; a run that is resumed has its own.",
+            help="A model, a checkpoint file or a run's folder to start from; a resumed run has its own weights.",
             show_default="random weights",
         ),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Samples in an update.", show_default="the recipe's")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Number of samples per update.", show_default="the recipe's")
+    ] = None,
     crop: Annotated[
-        str | None, typer.Option(help="Width x height of what the network sees.", show_default="the recipe's")
+        str | None, typer.Option(help="Width x height of the training crops.", show_default="the recipe's")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Another network for the same schedule.", show_default="the recipe's")
+        str | None, typer.Option(help="Train another network with the same schedule.", show_default="the recipe's")
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help="Times the recipe's learning rates; a small budget can bear more.", show_default="1"),
+        typer.Option(help="Factor on the recipe's learning rates; a small budget allows more.", show_default="1"),
     ] = None,
     validation: Annotated[
         int | None,
-        typer.Option(min=0, help="Samples that the error is measured on.", show_default="the recipe's"),
+        typer.Option(min=0, help="Number of samples on which the error is measured.", show_default="the recipe's"),
     ] = None,
     stages: Annotated[
-        str | None, typer.Option(help="Only these, with commas between them.", show_default="all")
+        str | None, typer.Option(help="Train only these stages, separated by commas.", show_default="all")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the weights and the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and the samples.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     workers: Annotated[
-        int, typer.Option(min=0, max=1024, help="Processes that prepare samples; 0 is none of their own.")
+        int,
+        typer.Option(
+            min=0, max=1024, help="Number of processes that prepare samples; 0: the training process does it."
+        ),
     ] = 0,
     checkpoint_every: Annotated[
-        int, typer.Option(min=1, help="Steps that a killed run loses at most; with --minutes it is one minute.")
+        int,
+        typer.Option(
+            min=1, help="Steps between checkpoints, which a killed run loses at most; with --minutes it is one minute."
+        ),
     ] = 1000,
     part_size: Annotated[
         str | None,
@@ -78,7 +92,7 @@ def train(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Train a network by a published schedule, or the one of the default weights.
+    """Train a network with a published schedule, or with that of the default weights.
 
     The folder of the run holds weights that `opticflow estimate --model RUN` takes, the curves, and all that
     `--resume` needs to go on as if nothing had happened. Under torchrun all processes share each batch.

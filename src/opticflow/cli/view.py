@@ -32,9 +32,9 @@ def view(
     ] = None,
     frame: Annotated[
         Path | None,
-        typer.Option(help="The picture below an overlay or arrows, or a folder of them.", show_default=False),
+        typer.Option(help="Picture under an overlay or arrows, or a folder of them.", show_default=False),
     ] = None,
-    legend: Annotated[bool, typer.Option("--legend", help="Add a strip that explains the scale.")] = False,
+    legend: Annotated[bool, typer.Option("--legend", help="Add a legend that explains the scale.")] = False,
 ) -> None:
     """Draw flow as a picture; a folder of flow on one scale, so that colours do not flicker.
 

@@ -17,11 +17,11 @@ class WeightAverage:
     def __init__(self, network: nn.Module, decay: float) -> None:
         """
         Args:
-            network: whose parameters and buffers are averaged, from their present values on.
-            decay: the largest, such as 0.999.
+            network: the network whose parameters and buffers are averaged, starting with their present values.
+            decay: the largest decay, such as 0.999.
         """
         self.decay, self.updates = decay, 0
-        # copies, because `state_dict` gives the memory of the network itself
+        # copies, because the tensors of `state_dict` share the memory of the network
         self.tensors = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 SAVING = 1.0
 """Seconds reserved at the end of a time budget for the last checkpoint, until one has been timed."""
 CHECKPOINT_SECONDS = 45.0
-"""Seconds between checkpoints. Together with the steps until one is written, a killed run loses at most a minute."""
+"""Seconds between checkpoints, so that a killed run loses at most a minute, including the time until one is written."""
 FEWEST_SECONDS_TO_MEASURE = 1800.0
 """With a shorter time budget no error is measured: making and estimating the held-out samples would take a tenth of
 it."""
@@ -16,7 +16,7 @@ MEASUREMENTS = 5
 
 
 class Budget(ABC):
-    """When a stage saves, measures and ends, and which share of the budget is used."""
+    """The budget of a stage, which determines when it saves, measures and ends."""
 
     @abstractmethod
     def share(self, step: int) -> float:
@@ -24,11 +24,11 @@ class Budget(ABC):
 
     @abstractmethod
     def saves(self, step: int) -> bool:
-        """Return whether a checkpoint is due."""
+        """Whether a checkpoint is due."""
 
     @abstractmethod
     def measures(self, step: int) -> bool:
-        """Return whether a measurement of the error on held-out samples is due."""
+        """Whether a measurement of the error on held-out samples is due."""
 
     @abstractmethod
     def seconds_left(self, step: int, rate: float) -> float:
@@ -36,7 +36,7 @@ class Budget(ABC):
 
     @property
     def measures_at_the_end(self) -> bool:
-        """Return whether the error is measured when the budget is used up."""
+        """Whether the error is measured when the budget is used up."""
         return True
 
     def note_saving(self, seconds: float) -> None:  # noqa: B027 - a budget of steps has no use for it
@@ -52,7 +52,7 @@ class StepBudget(Budget):
     def __init__(self, steps: int, *, save_every: int, measure_every: int) -> None:
         """
         Args:
-            steps: of the stage.
+            steps: number of steps of the stage.
             save_every: steps between checkpoints.
             measure_every: steps between measurements of the error.
         """
@@ -77,14 +77,15 @@ class TimeBudget(Budget):
     def __init__(self, seconds: float, used: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         """
         Args:
-            seconds: of the stage within a piece of training.
-            used: seconds that it had already taken when it was interrupted.
-            clock: gives seconds; `time.process_time` compares networks on a machine that has other work, too.
+            seconds: budget of the stage within a piece of training.
+            used: seconds of the budget that were used before an interruption.
+            clock: function that returns the time in seconds; with `time.process_time`, networks can be compared on a
+                machine that also does other work.
         """
         self.seconds, self.clock = seconds, clock
         # set back by the seconds used before an interruption, so that `elapsed` includes them
         self.start = clock() - used
-        self.saving, self.measuring = SAVING, 0.0  # seconds kept back at the end
+        self.saving, self.measuring = SAVING, 0.0  # seconds reserved at the end
         self.saved_at, self.measured_at = used, 0.0
 
     def elapsed(self) -> float:
@@ -107,14 +108,14 @@ class TimeBudget(Budget):
 
     @property
     def measures_at_the_end(self) -> bool:
-        return self.measuring > 0  # else there is no time kept back for it
+        return self.measuring > 0  # otherwise no time is reserved for it
 
     def note_saving(self, seconds: float) -> None:
-        # half as much again as the slowest so far, because the time of writing varies
+        # 1.5 times the slowest so far, because the time of writing varies
         self.saving = max(self.saving, 1.5 * seconds)
         self.saved_at = self.elapsed()
 
     def note_measuring(self, seconds: float) -> None:
-        # a fifth more than the last one took, because the time varies a little
+        # 1.2 times the last one, because the time varies a little
         self.measuring = 1.2 * seconds
         self.measured_at = self.elapsed()

@@ -20,7 +20,7 @@ def check(recipe: Recipe, weights: Checkpoint | None = None) -> None:
     """Check everything that could keep a stage from starting, before anything is written.
 
     Raises:
-        InputError: a model without weights, a loss or a crop that it cannot have, or weights of another network.
+        InputError: a model has no weights, does not fit its loss or its crop, or the weights are of another network.
     """
     for stage in recipe.stages:
         # tensors without memory: only names and shapes are compared
@@ -43,18 +43,19 @@ def begin(stage: Stage, run: Run, weights: Checkpoint | None = None) -> LearnedN
     frozen parts marked.
 
     Args:
-        stage: what is trained.
-        run: holds the earlier stages.
-        weights: what a stage that starts from no other begins with; random if not given.
+        stage: the stage to be trained.
+        run: the run that holds the earlier stages.
+        weights: initial weights of a stage that starts from no earlier one; None: random weights.
 
     Raises:
-        InputError: a model without weights, a loss or a crop that it cannot have, or a prefix that names nothing.
-        WeightsError: an earlier stage has not run yet, or its weights do not fit.
+        InputError: the model has no weights or does not fit its loss or its crop; given weights, or those of an earlier
+            stage, do not fit; or a prefix matches no parameter.
+        WeightsError: an earlier stage has not run yet, or its weights cannot be read.
     """
     network = _built(stage)
     if weights is not None and not stage.start:
         _must_be_of(network, weights, stage)
-        # not strict: published weights lack what only training has, and `_must_be_of` has compared the rest
+        # not strict: published weights lack the parameters that exist in training only; `_must_be_of` checks the rest
         network.load_state_dict(weights.tensors, strict=False)
     stages = {stage.name: stage for stage in run.recipe.stages}
     # a stage that has a checkpoint of its own takes all weights from there

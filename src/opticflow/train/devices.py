@@ -16,10 +16,10 @@ FORMATS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
-    """Return a Fabric, in each of the processes that torchrun or `fabric run` has started, and the chosen precision.
+    """Return a launched Fabric and the chosen precision; each process that torchrun or `fabric run` started calls this.
 
     Raises:
-        InputError: Lightning is not installed; a device or precision that cannot be used.
+        InputError: Lightning is not installed, or the device or precision cannot be used.
     """
     require()
     from lightning.fabric import Fabric
@@ -49,7 +49,8 @@ def launch(device: str = "auto", precision: str = "auto") -> tuple[Any, Format]:
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Return a context in which Lightning does not repeat its settings on standard error."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]  # either, by what is imported
+    # which of the two is used depends on what is imported
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

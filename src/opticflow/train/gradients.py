@@ -12,18 +12,19 @@ def update(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Clip the norm of the whole gradient, and update the weights if it is finite.
 
-    If not, nothing changes: neither the weights nor what the optimiser keeps, the number of its steps included. That is
-    decided on the device, so that the steps of a GPU are queued without waiting; all processes decide alike, as they
+    If it is not finite, neither the weights nor the state of the optimiser change, including its number of steps. This
+    is decided on the device, so that a GPU's steps are queued without waiting. All processes decide alike, because they
     share the gradient.
 
     Args:
         fabric: see `devices.launch`.
-        network: as `fabric.setup` gave it, after `fabric.backward`.
-        optimiser: Adam or AdamW with `fused=True`, as `fabric.setup` gave it.
-        clip: the largest norm; None for any.
+        network: returned by `fabric.setup`, after `fabric.backward`.
+        optimiser: Adam or AdamW with `fused=True`, returned by `fabric.setup`.
+        clip: the largest norm; None: no clipping.
 
     Returns:
-        The norm before it was clipped; 1 if the update was left out, else 0. On the device: reading them waits for it.
+        The norm before clipping; and 1 if the update was skipped, otherwise 0. Both are on the device: reading them
+        waits for it.
     """
     # L2 norm over all parameters, a scalar on the device; with an infinite limit nothing is clipped
     norm = fabric.clip_gradients(network, optimiser, max_norm=clip or math.inf, error_if_nonfinite=False)

@@ -16,7 +16,7 @@ was not finite."""
 
 class Logbook:
     """The log of a stage within the log of its run. Rows after the step at which the stage resumes are dropped, so that
-    the log of a resumed run is that of an uninterrupted one."""
+    the log of a resumed run equals that of an uninterrupted one."""
 
     def __init__(self, folder: Path, stage: str, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter

@@ -1,4 +1,4 @@
-"""A training run, in the order in which it happens.
+"""The training run: all stages of a recipe, from the start or resumed.
 
 train(RECIPES["default"], Path("run"), sources)
 """
@@ -42,8 +42,8 @@ SMALLEST_PART = 1_000_000
 
 @runtime_checkable
 class Sources(Protocol):
-    """The protocol of what gives samples. The same stage, seed and position give the same batches, except on a GPU,
-    where pairs of worlds are augmented as they arrive."""
+    """The protocol of a source of samples. The same stage, seed and position give the same batches, except on a GPU,
+    where pairs of worlds are augmented in the order in which they arrive."""
 
     def batches(self, stage: Stage, start: int, *, rank: int, world: int) -> Iterator[Batch | RawBatch]:
         """Yield training batches from sample number `start` on, for one of several processes."""
@@ -75,37 +75,39 @@ def train(
 ) -> Run:
     """Run all stages of a recipe, or the remaining ones.
 
-    Started by torchrun or `fabric run`, every process takes its share of each batch.
+    If torchrun or `fabric run` starts several processes, each takes its share of every batch.
 
-    With `minutes` the budget is time, not steps: the learning rate rises, stays level and falls to zero by the clock,
-    and the run ends on time with averaged weights. The state before the rate falls is kept. With `resume` and
-    `minutes`, a new piece of training goes on from it, on another device if need be; with `resume` alone, a piece that
-    was interrupted is brought to its end.
+    With `minutes` the budget is time, not steps. The learning rate rises, stays constant and falls to zero by the
+    clock, and the run ends on time with averaged weights. The state before the rate falls is kept. With `resume` and
+    `minutes`, a new piece of training continues from that state, on another device if needed. With `resume` alone, a
+    piece that was interrupted is completed.
 
     Args:
-        recipe: what is trained.
-        folder: of the run; new or empty, unless `resume`.
-        sources: where samples come from.
-        seed: of the random weights; together with that of the sources it fixes the result of a budget of steps on a
-            CPU.
+        recipe: the stages to train.
+        folder: folder of the run; new or empty, unless `resume`.
+        sources: the source of the samples.
+        seed: seed of the random weights. On a CPU with a budget of steps, this seed and that of the sources determine
+            the result.
         device: auto, cpu, cuda ...
         precision: auto, fp32 or bf16; auto takes bf16 where the device is faster with it.
-        resume: go on with the run in `folder`.
-        minutes: the budget of time, shared by the stages as their steps are.
-        weights: what the first stage begins with; random if not given.
+        resume: continue the run in `folder`.
+        minutes: the time budget, divided among the stages in proportion to their steps; None: a budget of steps.
+        weights: initial weights of the stages that start from no earlier one; random if not given.
         log_every: steps between rows of the log and reports.
-        checkpoint_every: steps between checkpoints; with a budget of time there is one every 45 seconds.
-        part_size: bytes of a file of the training's state, which is then written in parts; None: one file.
-        settings: kept in run.json; a run with a budget of steps is only resumed with the same.
-        clock: seconds, for the budget of time.
-        begun: when that budget began, by the clock; now if not given.
+        checkpoint_every: steps between checkpoints; with a time budget there is one every 45 seconds.
+        part_size: largest size in bytes of a file of the training state, which is then written in parts; None: one
+            file.
+        settings: written to run.json; a run with a budget of steps can only be resumed with equal settings.
+        clock: function that returns the time in seconds, for the time budget.
+        begun: time at which the time budget began, by the clock; now if not given.
         report: called at every row of the log.
 
     Raises:
-        InputError: options that cannot be used, or a folder that holds something else. It is left as it was, as with
-            every error but a TrainingError before the first checkpoint.
-        TrainingError: a loss or gradient that is not finite; with a budget of time, half of the last steps were so. The
-            others are passed over then, and counted in the log.
+        InputError: an option cannot be used, or the folder holds something else.
+        TrainingError: a loss or gradient is not finite. With a time budget such steps are skipped and counted in the
+            log, and the error is raised only if half of the most recent steps are not finite.
+
+    An error other than a TrainingError, before a new checkpoint is written, leaves the folder as it was.
     """
     begun = clock() if begun is None else begun
     largest_seed = 2**32 - 1 - len(recipe.stages)  # each stage has one of its own, which NumPy must take
@@ -130,7 +132,7 @@ def train(
     first = fabric.global_rank == 0
     with unchanged_if_refused(folder) if first else contextlib.nullcontext():
         with fabric.rank_zero_first():
-            # the others find the folder that the first has made
+            # the first process makes the folder, before the others look for it
             run = Run.begin(
                 folder,
                 recipe,
@@ -146,9 +148,9 @@ def train(
             _by_the_clock(run, sources, fabric, number_format, options, begun, clock)
             return run
         for index, stage in enumerate(recipe.stages):
-            # a resumed run passes over the stages that have made all their steps
+            # a resumed run skips the stages that have made all their steps
             if run.place(stage).state().step < stage.steps:
-                # one seed for each stage: a stage begins alike whether or not the ones before it ran in this process
+                # one seed per stage: a stage starts alike, whether or not the stages before it ran in this process
                 fabric.seed_everything(seed + index, verbose=False)
                 budget = StepBudget(stage.steps, save_every=checkpoint_every, measure_every=stage.validate_every)
                 with tuned_convolutions(fabric.device):
@@ -160,10 +162,10 @@ def _back_to_the_level(run: Run) -> None:
     """Remove the checkpoints that an earlier piece of training wrote while its learning rate fell, so that a new piece
     continues from the constant rate. Finished stages keep theirs, except the last stage, which is trained further."""
     places = [run.place(stage) for stage in run.recipe.stages]
-    states = [place.state() for place in places]  # none is damaged, or nothing is removed
+    states = [place.state() for place in places]  # all are read first: if one is damaged, nothing is removed
     for stage, place, state in zip(run.recipe.stages, places, states, strict=True):
         ended = state.finished and stage is not run.recipe.stages[-1]
-        # checkpoints of the newest piece stay: it was interrupted and is now brought to its end
+        # checkpoints of the newest piece stay: it was interrupted and is now completed
         if state.decays and state.piece != len(run.pieces) and not ended:
             place.forget_decay()
 
@@ -182,9 +184,9 @@ def _by_the_clock(
     states = [run.place(stage).state() for stage in stages]
     # the number of this piece, from 1 on, and its whole budget in seconds
     number, seconds = len(run.pieces), 60 * run.pieces[-1]
-    # a stage that has begun stands for those before it, whose folders need not be there
+    # if a stage has begun, the ones before it are finished; their folders need not exist
     next_one = max((index for index, state in enumerate(states) if state.step), default=0)
-    # a finished stage hands over to the one after it
+    # after a finished stage, the one after it is next
     next_one += states[next_one].finished
     if next_one == len(stages):
         raise InputError(f"{run.folder}: the last piece of training has come to its end; add --minutes for another")
@@ -247,7 +249,7 @@ class StageRun:
         self.place = run.place(stage)
         self.loss = LOSSES[stage.loss]
         self.state = self.place.state()
-        # a later piece leaves out the warm-up if an earlier piece has completed it
+        # a later piece has no warm-up if an earlier piece has completed it
         self.goes_on = bool(piece) and self.state.warm
         # the network itself, without the wrapper of Fabric: its tensor names are those of the checkpoints
         self.bare = curriculum.begin(stage, run, options.weights).to(fabric.device)
@@ -257,7 +259,7 @@ class StageRun:
         # network, optimiser and average must exist before their saved values are copied into them
         self.place.restore(self.bare, optimiser, self.average)
         if piece:
-            # from here on the stage belongs to this piece, and it is not finished
+            # from here on the state is that of this piece, which is not finished
             self.state = replace(self.state, piece=piece, finished=False)
         # the hash from before the first step stays the reference through all resumptions
         self.state = replace(self.state, frozen=self.state.frozen or curriculum.fingerprint(self.bare, stage))
@@ -266,7 +268,7 @@ class StageRun:
         # the loss needs `predictions`; Fabric passes only `forward` and marked methods through the wrapper (DDP)
         self.network.mark_forward_method("predictions")
         self.leads = fabric.global_rank == 0
-        # the data goes on at the sample at which the checkpoint was written
+        # the data continues at the sample at which the checkpoint was written
         self.batches = sources.batches(stage, self.state.samples, rank=fabric.global_rank, world=fabric.world_size)
         # only the process of rank 0 measures the error, so only it needs the samples
         wanted = self.leads and stage.validation and stage.validation_samples
@@ -285,7 +287,7 @@ class StageRun:
                 self.logbook.close()
 
     def _train(self) -> None:
-        share = min(self._due().share, 1 - 1e-9)  # one step at the least
+        share = min(self._due().share, 1 - 1e-9)  # at least one step
         while share < 1:
             rate = self._rate(share)
             self._step(rate)
@@ -295,17 +297,17 @@ class StageRun:
                 self._save_by_the_clock(share, saves=saves or measures)
             if measures or saves or ends or self.step % self.options.log_every == 0:
                 self._report(rate, measures=measures or (ends and self.budget.measures_at_the_end))
-            if not self.piece and (saves or ends):  # a measurement may have changed what is best
+            if not self.piece and (saves or ends):  # after the measurement, which may have changed the best error
                 self._save()
 
     def _save_by_the_clock(self, share: float, *, saves: bool) -> None:
-        """Write a due checkpoint before a measurement, which may take minutes."""
+        """Write a checkpoint if one is due; called before a measurement, which may take minutes."""
         self.state = replace(self.state, warm=self.state.warm or share >= self.stage.warm_up)
         # the newest checkpoint before the rate falls is where the next piece begins, so one is written at this point
         turns = not self.state.decays and share >= 1 - self.stage.decay
         if turns or (saves and share < 1):
             self._save()
-        if turns:  # what was just saved is where the next piece of training goes on
+        if turns:  # the next piece of training continues from the checkpoint just written
             self.state = replace(self.state, decays=True)
         if share >= 1:
             self._save(finished=True)
@@ -335,7 +337,7 @@ class StageRun:
         self.optimiser.zero_grad(set_to_none=True)
         # B x 2 x H x W, pixels; None: the iterations start from zero flow
         start = coarse_start(self.bare, stage, first, second, fabric) if starts_coarse(stage, self.step) else None
-        with fabric.autocast():  # Fabric itself enters it around a marked method only where it wraps the network
+        with fabric.autocast():  # Fabric enters it for a marked method only where it wraps the network
             how = {} if stage.iterations is None else {"iterations": stage.iterations}
             predictions = self.network.predictions(first, second, init_flow=start, **how)
         loss = self.loss(predictions, batch.flow, batch.valid, **stage.loss_options)

@@ -21,13 +21,13 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
     """Write `stem-1-of-3.safetensors` and so on.
 
     Args:
-        tensors: by name.
-        folder: there already.
-        stem: how the names of the files begin.
-        largest: bytes of a file; a tensor that is larger is cut. None: one file.
+        tensors: tensors by name.
+        folder: an existing folder.
+        stem: beginning of the file names.
+        largest: largest size of a file in bytes; a larger tensor is split. None: one file.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     shapes = json.dumps({name: list(tensor.shape) for name, tensor in tensors.items()})
     parts: list[dict[str, Tensor]] = [{}]
@@ -49,7 +49,7 @@ def write_parts(tensors: dict[str, Tensor], folder: Path, stem: str, largest: in
 def _pieces(tensors: dict[str, Tensor], limit: float) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in tensors.items():
         flat = tensor.detach().cpu().contiguous().flatten()
-        # values in a piece, so that with its entry in the header it stays below the limit
+        # number of values in a piece, such that it stays below the limit together with its entry in the header
         length = len(flat) if limit == math.inf else max(1, int(limit - HEADERS - len(name)) // flat.itemsize - 64)
         for number, piece in enumerate(flat.split(max(length, 1))):
             # a line break, which no tensor name has, separates the name from the number of the piece; a copy, because

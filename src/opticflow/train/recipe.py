@@ -15,7 +15,7 @@ SCHEDULES = ("one-cycle", "plateau", "halving")
 WARM_UP_BY_THE_CLOCK = 0.03
 """Share of a time budget in which the learning rate rises."""
 AVERAGE = 0.999
-"""Default decay of the moving average of the weights, whose memory is a thousand steps."""
+"""Default decay of the moving average of the weights: a time constant of a thousand steps."""
 MOST = {"steps": 10**12, "batch": 65_536, "validate_every": 10**12, "validation_samples": 10**6}
 LARGEST_CROP = 8192
 """Largest side of a crop, in pixels."""
@@ -37,7 +37,8 @@ class Part:
     cameras: tuple[str, ...] = ()
     """Cameras of FlyingThings3D; all if empty."""
     fold: Literal["", "training", "held-out"] = ""
-    """Which part of the training split is used: `held-out` is its last tenth, `training` the rest; empty: all of it."""
+    """Which pairs of the split are used: `held-out`, its last tenth; `training`, the rest; empty: all. With a fold,
+    `split=None` means the training split."""
 
     def __post_init__(self):
         _check(self.share > 0, f"the share of {self.dataset} is {self.share}; wanted more than 0")
@@ -106,7 +107,7 @@ class Stage:
     clip: float | None = None
     """Largest norm of the whole gradient."""
     iterations: int | None = None
-    """Number of RAFT's iterations in training; validation takes the network's own number."""
+    """Number of RAFT's iterations in training; validation uses the network's own number."""
     wide_crop: tuple[int, int] | None = None
     """Height and width of the crops in some steps: wide crops show the motion of a driving camera."""
     wide_share: float = 0.2
@@ -174,8 +175,9 @@ class Stage:
         return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def by_the_clock(self) -> "Stage":
-        """Return this stage for a time budget: the learning rate rises, stays constant, where the next piece of
-        training can continue, and falls to zero, whatever its schedule was; the average of the weights is published."""
+        """Return this stage for a time budget, whatever its own schedule is: the learning rate rises, stays constant and
+        falls to zero, and the average of the weights is published. The next piece of training can continue from the
+        constant rate."""
         return replace(self, schedule="plateau", warm_up=WARM_UP_BY_THE_CLOCK, average=self.average or AVERAGE)
 
     def shortened(self, steps: int) -> "Stage":
@@ -226,15 +228,17 @@ class Recipe:
         """Return the recipe for another budget, or another network.
 
         Args:
-            steps: of all stages together, shared among them in the recipe's proportions, at least one each.
-            batch: samples in an update, in every stage.
-            crop: height and width, in every stage.
-            model: a key of `models.MODELS` in place of the recipe's, if that has only one.
-            rate: what all learning rates are multiplied with.
-            validation_samples: in every stage; 0 measures nothing.
+            steps: number of steps of all stages together, divided among them in the recipe's proportions, at least one
+                each.
+            batch: samples per update, in every stage.
+            crop: height and width in pixels, in every stage.
+            model: a key of `models.MODELS` that replaces the recipe's model, if all stages have the same one.
+            rate: factor for all learning rates.
+            validation_samples: number of validation samples in every stage; 0: nothing is measured.
 
         Raises:
-            InputError: fewer steps than stages, or a number that a stage cannot have.
+            InputError: there are fewer steps than stages, a stage cannot have one of the numbers, or the model cannot be
+                replaced.
         """
         stages = list(self.stages)
         if steps is not None:
@@ -264,7 +268,7 @@ class Recipe:
         """Return the recipe with some of its stages, which must include those they start from.
 
         Raises:
-            InputError: no such stage, or one that starts from a stage that is left out.
+            InputError: there is no such stage, or one starts from a stage that is left out.
         """
         known = [stage.name for stage in self.stages]
         for name in names:

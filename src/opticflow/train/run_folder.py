@@ -3,18 +3,19 @@ interrupted.
 
     RUN/
       run.json                     recipe with all its numbers, seed, version
-      weights.safetensors          what `opticflow.load(RUN)` takes: the best of the newest stage, or
-                                   its last where nothing was measured
+      weights.safetensors          read by `opticflow.load(RUN)`: of the newest stage, the weights with the
+                                   lowest error if the stage keeps them (with a budget of steps), or the last
       log.csv, tensorboard/        the curves
       stages/NAME/step-00001000/   the last checkpoint of a stage
-        weights.safetensors        for `opticflow.load`: the average of the weights where the stage keeps one
+        weights.safetensors        for `opticflow.load`: the average of the weights if the stage keeps one
         training-1-of-1.safetensors   weights, their average, the optimiser's moments, the state of random numbers
         state.json
-      stages/NAME/decay-00001200/  likewise, with a budget of time: where the learning rate falls to zero
+      stages/NAME/decay-00001200/  the same, with a time budget, while the learning rate falls to zero
       stages/NAME/best.safetensors
 
-A checkpoint is written beside its place and renamed as one folder: weights and optimiser always belong together. With a
-budget of time, `step-...` is the newest state before the learning rate falls: the next piece of training begins there.
+A checkpoint is written under a temporary name and renamed as one folder, so that weights and optimiser always belong
+together. With a time budget, `step-...` is the newest state before the learning rate falls: the next piece of training
+starts there.
 """
 
 import json
@@ -101,20 +102,20 @@ class Run:
     ) -> "Run":
         """Make the folder, or check that it belongs to this run.
 
-        A run with a budget of steps goes on with the same recipe, seed and settings. A piece of training with a budget
-        of time takes over the networks of the pieces before it, and may have another device, batch or crop.
+        A run with a budget of steps can only be resumed with the same recipe, seed and settings. A piece of training
+        with a time budget must have the same networks as the pieces before it; device, batch and crop may differ.
 
         Args:
             folder: new or empty, unless `resume`.
-            recipe: what is trained.
-            seed: of weights and samples.
-            settings: what else must be the same.
-            resume: go on with the run in the folder.
-            minutes: of a new piece; None: a budget of steps, or with `resume` the piece that was interrupted.
-            writes: whether this process writes the record down; of several, one does.
+            recipe: the recipe that is trained.
+            seed: random seed of weights and samples.
+            settings: what else must be equal for the same result.
+            resume: continue the run in the folder.
+            minutes: time budget of a new piece; None: a budget of steps, or with `resume` the interrupted piece.
+            writes: whether this process writes run.json; one of several processes does.
 
         Raises:
-            InputError: it holds a run and `resume` is off, holds another run, or holds other things.
+            InputError: the folder holds a run and `resume` is off, holds another run, or holds other files.
         """
         run = cls(folder, recipe, seed, settings, () if minutes is None else (minutes,))
         if (folder / RECORD).is_file():
@@ -178,11 +179,12 @@ class StageFolder:
 
     @property
     def last(self) -> Path | None:
-        """Folder of the newest checkpoint; one with a falling learning rate is newer than the one it started from."""
+        """Folder of the newest checkpoint, None if there is none. A checkpoint with a falling learning rate is newer than
+        the one it started from."""
         return self._newest("decay") or self._newest("step")
 
     def _newest(self, kind: Literal["step", "decay"]) -> Path | None:
-        # the pattern of `glob` also fits other names, such as a copy that a user made
+        # the pattern of `glob` also matches other names, such as a copy that a user made
         found = [path for path in self.folder.glob(f"{kind}-*") if re.fullmatch(rf"{kind}-\d+", path.name)]
         return max(found, key=_step_of, default=None)
 
@@ -195,7 +197,11 @@ class StageFolder:
         return _read_state(last / STATE) if (last := self.last) else State()
 
     def weights(self) -> Path:
-        """Return the weights of the newest checkpoint."""
+        """Return the file of the weights of the newest checkpoint.
+
+        Raises:
+            WeightsError: there is no checkpoint yet.
+        """
         if (last := self.last) is None:
             raise WeightsError(f"{self.folder} holds no checkpoint yet; run the stage {self.stage.name} first")
         return last / WEIGHTS
@@ -230,7 +236,7 @@ class StageFolder:
         final = self.folder / f"{kind}-{state.step:08d}"
         # hidden until it is renamed at the end, so that a killed run leaves no half checkpoint under a final name
         beside = self.folder / f".{final.name}.part"
-        for path in self.folder.glob(".*.part"):  # what a killed run was writing or removing
+        for path in self.folder.glob(".*.part"):  # left by a run that was killed while writing or removing
             shutil.rmtree(path)
         make_folder(beside)
         self.save_weights(network, beside / WEIGHTS, average)
@@ -250,7 +256,7 @@ class StageFolder:
         """Write weights that `opticflow.load` reads."""
         stage = self.stage
         make_folder(path.parent)
-        # the averaged weights are for use; those of the last step are kept with the state of training
+        # averaged weights are published; those of the last step are kept in the training state
         tensors = network.state_dict() if average is None else average.tensors
         Checkpoint(stage.model, "opticflow", self.tag, tensors, options=dict(stage.options)).save(path)
 
@@ -268,12 +274,12 @@ class StageFolder:
         try:
             _restore_optimiser(optimiser, network, tensors)
             if average is not None:
-                # a checkpoint without an average: it begins with the present weights and 0 updates
+                # if the checkpoint has no average, it starts with the present weights and 0 updates
                 average.restore(_under("average", tensors) or {**network.state_dict(), "": torch.tensor(0)})
             torch.set_rng_state(tensors["random/cpu"])
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{last} is damaged: it is not the whole state of a training; {DAMAGED}") from error
-        # states of GPUs only fit the same number of them; otherwise their random numbers begin with the seed
+        # random states are only restored for the same number of GPUs; otherwise the seed determines them
         gpus = _under("random/gpu", tensors)
         if gpus and len(gpus) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([gpus[str(i)] for i in range(len(gpus))])
@@ -287,8 +293,9 @@ def unchanged_if_refused(folder: Path) -> Iterator[None]:
     try:
         yield
     except OpticflowError as error:
-        made = before is None and _record_of(folder) is not None  # in an empty folder, so that all of it is ours
-        # no new checkpoint means that training had not begun, so that what was made is of no use
+        # a record that is new was made in an empty folder, so everything in it was made by this run
+        made = before is None and _record_of(folder) is not None
+        # without a new checkpoint, the files that were made are of no use
         if not isinstance(error, TrainingError) and _checkpoints(folder) <= checkpoints:
             if before is not None:
                 write_bytes(folder / RECORD, before)
@@ -335,14 +342,14 @@ def _read_state(path: Path) -> State:
     for name, value in record.items():
         if name not in kinds:
             raise InputError(f"{path} is damaged: it has an entry {reprlib.repr(name)}; {DAMAGED}")
-        # from 2^53 on, not every whole number can be stored in a float
+        # the range also excludes NaN and infinity, which Python's JSON reader accepts
         if not _is(kinds[name], value) or (isinstance(value, int | float) and not 0 <= value < 2**53):
             raise InputError(f"{path} is damaged: {name} is {reprlib.repr(value)}; {DAMAGED}")
     return State(**record)
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Return whether a JSON value has a type; a whole number is also a float, and a truth value is not a number."""
+    """Whether a JSON value has this type; an integer also counts as a float, and a Boolean is not a number."""
     kinds = get_args(kind) or (kind,)
     return type(value) in kinds or (type(value) is int and float in kinds)
 
@@ -373,7 +380,7 @@ def _training_state(
     states."""
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
-        # of Adam: step, exp_avg and exp_avg_sq, kept by the name of their parameter and not by its position
+        # Adam's step, exp_avg and exp_avg_sq, stored by the name of the parameter and not by its position
         for kind, moment in optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser/{kind}/{name}"] = moment
     if average is not None:
@@ -390,14 +397,14 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, ten
         kind, _, owner = name.partition("/")
         parameter = parameters[owner]
         if tensor.shape == parameter.shape:
-            # the fused optimiser walks through memory, so moments must lie there as their parameter does
+            # the fused optimiser runs over memory in order, so moments need the memory layout of their parameter
             tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
         moments.setdefault(owner, {})[kind] = tensor
     names = {parameter: name for name, parameter in parameters.items()}
     # the state dict of an optimiser numbers the parameters through all groups, in this order
     order = [names[parameter] for group in optimiser.param_groups for parameter in group["params"]]
     state = {index: moments[name] for index, name in enumerate(order) if name in moments}
-    # by way of `load_state_dict`, which takes tensors to the device and in the format of their parameters
+    # `load_state_dict` converts the tensors to the device and the number format of their parameters
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 

@@ -1,6 +1,6 @@
 """The learning rate at a step, and the optimiser of a stage.
 
-A rate is a function of the step alone, so that a resumed run needs no state to go on with it.
+A rate is a function of the step, or of the used share of the budget, so that a resumed run needs no schedule state.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ def learning_rate(stage: Stage, step: int) -> float:
     """Return the learning rate of an update.
 
     Args:
-        stage: its schedule.
-        step: how many updates there were before.
+        stage: the stage, which has the schedule.
+        step: the number of updates before this one.
     """
     if stage.schedule == "halving":
         return stage.learning_rate * 0.5 ** sum(step >= milestone for milestone in stage.halve_at)
@@ -40,12 +40,12 @@ def plateau_rate(stage: Stage, share: float, *, goes_on: bool = False) -> float:
     zero.
 
     Args:
-        stage: its schedule.
-        share: of the budget, steps or time, that is over.
-        goes_on: whether it begins on the level, with what an earlier piece of training has reached.
+        stage: the stage, which has the schedule.
+        share: the share of the budget (steps or time) that is used.
+        goes_on: whether to start at the constant rate, because an earlier piece of training has completed the rise.
     """
     rising = 1.0 if goes_on else _between(START_FACTOR, 1.0, share / stage.warm_up)
-    # the lowest of three lines: rising, level, falling; never below zero
+    # the minimum of three lines (rising, constant, falling); never below zero
     return stage.learning_rate * max(0.0, min(1.0, rising, (1 - share) / stage.decay))
 
 
@@ -61,8 +61,8 @@ def make_optimiser(stage: Stage, network: nn.Module) -> torch.optim.Optimizer:
         weights, others = _split(trained)
         groups = [{"params": weights, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]
     kind = torch.optim.Adam if stage.optimiser == "adam" else torch.optim.AdamW
-    # fused: one pass over the memory of all parameters in place of a dozen
     groups = [group for group in groups if group["params"]]
+    # fused: one pass over the memory of all parameters instead of a dozen
     return kind(groups, lr=stage.learning_rate, betas=stage.betas, eps=stage.epsilon, fused=True)
 
 

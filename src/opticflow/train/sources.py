@@ -29,7 +29,7 @@ STAND_INS = {"things-clean": "things", "things-final": "things"}
 LAYOUTS = {**dict.fromkeys(MIXED_WORLDS, "chairs"), **dict.fromkeys(THINGS_WORLDS, "things-final")}
 """Data set in whose layout `opticflow generate` writes each world, where their names differ."""
 HELD_OUT_SHARE = 10
-"""One of this many pairs of a data set is held out to measure the error, where a stage asks for it."""
+"""One in this many pairs of a data set is held out to measure the error, if a stage asks for it."""
 HELD_OUT = 1_000_003
 """Seed of all worlds for validation."""
 POOLED = 2048
@@ -39,8 +39,8 @@ LARGEST_POOL = 512
 RING_SHARE = 0.35
 """Share of a GPU's free memory that holds samples."""
 SMALLEST_RING, LARGEST_RING = 512, 12_000
-"""Smallest and largest number of samples in that memory: enough for batches without repetition, and as many as
-processes make in a few minutes."""
+"""Smallest and largest number of samples in that memory. The smallest is enough for batches without repetition; the
+largest is what the processes make in a few minutes."""
 STAGES_APART = 1000
 """Difference between the seeds of consecutive stages, so that a stage does not see the samples of the previous one."""
 
@@ -61,7 +61,7 @@ class Locations:
         """Parse `NAME=DIR`, `NAME=world` or `DIR`.
 
         Raises:
-            InputError: a name that is no data set or world, or is given twice; or no such folder.
+            InputError: a name is no data set or world, or is given twice, or a folder does not exist.
         """
         named: dict[str, Path | None] = {}
         others = []
@@ -86,7 +86,8 @@ class Locations:
         """Return the data set of a part, or the name of the world that makes it.
 
         Raises:
-            DatasetError: it is in none of the folders, and no world was meant; or it is there and broken.
+            DatasetError: the data set is in none of the given folders; none was given and no world replaces it; or its
+                folder cannot be opened.
         """
         found = self._find(part)
         return found if isinstance(found, str) else _fold(found, part)
@@ -101,7 +102,7 @@ class Locations:
         if self.named.get(part.dataset) is not None:
             return open_dataset(layout, str(self.named[part.dataset]), split, **options)
         problems = []
-        # worlds of our own are not looked for: they lie in the layout of a published set
+        # generated worlds are not looked for here: they have the folder layout of a published data set
         for folder in self.others if part.dataset in DATASETS and part.dataset not in self.named else ():
             try:
                 found = open_dataset(layout, folder, split, **options)
@@ -120,10 +121,10 @@ class Locations:
         """Raise an error if a given location was used for nothing.
 
         Args:
-            parts: all that there are; each was looked for with `find`.
+            parts: all parts; `find` was called for each of them.
 
         Raises:
-            InputError: a name that no part has, or a folder in which none was found.
+            InputError: no part has a given name, or a given folder was used for no part.
         """
         wanted = ", ".join(dict.fromkeys(part.dataset for part in parts))
         if names := [name for name in self.named if name not in self.used]:
@@ -166,13 +167,14 @@ class Worlds(Sequence[Sample]):
 
 
 class HeldOutSamples(Sequence[Sample]):
-    """Some samples of several sequences; those of worlds are kept, those on disk are read when they are needed."""
+    """An equal number of samples from each of several sources. Samples of worlds are kept in memory after their first
+    use; samples on disk are read at every use."""
 
     def __init__(self, parts: Sequence[FlowDataset | Worlds], number: int) -> None:
         self.places: list[tuple[FlowDataset | Worlds, int]] = []
         each = max(1, number // max(1, len(parts)))
         for part in parts:
-            # pairs of a data set are spread over all of it, as neighbours are alike; pairs of a world are independent
+            # evenly spaced pairs of a data set; the first pairs of a world, which is endless
             step = 1 if isinstance(part, Worlds) else max(1, len(part) // each)
             self.places += [(part, i * step) for i in range(min(each, len(part)))]
         self.kept: dict[int, Sample] = {}
@@ -186,7 +188,6 @@ class HeldOutSamples(Sequence[Sample]):
         if index not in self.kept:
             part, place = self.places[index]
             sample = part[place]
-            # a world takes long to draw a pair, while a file is quick to read again
             if not isinstance(part, Worlds):
                 return sample
             self.kept[index] = sample
@@ -194,7 +195,7 @@ class HeldOutSamples(Sequence[Sample]):
 
 
 class RecipeSources:
-    """The samples of all stages of a recipe; a `train.Sources`."""
+    """The samples of all stages of a recipe; implements the protocol `train.Sources`."""
 
     def __init__(
         self,
@@ -209,20 +210,21 @@ class RecipeSources:
     ):
         """
         Args:
-            recipe: whose data sets are looked for now, so that none is missed after days.
-            folders: where they may be.
-            seed: of worlds, order and variations.
-            workers: processes that prepare samples.
-            pool: where what worlds make is kept, up to 3 GB for each; in the memory of each worker if not given.
-            photographs: a folder of pictures that worlds for training take a share of theirs from; those for
-                validation do not, so that errors can be compared.
-            gpu: whether the network is on one: worlds are then varied on it, other batches come in a form that is quick
-                to bring there.
+            recipe: the recipe. The data sets of all stages are looked for at once, so that a missing one is found before
+                days of training.
+            folders: the locations of the data sets.
+            seed: random seed of worlds, order and augmentation.
+            workers: number of processes that prepare samples.
+            pool: folder that keeps the samples of worlds, up to 3 GB for each; None: the memory of each worker.
+            photographs: folder of pictures that worlds for training use for a share of their textures. Worlds for
+                validation do not use them, so that errors can be compared.
+            gpu: whether the network is on a GPU. Samples of worlds are then augmented on it; other batches come in a
+                form that is quick to copy to it.
 
         Raises:
-            DatasetError: a data set for training that is not there and that no world stands in for; one for validation
-                that is not where its name says; or no photograph.
-            InputError: folders or photographs that nothing of the recipe uses.
+            DatasetError: a training data set is missing and no world replaces it, a validation data set is not in the
+                folder that was given for it by name, or there is no photograph.
+            InputError: the recipe does not use one of the folders, or the photographs.
         """
         self.photographs = photographs
         self.digest = folder_digest(photographs, "photographs") if photographs else None
@@ -291,7 +293,7 @@ class RecipeSources:
             )
             for part in stage.data
         ]
-        torch.cuda.empty_cache()  # what an earlier stage has left; nothing without a GPU
+        torch.cuda.empty_cache()  # frees the memory of an earlier stage; does nothing without a GPU
         free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
         capacity = max(
             SMALLEST_RING, min(LARGEST_RING, int(RING_SHARE * free) // (11 * CHAIRS_SIZE[0] * CHAIRS_SIZE[1]))
@@ -312,7 +314,8 @@ class RecipeSources:
             yield from stream.batches(start)
 
     def _twins(self, stage: Stage, part: Part) -> int:
-        """Return the number of earlier parts made by the same world: each sees other samples of it."""
+        """Return how many earlier parts of the stage use the same world; added to the seed, so that their samples
+        differ."""
         before = stage.data[: stage.data.index(part)]
         return sum(isinstance(self.found[part], str) and self.found[one] == self.found[part] for one in before)
 
@@ -346,7 +349,7 @@ class RecipeSources:
         return list(dict.fromkeys(lines))
 
     def settings(self) -> dict[str, str]:
-        """Return what must be equal in a resumed run."""
+        """Return the settings that must be equal in a resumed run."""
         return {"data": "; ".join(self.described())}
 
 

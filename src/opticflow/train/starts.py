@@ -1,7 +1,7 @@
 """The flow from which the network's iterations start in training: zero, or the network's own coarse estimate.
 
-`CoarseToFine` starts from the flow of smaller frames. A network that has only ever begun at zero spoils such a start
-where it is in doubt; so it meets some in training.
+`CoarseToFine` starts the iterations from the flow of smaller frames. A network that was only trained to start from zero
+degrades such an initial flow where the match is ambiguous, so a share of the training steps starts from one.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from opticflow.train.recipe import Stage
 
 
 def starts_coarse(stage: Stage, step: int) -> bool:
-    """Return whether the iterations of this step start from a coarse estimate."""
+    """Whether the iterations of this step start from a coarse estimate."""
     return is_chosen(step, stage.coarse_starts)
 
 
@@ -24,13 +24,13 @@ def coarse_start(network: LearnedNetwork, stage: Stage, first: Frames, second: F
     """Return the network's estimate for the frames at half their size, upsampled; without gradients.
 
     Args:
-        network: in training mode, in which it is left.
-        stage: tells which of its parts are trained, and how often it iterates.
+        network: in training mode, before and after.
+        stage: has the frozen parts and the number of iterations.
         first: first frames.
         second: second frames.
-        fabric: gives the number format.
+        fabric: has the number format.
     """
-    # as in use, where the network also estimates its starts; batch norms do not learn from this pass
+    # evaluation mode as in inference, where the network also estimates this flow; batch norms keep their statistics
     network.eval()
     with torch.no_grad(), fabric.autocast():
         # B x 2 x H x W, pixels

@@ -1,7 +1,8 @@
 """A study of data order, after section 3.1 of FlowNet 2.0 (Ilg et al., CVPR 2017), at small scale.
 
-There FlowNetS learned most from Chairs and then Things3D, more than from either alone or from both mixed. Here a thin
-FlowNetS sees this project's worlds, or the real sets where they are given, with one budget for each order.
+In the paper, FlowNetS had the lowest error after Chairs and then Things3D, compared with either alone or both mixed.
+Here a thin FlowNetS is trained on this project's worlds, or on the real data sets where they are given, with the same
+budget for each order.
 """
 
 import json
@@ -41,7 +42,7 @@ def orders(steps: int, batch: int, crop: tuple[int, int], model: str) -> list[Re
         stage = long("only", model, data=data, validation=(), batch=batch, crop=crop)
         return Recipe(name, title, (stage.shortened(steps),))
 
-    # the steps of S_fine; with those of S_long before it, this order has as many as the others
+    # steps of S_fine; together with S_long before it, this order has as many steps as the others
     last = max(1, round(steps * FINE_SHARE))
     sizes = {"batch": batch, "crop": crop, "validation": ()}
     first = long("chairs", model, data=CHAIRS, **sizes).shortened(max(1, steps - last))
@@ -75,19 +76,19 @@ def study(
     """Train with every order and measure on every data set.
 
     Args:
-        folder: receives a run for each order, and the table as study.md and study.json.
-        folders: where data sets may be; worlds stand in for the rest.
-        steps: of each order; STEPS, BATCH, CROP and MODEL are the defaults of these four.
-        batch: samples in an update.
-        crop: height and width.
-        model: a key of `models.MODELS`.
-        rate: what the learning rates of S_long and S_fine are multiplied with; 1 by default.
-        validation_samples: of each column; SAMPLES by default.
-        seed: of weights and samples.
-        workers: processes that prepare samples.
+        folder: output folder, for one run per order and the table as study.md and study.json.
+        folders: the locations of data sets; worlds replace those that are not given.
+        steps: number of steps of each order; STEPS by default.
+        batch: samples per update; BATCH by default.
+        crop: height and width of the crops in pixels; CROP by default.
+        model: a key of `models.MODELS`; MODEL by default.
+        rate: factor for the learning rates of S_long and S_fine; 1 by default.
+        validation_samples: number of samples of each column; SAMPLES by default.
+        seed: random seed of weights and samples.
+        workers: number of processes that prepare samples.
         device: see `train`.
         precision: see `train`.
-        resume: go on with what is in `folder`.
+        resume: continue the study in `folder`.
         checkpoint_every: see `train`.
         report: see `train`.
 
@@ -95,7 +96,7 @@ def study(
         The table, as Markdown.
 
     Raises:
-        InputError: no samples to measure on, or what `train` refuses.
+        InputError: there are no samples to measure on, or `train` refuses an option.
     """
     if validation_samples == 0:
         raise InputError("the study is a table of errors; wanted at least 1 sample to measure them on")
@@ -105,7 +106,7 @@ def study(
     chosen = choose_device(device)
     recipes = [recipe.changed(rate=rate) for recipe in orders(steps, batch, crop, model)]
     parts = [part for recipe in recipes for stage in recipe.stages for part in stage.data] + [*measured.values()]
-    for part in parts:  # one order uses some of them; what is missing or too much is told before the first begins
+    for part in parts:  # all parts of all orders, so that missing or unused data is reported before the first run
         folders.find(part)
     folders.must_be_used(parts)
     for recipe in recipes:

@@ -25,16 +25,18 @@ def validate(
 ) -> tuple[float, Mapping[str, Frame]]:
     """Return the mean over samples of the mean end-point error, and pictures of the first samples.
 
-    The network is used as it is for inference, whole frames padded or resized to its stride, with its own iterations,
-    and then left in the mode it was in.
+    The network runs as in inference: on whole frames, padded or resized to its stride, and with its own number of
+    iterations. Afterwards its modules are in training or evaluation mode as before.
 
     Args:
-        samples: with truth.
-        device: of the network.
+        network: the network to validate.
+        samples: samples with ground truth.
+        device: device of the network.
         precision: as for an Estimator.
 
     Returns:
-        Pixels; title -> frame, estimate and truth, one below the other, both flows on one scale.
+        The error in pixels, and pictures by title. A picture shows the first frame, the estimate and the truth, one below
+        the other, both flows with the same scale. NaN and no pictures if an estimate is not finite.
     """
     # each module has its own mode, since frozen ones are in evaluation mode while the rest is trained
     modes = {module: module.training for module in network.modules()}
@@ -58,8 +60,8 @@ def validate(
 def _picture(sample: Sample, flow: np.ndarray) -> Frame:
     # one length for each valid pixel, in pixels
     length = np.hypot(sample.flow[..., 0], sample.flow[..., 1])[sample.valid]
-    # the 99th percentile, so that a few very long vectors do not make the picture pale
+    # the colour scale ends at the 99th percentile of the true lengths; longer vectors have full saturation
     longest = float(np.percentile(length, 99)) if length.size else 1.0
-    # two of H x W x 3, estimate and truth
+    # two pictures of H x W x 3: estimate and truth
     drawn = [flow_to_image(one, max_flow=max(longest, 1.0)) for one in (flow, sample.flow)]
     return np.concatenate([sample.first, *drawn])  # 3H x W x 3

@@ -14,7 +14,8 @@ from opticflow.train.budget import Budget, StepBudget
 from opticflow.train.recipe import Stage
 
 RECENT = 20
-"""Number of recent steps, half of which must be finite for training to continue."""
+"""Number of recent steps among which non-finite steps are counted: training that skips them stops if half are not
+finite."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,12 @@ class Window:
     steps are queued without waiting."""
 
     def __init__(self, stage: Stage, step: int, *, skips: bool) -> None:
-        """`skips` says whether some steps whose loss or gradient is not finite are passed over."""
+        """
+        Args:
+            stage: the stage that is trained.
+            step: number of updates before the first step of the window.
+            skips: whether steps whose loss or gradient is not finite are skipped, if fewer than half of the recent ones.
+        """
         self.stage, self.first, self.skips = stage, step, skips
         self.begun = time.monotonic()
         self.recent: deque[bool] = deque(maxlen=RECENT)
@@ -56,7 +62,7 @@ class Window:
         """Return mean loss and gradient norm over steps and processes, and the last learning rate.
 
         Raises:
-            TrainingError: one of them was not finite; in every process alike.
+            TrainingError: a loss or gradient is not finite and cannot be skipped; raised in every process.
         """
         figures = torch.stack(self.figures).double()  # steps x 2: loss, norm of the gradient
         # processes x steps x 2
@@ -65,7 +71,7 @@ class Window:
         left_out = int((~finite).sum())
         self.recent.extend(finite.tolist())
         if self.skips and 2 * self.recent.count(False) < RECENT:
-            # `update` has left these steps out: what one bad sample costs is its batch
+            # `update` has skipped these steps, so a bad sample only costs its batch
             everyone = everyone[:, finite]
         elif left_out:
             which = int((~finite).nonzero()[0])
@@ -75,7 +81,7 @@ class Window:
             if fabric.world_size > 1:
                 names = [self.names[which]] * fabric.world_size
                 torch.distributed.all_gather_object(names, self.names[which])
-            # where all losses are finite it was the gradient, and all processes share that
+            # if all losses are finite, the gradient is not, and all processes share it
             to_blame = [rank for rank, loss in enumerate(losses) if not loss.isfinite()] or range(len(names))
             samples = ", ".join(name for rank in to_blame for name in names[rank])
             raise TrainingError(

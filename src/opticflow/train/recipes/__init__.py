@@ -30,7 +30,7 @@ def find_recipe(name: str) -> Recipe:
     """Return the recipe of this name.
 
     Raises:
-        InputError: no such name; the message lists the near ones.
+        InputError: there is no such recipe; the message lists similar names, or all.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.4)

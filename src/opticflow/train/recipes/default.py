@@ -1,9 +1,9 @@
 """The recipe of the default weights: RAFT-pyramid on this project's own worlds.
 
-A short stage of simple scenes, in which the network begins to match at all; then one stage with everything in the mix
-from its first step to its last, as an order of the data forgets (SEA-RAFT, after TartanAir, lost half of what it knew
-of KITTI in a stage of Chairs alone: 3.8 to 9.6 px). It is meant to be trained by the clock, in as many pieces as there
-is time; the first one shares its time between the stages:
+In the first, short stage, the network learns to match on simple scenes. The second stage uses the whole mix in all its
+steps, because training on one data set after another makes a network forget: SEA-RAFT, trained on TartanAir, lost half
+of its accuracy on KITTI in a stage of Chairs alone (3.8 to 9.6 px). The recipe is meant for time budgets, in as many
+pieces as there is time for; the first piece divides its time between the stages:
 
     opticflow train default --minutes 600 -o run
     opticflow train default --minutes 600 -o run --resume

@@ -15,7 +15,7 @@ def finetune(model: str = DEFAULT_MODEL.partition(".")[0], datasets: Sequence[st
 
     Args:
         model: the network of the weights, a key of `models.MODELS`.
-        datasets: keys of `data.DATASETS`, all drawn from equally often. Nine tenths of each are for training, the error
+        datasets: keys of `data.DATASETS`, all drawn from equally often. Nine tenths of each are for training; the error
             is measured on the rest.
     """
     # built without memory, only to learn which kind of loss the network takes

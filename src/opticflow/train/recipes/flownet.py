@@ -16,7 +16,8 @@ CHAIRS = (Part("chairs", AUGMENTATION, split="training"),)
 THINGS = (Part("things-clean", AUGMENTATION, split="TRAIN"),)
 SMALL = (Part("chairs-sdhom", AUGMENTATION, split="train"),)
 CHAIRS_CROP, THINGS_CROP = (320, 448), (384, 768)
-"""Chairs and ChairsSDHom in batches of 8, Things3D of 4 (README of LMB)."""
+"""Height and width of the crops: for Chairs and ChairsSDHom, in batches of 8; for Things3D, in batches of 4 (README of
+LMB)."""
 HELD_OUT_CHAIRS = (Part("chairs", split="validation"),)
 HELD_OUT_THINGS = (Part("things-clean", split="TEST"),)
 HELD_OUT_SMALL = (Part("chairs-sdhom", split="test"),)
@@ -61,7 +62,7 @@ def fine(name: str, model: str, **numbers: Any) -> Stage:
     """Return a stage with the schedule S_fine, on Things3D unless told otherwise. MM goes on to 600k; the official
     solver stops at 500k."""
     rates = {"steps": 500_000, "learning_rate": 1e-5, "halve_at": (200_000, 300_000, 400_000)}
-    rates |= {"augmentation_begins": 1_200_000}  # it goes on from S_long: step 1.2M to 1.7M
+    rates |= {"augmentation_begins": 1_200_000}  # it continues S_long: steps 1.2M to 1.7M
     things = {"data": THINGS, "validation": HELD_OUT_THINGS, "batch": 4, "crop": THINGS_CROP}
     return _stage(name, model, FINE_SOURCE, **{**rates, **things, **numbers})
 
@@ -97,7 +98,7 @@ def curriculum(size: Literal["full", "thin"]) -> Recipe:
         "model": "FlowNet2",
         "options": options,
         "frozen": ("stack.", "small_displacement."),
-        # the fusion has estimates at 1/4 and 1/2 too, on which there is no loss
+        # the fusion also has estimates at 1/4 and 1/2, which have no loss
         "loss_options": {"weights": (0.0, 0.0, *FUSION_WEIGHTS), "unit": 1.0, "reduction": "batch"},
     }
     stages = (

@@ -41,7 +41,7 @@ def _stage(name: str, source: str, **numbers: Any) -> Stage:
 def _recipe(name: str, title: str, script: str, columns: dict[str, tuple[int, int, float]]) -> Recipe:
     """Return the four stages. Steps, batch and learning rate are given per stage; the rest is the same in both
     scripts."""
-    validated = {  # by the authors: from the third stage on samples that are trained on
+    validated = {  # as by the authors: from the third stage on, these samples are also trained on
         "chairs": (Part("chairs", split="validation"),),
         "things": (Part("sintel-clean"), Part("sintel-final")),
         "sintel": (Part("kitti-2015"),),
