@@ -129,8 +129,8 @@ def write_submission(
 
 
 def check_submission(name: str, root: Path, folder: Path, *, limit: int | None = None) -> Iterator[str]:
-    """Yield what a server would reject: files that are missing, superfluous, unreadable, of the wrong size, with unknown
-    pixels or with values out of range. Without a limit, also yield a wrong number of test pairs in the data set.
+    """Yield what a server would reject: files that are missing, superfluous, unreadable, of the wrong size, with
+    unknown pixels or with values out of range. Without a limit, also yield a wrong number of pairs in the data set.
 
     A file is superfluous if it belongs to no pair of the whole benchmark, whether or not there is a limit.
 

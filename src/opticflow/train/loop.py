@@ -184,7 +184,7 @@ def _by_the_clock(
     states = [run.place(stage).state() for stage in stages]
     # the number of this piece, from 1 on, and its whole budget in seconds
     number, seconds = len(run.pieces), 60 * run.pieces[-1]
-    # if a stage has begun, the ones before it are finished; their folders need not exist
+    # if a stage has begun, the ones before it count as finished; their folders need not exist
     next_one = max((index for index, state in enumerate(states) if state.step), default=0)
     # after a finished stage, the one after it is next
     next_one += states[next_one].finished
@@ -400,6 +400,6 @@ class StageRun:
                 publish=None if self._publishes_best else self.whole.publish,
                 largest=self.options.part_size,
             )
-        # no process goes on before rank 0 has written the whole checkpoint
+        # all processes wait until rank 0 has written the whole checkpoint
         self.fabric.barrier()
         self.budget.note_saving(time.monotonic() - begun)

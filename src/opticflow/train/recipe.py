@@ -175,7 +175,7 @@ class Stage:
         return self.wide_crop if self.wide_crop and is_chosen(batch, self.wide_share) else self.crop
 
     def by_the_clock(self) -> "Stage":
-        """Return this stage for a time budget, whatever its own schedule is: the learning rate rises, stays constant and
+        """Return this stage for a time budget, whatever its own schedule: the learning rate rises, stays constant and
         falls to zero, and the average of the weights is published. The next piece of training can continue from the
         constant rate."""
         return replace(self, schedule="plateau", warm_up=WARM_UP_BY_THE_CLOCK, average=self.average or AVERAGE)
@@ -237,7 +237,7 @@ class Recipe:
             validation_samples: number of validation samples in every stage; 0: nothing is measured.
 
         Raises:
-            InputError: there are fewer steps than stages, a stage cannot have one of the numbers, or the model cannot be
+            InputError: there are fewer steps than stages, a number is not possible for a stage, or the model cannot be
                 replaced.
         """
         stages = list(self.stages)

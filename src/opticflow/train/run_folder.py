@@ -179,8 +179,8 @@ class StageFolder:
 
     @property
     def last(self) -> Path | None:
-        """Folder of the newest checkpoint, None if there is none. A checkpoint with a falling learning rate is newer than
-        the one it started from."""
+        """Folder of the newest checkpoint; None if there is none. A checkpoint with a falling learning rate is newer
+        than the one it started from."""
         return self._newest("decay") or self._newest("step")
 
     def _newest(self, kind: Literal["step", "decay"]) -> Path | None:
@@ -221,16 +221,18 @@ class StageFolder:
         publish: Callable[[Path], None] | None = None,
         largest: int | None = None,
     ) -> None:
-        """Write a checkpoint, then remove the previous one of the same kind. Its weights are published before it
-        counts: a run that is killed in between writes it again.
+        """Write a checkpoint, then remove the previous one of the same kind.
+
+        The weights are published before the checkpoint gets its final name, so that a run that is killed in between
+        writes the checkpoint again.
 
         Args:
-            network: whose weights are kept.
-            optimiser: of them.
-            state: where the stage stands.
+            network: the network whose weights are saved.
+            optimiser: its optimiser.
+            state: the progress of the stage.
             average: moving average of the weights, which is published in their place; None without one.
-            publish: takes the file of the weights.
-            largest: bytes of a file of the training's state; None: one file.
+            publish: function that publishes the file of the weights; None: nothing is published.
+            largest: largest size in bytes of a file of the training state; None: one file.
         """
         kind = "decay" if state.decays else "step"
         final = self.folder / f"{kind}-{state.step:08d}"

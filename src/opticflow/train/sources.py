@@ -210,8 +210,8 @@ class RecipeSources:
     ):
         """
         Args:
-            recipe: the recipe. The data sets of all stages are looked for at once, so that a missing one is found before
-                days of training.
+            recipe: the recipe. The data sets of all stages are looked for at once, so that a missing one is found
+                before days of training.
             folders: the locations of the data sets.
             seed: random seed of worlds, order and augmentation.
             workers: number of processes that prepare samples.

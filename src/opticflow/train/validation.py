@@ -35,8 +35,8 @@ def validate(
         precision: as for an Estimator.
 
     Returns:
-        The error in pixels, and pictures by title. A picture shows the first frame, the estimate and the truth, one below
-        the other, both flows with the same scale. NaN and no pictures if an estimate is not finite.
+        The error in pixels, and pictures by title. A picture shows the first frame, the estimate and the truth, one
+        below the other, both flows with the same scale. NaN and no pictures if an estimate is not finite.
     """
     # each module has its own mode, since frozen ones are in evaluation mode while the rest is trained
     modes = {module: module.training for module in network.modules()}

@@ -44,7 +44,8 @@ class Window:
         Args:
             stage: the stage that is trained.
             step: number of updates before the first step of the window.
-            skips: whether steps whose loss or gradient is not finite are skipped, if fewer than half of the recent ones.
+            skips: whether steps whose loss or gradient is not finite are skipped, if they are fewer than half of the
+                recent steps.
         """
         self.stage, self.first, self.skips = stage, step, skips
         self.begun = time.monotonic()
