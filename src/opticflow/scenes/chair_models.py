@@ -1,4 +1,4 @@
-"""Procedural chair models of many families, as small meshes. Lengths are in metres; x points right, y back, z up."""
+"""Procedural chair models of eight families, as small meshes. Lengths are in metres; x points right, y back, z up."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,10 +12,10 @@ Vector = Sequence[float] | np.ndarray
 
 
 def chair_sprite(rng: np.random.Generator, size: int) -> Texture:
-    """Render a random chair from a random side and slightly above, like the chair renderings in FlyingChairs.
+    """Render a random chair from a random side and slightly from above, like the chair renderings in FlyingChairs.
 
     Args:
-        size: the longer side in texels.
+        size: longer side of the cut-out in texels.
     """
     families = list(FAMILIES)
     parts = FAMILIES[families[rng.choice(len(families), p=FAMILY_SHARES)]](rng)
@@ -40,7 +40,7 @@ def _wood(rng: np.random.Generator) -> Finish:
 
 
 def _paint(rng: np.random.Generator) -> Finish:
-    """Lacquer, plastic and metal; black and greys are commonest."""
+    """Draw the finish of lacquer, plastic or metal; black and greys are the most frequent colours."""
     roll = rng.random()
     if roll < 0.35:
         colour = np.full(3, rng.uniform(12, 50))
@@ -54,7 +54,7 @@ def _paint(rng: np.random.Generator) -> Finish:
 
 
 def _cloth(rng: np.random.Generator) -> Finish:
-    """Fabric and leather: one colour with a weave, sometimes a pattern."""
+    """Draw the finish of fabric or leather: one colour with a fine grain, or sometimes a pattern."""
     if rng.random() < 0.35:
         return Finish(materials.surface(rng, 256, 256))
     grain = noise.fractal(rng, 256, 256, coarsest=2 ** rng.uniform(1, 5), persistence=0.9)[..., None]
@@ -70,7 +70,7 @@ def _any(rng: np.random.Generator) -> Finish:
 
 
 def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> MeshPart:
-    """An upright box; `lean` moves its top backwards."""
+    """Build an upright box; `lean` is the distance by which its top is shifted backwards."""
     x, y, z = (side / 2 for side in size)
     base = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]])  # 4 x 3, metres
     loops = np.stack([base - np.array([0, lean / 2, z]), base + np.array([0, lean / 2, z])]) + np.asarray(centre)
@@ -80,7 +80,7 @@ def _box(centre: Vector, size: Vector, finish: Finish, *, lean: float = 0.0) -> 
 def _tube(
     path: Sequence[Vector] | np.ndarray, radius: float | Sequence[float], finish: Finish, *, sides: int = 9
 ) -> MeshPart:
-    """A round bar along a path, with a radius for each of its points or one for all."""
+    """Build a bar along a path, with one radius for each point or one for all; `sides` is the number of its sides."""
     points = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(points))
     tangents = np.gradient(points, axis=0)
@@ -97,7 +97,7 @@ def _tube(
 
 
 def _bent(path: Sequence[Vector], *, roundness: float = 0.35, steps: int = 5) -> np.ndarray:
-    """A polyline with rounded corners."""
+    """Return a polyline whose corners are rounded."""
     points = np.asarray(path, dtype=np.float64)
     out = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
@@ -111,11 +111,11 @@ def _bent(path: Sequence[Vector], *, roundness: float = 0.35, steps: int = 5) ->
 
 
 def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bulge: float = 0.5) -> MeshPart:
-    """A cushion or a seat: a superellipse from above, rounded at its edge.
+    """Build a cushion or a seat: a superellipse when seen from above, with a rounded edge.
 
     Args:
-        squareness: 2 is an ellipse, large is a rectangle.
-        bulge: share of the height that is rounded off; 0 is a board.
+        squareness: exponent of the superellipse; 2 gives an ellipse, large values approach a rectangle.
+        bulge: how much the edge is rounded; 0 gives a flat board.
     """
     angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     cosine, sine = np.cos(angles), np.sin(angles)
@@ -134,7 +134,7 @@ def _pad(centre: Vector, size: Vector, finish: Finish, *, squareness: float, bul
 
 
 def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, curve: float = 0.0) -> MeshPart:
-    """A board swept along a path in the y-z plane: backs, shells, bent plywood. `curve` hollows it crosswise."""
+    """Build a board along a path in the y-z plane: a back, a shell or bent plywood; `curve` makes it concave across."""
     points = np.asarray(path, dtype=np.float64)
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-12
@@ -152,7 +152,7 @@ def _board(path: np.ndarray, width: float, thickness: float, finish: Finish, *, 
 
 
 def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, height: float) -> list[MeshPart]:
-    """Four legs, square or turned, splayed or straight, often tied by stretchers."""
+    """Build four legs, square or round, splayed or straight, often joined by stretchers."""
     splay = rng.choice([0.0, rng.uniform(0, 0.09)])
     thick = rng.uniform(0.01, 0.028)
     sides = 4 if rng.random() < 0.5 else 9
@@ -177,7 +177,7 @@ def _legs(rng: np.random.Generator, finish: Finish, *, width: float, depth: floa
 def _back(
     rng: np.random.Generator, frame: Finish, panel: Finish, *, width: float, at: float, low: float, tall: float
 ) -> list[MeshPart]:
-    """Two posts with slats, spindles, a ladder, a panel or a cushion between them."""
+    """Build a back: two posts with a ladder, spindles, a panel, a cushion, a cross or a splat between them."""
     lean = rng.uniform(0.02, 0.16)
     thick = rng.uniform(0.011, 0.024)
     post = np.array([[0, at, low], [0, at + lean * 0.4, low + 0.5 * tall], [0, at + lean, low + tall]])  # 3 x 3
@@ -216,7 +216,7 @@ def _back(
 
 
 def _arms(rng: np.random.Generator, finish: Finish, *, width: float, depth: float, seat: float) -> list[MeshPart]:
-    """Rests on posts, of bent tube or of board."""
+    """Build two armrests of bent tube, most of them with a pad on top."""
     high = seat + rng.uniform(0.15, 0.27)
     pad = _paint(rng) if rng.random() < 0.4 else finish
     thick = rng.uniform(0.01, 0.022)
@@ -339,7 +339,7 @@ def _office(rng: np.random.Generator) -> list[MeshPart]:
 
 
 def _cantilever(rng: np.random.Generator) -> list[MeshPart]:
-    """Bent steel tube without hind legs."""
+    """Build a cantilever chair: a frame of bent steel tube without rear legs."""
     metal, panel = _paint(rng), _any(rng)
     width, depth, seat = rng.uniform(0.42, 0.54), rng.uniform(0.44, 0.54), rng.uniform(0.42, 0.5)
     tall, lean, thick = rng.uniform(0.3, 0.5), rng.uniform(0.05, 0.16), rng.uniform(0.01, 0.016)
@@ -358,7 +358,7 @@ def _cantilever(rng: np.random.Generator) -> list[MeshPart]:
 
 
 def _shell(rng: np.random.Generator) -> list[MeshPart]:
-    """One moulded shell for seat and back on thin legs."""
+    """Build a shell chair: seat and back are one moulded piece on four legs."""
     shell, frame = _any(rng), _any(rng)
     width, depth, seat = rng.uniform(0.42, 0.6), rng.uniform(0.4, 0.5), rng.uniform(0.4, 0.46)
     tall, lean = rng.uniform(0.25, 0.5), rng.uniform(0.08, 0.2)
@@ -370,7 +370,7 @@ def _shell(rng: np.random.Generator) -> list[MeshPart]:
 
 
 def _deck(rng: np.random.Generator) -> list[MeshPart]:
-    """A reclining chair on crossed bars."""
+    """Build a deck chair: a reclining cloth seat on crossed bars."""
     frame, cloth = _wood(rng) if rng.random() < 0.6 else _paint(rng), _cloth(rng)
     width, tall = rng.uniform(0.45, 0.6), rng.uniform(0.75, 1.0)
     thick = rng.uniform(0.012, 0.02)
@@ -396,4 +396,5 @@ FAMILIES: dict[str, Callable[[np.random.Generator], list[MeshPart]]] = {
     "deck": _deck,
 }
 FAMILY_SHARES = [0.42, 0.08, 0.1, 0.05, 0.14, 0.09, 0.08, 0.04]
-"""Share of each family of chairs. Dining chairs are most frequent, as among the 3-D models that FlyingChairs used."""
+"""Probability of each family of `FAMILIES`. Dining chairs are the most frequent, as among the 3-D models that
+FlyingChairs used."""

@@ -1,8 +1,8 @@
-"""The worlds of FlyingChairs and ChairsSDHom: chairs move over a background picture, all by similarity transforms.
+"""Synthetic worlds like FlyingChairs and ChairsSDHom: chairs over a background picture; all move by similarities.
 
 Dosovitskiy et al., "FlowNet: Learning optical flow with convolutional networks", ICCV 2015; Ilg et al., "FlowNet 2.0",
-CVPR 2017, section 3.2. The original generator is not public; the numbers are the published ones where they are known,
-and the rest is set so that the displacements match those of nine real samples (see docs/worlds.md).
+CVPR 2017, section 3.2. The original generator is not public. Published parameters are used where they are known; the
+others are set so that the displacements match those of nine real samples (see docs/worlds.md).
 """
 
 from copy import copy
@@ -20,39 +20,40 @@ from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.textures import TexturePool, load_background, load_cutout, load_photograph, opaque, picture_files
 
 SPRITE_SIZE = 400
-"""Longer side of a stored cut-out, in texels. FlyingChairs draws few objects larger than this."""
+"""Longer side of a stored cut-out, in texels. Few objects in FlyingChairs are larger than this."""
 
 
 def length_unit(size: tuple[int, int]) -> float:
-    """Return the factor that scales lengths given for frames of 512x384 to frames of another height and width."""
+    """Return the factor that converts lengths for frames of 512x384 to frames of size (height, width)."""
     return min(size[0] / 384, size[1] / 512)
 
 
 @dataclass(frozen=True)
 class ChairsConfig:
-    """Appearance and motion of a world of flying chairs.
+    """Parameters of the appearance and motion in a world of flying chairs.
 
-    Lengths are for frames of 512x384 and grow and shrink with other sizes.
+    Lengths are in pixels for frames of 512x384; they scale with the frame size.
     """
 
     background_motion: RandomSimilarity
+    """Distribution of the motion of the background."""
     object_motion: RandomSimilarity
-    """Relative to the background."""
+    """Distribution of the motion of an object relative to the background."""
     objects: tuple[int, int] = (16, 24)
-    """Smallest and largest number of objects; as published."""
+    """Smallest and largest number of objects per pair, both inclusive; as published."""
     object_size: tuple[float, float, float, float] = (200, 200, 50, 640)
-    """Longer side in pixels: mean, standard deviation, minimum and maximum; as published."""
+    """Longer side of an object in pixels: mean, standard deviation, minimum and maximum; as published."""
     reach: float = 2.8
-    """The centres of objects lie in a rectangle this many times as large as the frame, so that some objects are only
-    partly visible."""
+    """Ratio of the sides of the rectangle that contains the centres of all objects to the sides of the frame. It is
+    larger than 1, so that some objects are only partly visible."""
     plain_share: float = 0.0
     """Probability that the background is a single colour or a gradient."""
     pictures: int = 240
-    """Number of background pictures; each gives thousands of crops. FlyingChairs had 964."""
+    """Number of background pictures; each allows thousands of different crops. FlyingChairs had 964."""
     sprites: int = 800
-    """Number of chair cut-outs; FlyingChairs had 809 chairs seen from 62 sides."""
+    """Number of chair cut-outs; FlyingChairs had 809 chairs, each seen from 62 directions."""
     tint: float = 0.35
-    """Standard deviation of the brightness of objects and backgrounds, in octaves."""
+    """Standard deviation of the brightness gain of objects and backgrounds, in octaves (powers of 2)."""
 
 
 FLYING_CHAIRS = ChairsConfig(
@@ -85,7 +86,7 @@ CHAIRS_SDHOM = replace(
 
 
 class Chairs:
-    """A world of flying chairs. `world[index]` depends on the seed and the index alone."""
+    """A world of flying chairs. `world[index]` depends only on the seed, the index and the parameters of the world."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Chairs:
         backgrounds: Path | None = None,
         objects: Path | None = None,
     ) -> None:
-        """Set up the world; pictures and objects are made when first needed.
+        """Set up the world; pictures and objects are made on first use.
 
         Args:
             size: height and width of the frames.
@@ -122,7 +123,7 @@ class Chairs:
         rng = np.random.default_rng([self.seed, 0, index])
         background = self._background(rng)
         layers = [background]
-        carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, how the background moves in the frame
+        carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, homography of the background between frames
         for _ in range(int(rng.integers(self.config.objects[0], self.config.objects[1] + 1))):
             layer = self._object(rng, carried)
             if layer is not None:
@@ -130,11 +131,11 @@ class Chairs:
         return render(layers, height, width, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def item(self, index: int) -> RenderedPair:
-        """Return pair number `index`, which is what a data set stores as one item."""
+        """Return pair number `index`: a data set stores one pair as one item."""
         return self[index]
 
     def clean(self, index: int) -> RenderedPair:
-        """Return pair number `index`; this world has no effects to leave out."""
+        """Return pair number `index`, unchanged: this world applies no effects to the frames."""
         return self[index]
 
     def prepare(self) -> None:
@@ -163,7 +164,7 @@ class Chairs:
         # the object's own motion is relative to the background
         motion = carried @ self.config.object_motion.draw(rng, (x, y), unit=self._unit)
         seen = [(x, y), tuple((motion @ (x, y, 1))[:2])]
-        # unseen: in both frames the centre lies more than half of the longer side outside
+        # the object is invisible if its centre is outside both frames by more than half of its longer side
         if not any(-size < 2 * a < 2 * width + size and -size < 2 * b < 2 * height + size for a, b in seen):
             return None
         texture, scale = resized(self._sprites[number], size)
@@ -172,12 +173,12 @@ class Chairs:
         return Layer(texture, first, motion @ first, gain=gain)
 
     def _gain(self, rng: np.random.Generator) -> np.ndarray:
-        octaves = np.clip(rng.normal(-0.1, self.config.tint), -1, 0.25)  # brighter ones would burn out
+        octaves = np.clip(rng.normal(-0.1, self.config.tint), -1, 0.25)  # a higher gain would saturate the colours
         return (2 ** (octaves + rng.normal(0, 0.1, 3))).astype(np.float32)
 
 
 def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: Path | None) -> TexturePool[Texture]:
-    """Return a pool of background pictures, twice as wide and high as the frames, or of the user's pictures."""
+    """Return a pool of procedural background pictures, twice the frame size, or of the pictures in `folder`."""
     height, width = size
     if folder is None:
         return TexturePool(lambda rng, _: opaque(pictures.picture(rng, 2 * height, 2 * width)), count, seed)
@@ -186,7 +187,7 @@ def background_pool(count: int, seed: list[int], size: tuple[int, int], folder: 
 
 
 def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool[Texture]:
-    """Return a pool of chair cut-outs, or of the user's objects."""
+    """Return a pool of rendered chair cut-outs, or of the cut-outs in `folder`."""
     if folder is None:
         return TexturePool(lambda rng, _: chair_sprite(rng, SPRITE_SIZE), count, seed)
     files = picture_files(folder, "objects")
@@ -194,8 +195,8 @@ def object_pool(count: int, seed: list[int], folder: Path | None) -> TexturePool
 
 
 def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> np.ndarray:
-    """Return a random homography from a texture to the frame: a random part at its original scale, sometimes
-    mirrored."""
+    """Return a homography that maps a random crop of a texture to the frame, at the original scale and mirrored with
+    probability 1/2."""
     rows, columns = texture.shape[:2]
     left, top = rng.uniform(0, max(columns - width, 0)), rng.uniform(0, max(rows - height, 0))
     matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
@@ -206,16 +207,19 @@ def cut(rng: np.random.Generator, texture: Texture, height: int, width: int) -> 
 
 
 def resized(texture: Texture, size: float) -> tuple[Texture, float]:
-    """Shrink a cut-out and band-limit it so that it can be drawn `size` pixels long; also return the scale that is
-    left.
+    """Prepare a cut-out to be drawn with a longer side of `size` pixels.
 
-    Enlarging is left to the scale; reducing is done here, by averaging over areas, so that nothing aliases.
+    If the cut-out must shrink, it is reduced here by area averaging, which avoids aliasing, and band-limited. If it
+    must grow, it is returned unchanged.
+
+    Returns:
+        the texture, and the scale factor at which it must still be drawn.
     """
     longer = max(texture.shape[:2])
     factor = size / longer
     if factor >= 1:
         return texture, factor
     small = cv2.resize(texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    # reducing leaves sharp edges, which must be band-limited like those of all other pictures
+    # area averaging leaves sharp edges, so they are blurred like those of all other pictures
     small = cv2.GaussianBlur(small, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT)
     return small, 1.0
