@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
 BLOCK = re.compile(r'^```(?:python title="(?P<title>[^"]+)"|(?P<diff>diff))\n(?P<text>.*?)^```$', re.M | re.S)
+TRAINING = re.compile(r"^```python\n(from pathlib import Path\nfrom opticflow.train .*?)^```$", re.M | re.S)
 TARGET = re.compile(r"^\+\+\+ b/(\S+)$", re.M)
 
 NEW = {"models/tiny_flow.py", "data/virtual_kitti.py", "io/table.py", "cli/info.py"}
@@ -70,6 +71,9 @@ loss = LOSSES["multiscale"](
 loss.backward()
 assert all(parameter.grad is not None for parameter in network.parameters())
 
+TRAINING
+assert opticflow.load("run", device="cpu", precision="fp32")(first, second).shape == flow.shape
+
 # a data set
 place = Path("vkitti2/Scene01/clone/frames")
 for folder in ("rgb/Camera_0", "forwardFlow/Camera_0"):
@@ -116,7 +120,8 @@ def test_every_addition_works_and_nothing_else_has_to_change(tmp_path):
     new, changed = apply_blocks(tmp_path)
     assert new == NEW and changed == CHANGED
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    use = [sys.executable, "-c", USE]
+    (training,) = TRAINING.findall(PAGE.read_text(encoding="utf-8"))
+    use = [sys.executable, "-c", USE.replace("TRAINING", training)]
     ended = subprocess.run(use, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     for printed in ("52x40", "Print the size of a flow file", "TinyFlow"):

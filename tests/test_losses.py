@@ -197,5 +197,5 @@ def test_weights_are_known_by_name():
 
 def test_another_number_of_weights_is_refused():
     flow, valid = random_truth()
-    with pytest.raises(InputError, match="gives 4 flows and there are 5 weights"):
+    with pytest.raises(InputError, match="flows of 4 scales, and the loss has weights for 5"):
         multiscale_loss(pyramid(flow)[1:], flow, valid, weights=CAFFE_WEIGHTS)

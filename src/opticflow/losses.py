@@ -158,7 +158,8 @@ def multiscale_loss(
         weights = WEIGHTINGS[weights]
     if len(weights) != len(predictions):
         raise InputError(
-            f"the network gives {len(predictions)} flows and there are {len(weights)} weights; give as many"
+            f"the network gives flows of {len(predictions)} scales, and the loss has weights for {len(weights)}; give "
+            "one for each scale, in a stage's loss_options={'weights': (...)}"
         )
     flow, valid = zero_unknown(flow, valid)
     loss = flow.new_zeros(())

@@ -137,6 +137,15 @@ class Counting(FlowNetwork):
         return 0 * first["frames"][:, :2]
 
 
+def test_flow_of_a_wrong_size_is_refused():
+    class Small(Counting):
+        def match(self, first, second, *, init_flow=None, iterations=None):
+            return first["frames"][:, :2, ::8, ::8]
+
+    with pytest.raises(InputError, match=r"Small.match gave \[1, 2, 8, 8\] for frames of 64x64; .* `stride`"):
+        Estimator(Small())(*moving(64, 64, 2))
+
+
 @pytest.mark.parametrize("batch", [1, 2, 4])
 @pytest.mark.parametrize("backward", [False, True])
 def test_each_frame_of_a_stream_is_encoded_once_at_each_size(batch, backward):

@@ -82,6 +82,10 @@ def test_photographs_are_for_training_and_are_noted(tmp_path):
 def test_what_cannot_be_had_is_named():
     with pytest.raises(DatasetError, match="kitti-2015 was not given; add --data kitti-2015=FOLDER"):
         RecipeSources(Recipe("r", "", (small_stage(data=(Part("kitti-2015"),)),)), Locations())
+    with pytest.raises(DatasetError, match="no world 'chair'; did you mean chairs"):
+        RecipeSources(Recipe("r", "", (small_stage(data=(Part("chair"),)),)), Locations())
+    with pytest.raises(InputError, match=r"no augmentation 'flow-net' \(.*\); known are none, "):
+        RecipeSources(Recipe("r", "", (small_stage(data=(Part("chairs", "flow-net"),)),)), Locations())
 
 
 def test_folders_are_checked(tmp_path):

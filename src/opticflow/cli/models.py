@@ -51,7 +51,7 @@ def list_models(json: Json = False) -> None:
         show_json({"models": entries})
         return
     for entry in entries:
-        note = "" if entry["weights"] or not entry["learned"] else "no published weights: give a file"
+        note = "" if entry["weights"] or not entry["learned"] else "no published weights: give a file, or train it"
         say(f"{entry['name']:<20}{note}".rstrip())
         for weights in entry["weights"]:
             state = f"{weights['state']}{', default' if weights['default'] else ''}"

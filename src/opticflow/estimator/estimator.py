@@ -341,6 +341,12 @@ class Estimator:
         """Return the flow at the frames' size, B x 2 x H x W."""
         start = None if start is None else fitting.fit_flow(start.to(self.device))
         flow = self.network.match(first, second, init_flow=start, iterations=self.settings.iterations)
+        if flow.shape[1:] != (2, *fitting.size):
+            raise InputError(
+                f"{type(self.network.innermost).__name__}.match gave {list(flow.shape)} for frames of "
+                f"{fitting.size[1]}x{fitting.size[0]}; it must give B x 2 x H x W at the frames' size (is its `stride` "
+                "right?)"
+            )
         return fitting.restore(flow.float())
 
 

@@ -17,13 +17,13 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
     """Return a context with a temporary path beside `path`, which is renamed to it when the block succeeds and removed
     when it fails.
 
-    The temporary name is `.NAME.RANDOM.part`: hidden from shells, picked up by no `*.flo`, and not to be foreseen by
-    others, who might put a link in its place. What a killed process leaves is taken away by `remove_unfinished`.
-    A symbolic link at the final name is followed.
+    The temporary name is `.NAME.RANDOM.part`: shells hide it, patterns such as `*.flo` do not match it, and others
+    cannot predict it and put a link in its place. `remove_unfinished` removes what a killed process leaves. A symbolic
+    link at the final name is followed.
 
     Args:
         path: the final name; its folder must exist.
-        keep_suffix: `.NAME.RANDOM.part.SUFFIX` instead, for writers that choose the format by the suffix.
+        keep_suffix: use `.NAME.RANDOM.part.SUFFIX` instead, for writers that choose the format by the suffix.
 
     Raises:
         FormatError: the file cannot be written: no folder, no permission, disk full, or not a regular file.
@@ -37,11 +37,11 @@ def atomic_path(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> I
         os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # as the user's mask has it: some libraries put a file of their own in its place
+        temporary.chmod(mode)  # as the umask sets it: some libraries replace the file by one of their own
         temporary.replace(target)
     except BaseException as error:
         _remove(temporary)
-        # an error about some other file, read inside the block, is not ours
+        # an error about another file, read inside the block, is passed on unchanged
         if isinstance(error, OSError) and error.filename in (None, str(temporary), os.fsencode(temporary)):
             raise FormatError(f"cannot write {path}: {error.strerror or error}") from error
         raise
@@ -51,8 +51,8 @@ def remove_unfinished(folder: str | os.PathLike[str], names: Collection[str] | N
     """Remove the temporary files that a killed process left in a folder.
 
     Args:
-        folder: in which no other process writes at the moment; may be missing.
-        names: only what was to become one of these files.
+        folder: the folder, to which no other process may be writing; it may be missing.
+        names: remove only files that were to get one of these names; all if None.
     """
     try:
         paths = list(Path(folder).iterdir())
@@ -73,7 +73,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     target = Path(path).resolve()
     if not target.parent.is_dir():
         raise FormatError(f"cannot write {path}: there is no folder {target.parent}; create it first")
-    # os.path, as pathlib's own raises on a name that is too long, which the writer will find out
+    # os.path, because pathlib raises an error for a name that is too long, which the writer reports
     if os.path.lexists(target) and not os.path.isfile(target):  # noqa: PTH113
         raise FormatError(f"cannot write {path}: it is a folder or a device, not a regular file")
     if not os.access(target.parent, os.W_OK):
@@ -105,5 +105,5 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
-    except OSError:  # the folder is gone or closed to us; the error that led here says more
+    except OSError:  # the folder is gone or not accessible; the error that led here says more
         return

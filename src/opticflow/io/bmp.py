@@ -5,10 +5,10 @@ import struct
 from opticflow.errors import FormatError
 
 SIGNATURE = b"BM"
-# masks of red, green and blue: 5, 6, 5 bits or 5, 5, 5 bits; 8 bits each
+# bit masks of red, green and blue for each depth: 5, 6, 5 bits or 5, 5, 5 bits; 8 bits each
 _MASKS = {16: {(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)}, 32: {(0xFF0000, 0xFF00, 0xFF)}}
 _DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}
-"""Bits of a pixel for each compression: none, runs of 8 bits, runs of 4 bits, channels given by masks."""
+"""Bits per pixel for each compression: none, 8-bit run-length, 4-bit run-length, channels given by bit masks."""
 
 
 def check_bmp(data: bytes) -> tuple[int, int]:
@@ -19,9 +19,9 @@ def check_bmp(data: bytes) -> tuple[int, int]:
     """
     if len(data) < 54:
         raise FormatError(f"is cut off: a BMP of {len(data)} bytes")
-    # BITMAPINFOHEADER, behind the file header of 14 bytes: size, width, height, planes, bits, compression
+    # BITMAPINFOHEADER, after the file header of 14 bytes: size, width, height, planes, bits, compression
     size, width, height, _, depth, compression = struct.unpack_from("<IiiHHI", data, 14)
-    if size not in (40, 52, 56, 108, 124):  # the others are those of OS/2
+    if size not in (40, 52, 56, 108, 124):  # other sizes are headers of OS/2
         raise FormatError(f"is a BMP with a header of {size} bytes (OS/2), which is not read; save it as .png")
     if width < 1 or height == 0:
         raise FormatError(f"claims {width} x {height} pixels; the header is damaged")
@@ -29,7 +29,7 @@ def check_bmp(data: bytes) -> tuple[int, int]:
         raise FormatError(
             f"is a BMP of {depth} bits with compression {compression}, which is not read; save it as .png"
         )
-    # BI_BITFIELDS: the three masks stand behind the first 40 bytes of the header
+    # BI_BITFIELDS: the three masks follow the first 40 bytes of the header
     if compression == 3 and len(data) >= 66 and struct.unpack_from("<III", data, 54) not in _MASKS[depth]:
         raise FormatError("is a BMP with its channels in unusual bits, which is not read; save it as .png")
     # a negative height means that the top row is stored first

@@ -1,4 +1,4 @@
-"""Read whole files with one clear error, and check what their contents claim."""
+"""Read whole files, with one clear error if a file cannot be read, and check the flow arrays that they hold."""
 
 import os
 from pathlib import Path
@@ -17,8 +17,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the contents of a file that is not empty.
 
     Raises:
-        FormatError: no such file, a folder, an empty file, one that may not be read, or one larger than
-            `opticflow.io.limits` allows.
+        FormatError: the file is missing, a folder, a device, empty, not readable, or larger than `opticflow.io.limits`
+            allows.
     """
     path = Path(path)
     if path.is_dir():
@@ -41,7 +41,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def check_flow_array(shape: tuple[int, ...] | None, dtype: np.dtype) -> None:
-    """Raise an error for what `flow_array` does not take, before memory is allocated.
+    """Raise an error for an array that `flow_array` does not accept, before memory is allocated.
 
     Raises:
         FormatError: another shape or type.
@@ -56,8 +56,10 @@ def check_flow_array(shape: tuple[int, ...] | None, dtype: np.dtype) -> None:
 
 
 def flow_array(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "height width 2"]:
-    """Return an array of another program as flow of height x width x 2: the two components are last or first, where
-    first may be behind a batch of one. Where both are possible, they are last.
+    """Return a flow array of another program as height x width x 2.
+
+    The array may also be 2 x height x width, and have a batch axis of length 1 in front. If both orders are possible,
+    the components are taken to be last.
 
     Raises:
         FormatError: another shape or type, or a value beyond float32.
@@ -85,7 +87,7 @@ def check_range(flow: Shaped[np.ndarray, "..."]) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """Return what is wrong with a file as one line of at most 300 characters, whatever names and bytes it quotes."""
+    """Return the message of an error as one printable line of at most 300 characters."""
     text = "".join(c if c.isprintable() else " " for c in str(error))
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:190]} ... {text[-100:]}"

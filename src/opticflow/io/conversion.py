@@ -19,9 +19,9 @@ class Converted:
     source: Path
     target: Path
     largest_change: float
-    """Largest change of a known component, in pixels."""
+    """Largest change of a known flow component, in pixels."""
     unknown: int
-    """Number of pixels whose flow is unknown; every format keeps them so."""
+    """Number of pixels whose flow is unknown; it stays unknown in every format."""
     pixels: int
 
 
@@ -32,14 +32,14 @@ def convert(
 
     Args:
         source: a flow file or a folder of them.
-        target: a file whose suffix chooses the format; for a folder, a folder, which is made if it is not there.
+        target: a file whose suffix chooses the format; if `source` is a folder, a folder, which is made if missing.
         suffix: the format for a folder, such as `.npz`.
-        half: in half precision, where the format knows it.
-        overwrite: files of these names in the folder `target` may be replaced; a single file that is named always is.
+        half: store in half precision; only some formats have it.
+        overwrite: replace existing files in the folder `target`. If `target` is a file, it is always replaced.
 
     Raises:
         InputError: `target` is `source`, `suffix` is missing or out of place, or a file is in the way.
-        FormatError: a file that cannot be read or written, or values that the format cannot hold.
+        FormatError: a file cannot be read or written, or the format cannot hold the values.
     """
     if not source.is_dir():
         if suffix is not None:
@@ -68,7 +68,7 @@ def _convert_file(source: Path, target: Path, half: bool, *, make_parent: bool) 
     if make_parent:
         make_folder(target.parent)
     write_flow(target, flow, valid, half=half)
-    # read back, so that the loss is that of the file as it is on disk
+    # read back, so that the loss is measured on the file on disk
     kept, _ = read_flow_with_mask(target)
     largest = float(np.abs(kept.astype(np.float64) - flow).max())
     return Converted(source, target, largest, int(valid.size - valid.sum()), valid.size)

@@ -1,8 +1,8 @@
 """OpenEXR: flow as the float channels R = u and G = v, NaN where unknown; pictures as R, G, B in linear light.
 
-The library OpenEXR writes about damaged files to the standard error of the whole process, and cannot be told not to. So
-files are looked into before it gets them: that they are complete, what they cost, and for ZIP, which most have, that
-every block can be unpacked.
+The library OpenEXR writes messages about damaged files to the standard error of the whole process, and this cannot be
+switched off. So files are checked before the library gets them: that they are complete, how much memory they need, and
+for ZIP, the most common compression, that every block can be unpacked.
 """
 
 import io
@@ -26,7 +26,7 @@ _COMPRESSION_LIMIT = 4096
 _SIZES = {0: 4, 1: 2, 2: 4}
 """Bytes of an integer, a half and a float."""
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
-"""Rows of a block for each compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A, DWAA, DWAB."""
+"""Rows per block for each compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A, DWAA, DWAB."""
 _ZIPS = (2, 3)
 _TILED, _DEEP, _PARTS = 0x200, 0x800, 0x1000
 
@@ -37,13 +37,13 @@ class _Header:
     height: int
     top: int
     lines: int
-    """Rows of a block; 0 where the rows are not stored in blocks, or in an unknown way."""
+    """Rows per block; 0 for tiles, several parts, or an unknown compression."""
     compressed: bool
     zipped: bool
     channels: dict[str, int]
-    """Bytes of a value, by channel."""
+    """Bytes per value, by channel."""
     tile_bytes: int
-    """Bytes of the largest tile, decoded; 0 if there are none."""
+    """Bytes of a full tile, decoded; 0 if there are none."""
     end: int
     """Offset of the list of blocks."""
 
@@ -81,11 +81,11 @@ def encode_half(flow: FlowArray, valid: MaskArray) -> bytes:
 def decode_picture(data: bytes) -> Float32[np.ndarray, "height width channels"]:
     """Return the channels R, G, B, or the only channel Y, converted from linear light to sRGB, in [0, 1].
 
-    Highlights above 1 become white, and what is below 0 black. The curve is the same for every file, so that the frames
+    Highlights above 1 become white, and values below 0 black. The curve is the same for every file, so that the frames
     of a clip match.
 
     Raises:
-        FormatError: see `decode_channels`; NaN.
+        FormatError: see `decode_channels`; also if the picture contains NaN.
         InputError: see `decode_channels`.
     """
     header = _read_header(data)
@@ -102,7 +102,7 @@ def decode_picture(data: bytes) -> Float32[np.ndarray, "height width channels"]:
 
 
 def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "height width channels"]:
-    """Return the named channels, stacked.
+    """Return the named channels, stacked along the last axis.
 
     Raises:
         FormatError: not an OpenEXR file, cut off, without one of the channels, or larger than `opticflow.io.limits`
@@ -123,12 +123,12 @@ def decode_channels(data: bytes, names: Sequence[str]) -> Float32[np.ndarray, "h
     if header.lines:
         _check_blocks(data, header, row)
     openexr = _openexr()
-    import Imath  # comes with it
+    import Imath  # comes with OpenEXR
 
     try:
         planes = openexr.InputFile(io.BytesIO(data)).channels(list(names), Imath.PixelType(Imath.PixelType.FLOAT))
         stacked = [np.frombuffer(plane, np.float32).reshape(header.height, header.width) for plane in planes]
-    except Exception as error:  # what OpenEXR raises for damaged files has no common type
+    except Exception as error:  # OpenEXR's errors for damaged files have no common type
         raise FormatError(f"cannot be decoded as OpenEXR; it is cut off or damaged ({error})") from error
     return np.stack(stacked, axis=-1)  # H x W x channels
 
@@ -189,12 +189,12 @@ def _channels(listed: bytes) -> dict[str, int]:
 
 
 def _check_blocks(data: bytes, header: _Header, row_bytes: int) -> None:
-    """Raise an error for a file that does not contain every row once, or a ZIP block that cannot be unpacked."""
+    """Raise an error if the file does not contain every row once, or if a ZIP block cannot be unpacked."""
     count = math.ceil(header.height / header.lines)
     if header.end + 8 * count > len(data):
         raise FormatError("is cut off: it ends before the list of its blocks does")
     tops = set()
-    # the offset table: the place of each block in the file, 8 bytes each
+    # the offset table: the offset of each block in the file, 8 bytes each
     for place in struct.unpack_from(f"<{count}Q", data, header.end):
         if place + 8 > len(data):
             raise FormatError("is cut off or damaged: it refers to places beyond its end")

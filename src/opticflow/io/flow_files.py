@@ -20,15 +20,15 @@ Decode = Callable[[bytes], tuple[FlowArray, MaskArray]]
 
 @dataclass(frozen=True)
 class FlowFormat:
-    """How a flow format is read and written. Flow here is zero where it is unknown."""
+    """A flow format: the functions that read and write it. Flow is zero here where it is unknown."""
 
     name: str
     decode: Decode
     encode: Encode
     encode_half: Encode | None = None
-    """The same in half precision; None where the format has none."""
+    """`encode` in half precision; None if the format has none."""
     rounding: str = ""
-    """Description of how `encode` rounds known values; empty if it does not."""
+    """How `encode` rounds known values, in words; empty if it does not."""
 
 
 FLOW_FORMATS: dict[str, FlowFormat] = {
@@ -116,12 +116,13 @@ def write_flow(
     Args:
         path: one of the suffixes of `FLOW_SUFFIXES`; the folder must exist.
         flow: H x W x 2, in pixels; pixels that are not finite are unknown.
-        valid: H x W bool, where the flow is known; everywhere that it is finite if not given.
-        half: in half precision (`.npz` and `.exr`): half the size, 11 significant bits.
+        valid: H x W bool, true where the flow is known; if not given, where it is finite.
+        half: store in half precision (`.npz` and `.exr`): half the size, 11 significant bits.
 
     Raises:
         FormatError: an unknown suffix, values that the format cannot hold, or a file that cannot be written.
-        InputError: `flow` or `valid` is no flow or mask, or an extra is not installed.
+        InputError: `flow` or `valid` is no flow or mask, the format has no half precision, or an extra is not
+            installed.
 
     Example:
         >>> opticflow.write_flow("flow.flo", flow)

@@ -13,7 +13,7 @@ from opticflow.io.image_files import IMAGE_SUFFIXES
 DRAWN = (".color", ".arrows", ".overlay", ".magnitude")
 """Marks before the suffix of a drawing of flow: `frame_0001.color.png` is not a flow file."""
 SAME_FORMAT = {".jpeg": ".jpg", ".tiff": ".tif"}
-"""Suffixes that are other spellings of a format's suffix."""
+"""Suffixes that are other spellings of a format's suffix, with that suffix."""
 
 
 def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, int, str]]:
@@ -38,7 +38,7 @@ def list_files(folder: str | os.PathLike[str], suffixes: Collection[str]) -> lis
 def list_flow_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the flow files of a folder, in natural order.
 
-    PNG counts as KITTI flow only where there is no other kind, and pictures drawn of flow never do.
+    PNG files count as KITTI flow only if there is no flow of another format. Pictures drawn from flow never count.
 
     Raises:
         FormatError: the folder cannot be read.
@@ -61,8 +61,8 @@ def list_image_files(folder: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         FormatError: the folder cannot be read.
-        InputError: no picture file, or pictures of several formats, of which some are likely to be no frames (masks,
-            thumbnails) or the same frames again.
+        InputError: no picture file, or pictures of several formats: some of them are probably not frames (but masks or
+            thumbnails), or the same frames again.
     """
     paths = list_files(folder, IMAGE_SUFFIXES)
     if not paths:

@@ -2,10 +2,10 @@
 is NaN. A data set of another name is read if it is the only one.
 
 Mehl et al., "Spring: A High-Resolution High-Detail Dataset and Benchmark for Scene Flow, Optical Flow and Stereo",
-CVPR 2023. Spring gives the flow of its 1920 x 1080 frames at 3840 x 2160 points; it is read as it stands.
+CVPR 2023. Spring gives the flow of its 1920 x 1080 frames at 3840 x 2160 points; it is read without a change of size.
 
-A data set that lies in another file, by a link, external storage or a virtual layout, is refused: a flow file must not
-choose which files of the machine are read.
+A data set that is stored in another file, by a link, external storage or a virtual layout, is refused: a flow file must
+not choose which files of the machine are read.
 """
 
 import io
@@ -30,8 +30,8 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     """Return the flow, zero where unknown, and the mask where it is known.
 
     Raises:
-        FormatError: not such a file, cut off, without a flow, with a flow that is in part not there or lies in
-            another file, or one that takes more memory than `opticflow.io.limits` allows.
+        FormatError: not such a file, cut off, without a flow, with a flow that is partly missing or stored in another
+            file, or one that takes more memory than `opticflow.io.limits` allows.
         InputError: h5py is not installed.
     """
     h5py = _h5py()
@@ -50,7 +50,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             check_flow_array(stored.shape, stored.dtype)
             if stored.nbytes > DEFLATE_LIMIT * len(data):
                 raise FormatError(f"claims a flow of {stored.shape}, more than {len(data)} bytes can hold")
-            # 9 bytes a value: float32 twice, and masks
+            # 9 bytes per value: float32 twice, and masks
             check_memory(
                 f"a flow of {stored.shape} {stored.dtype}", len(data) + stored.nbytes + 9 * math.prod(stored.shape)
             )
@@ -58,7 +58,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
             flow = stored[()]
     except FormatError:
         raise
-    except Exception as error:  # what h5py raises for damaged files has no common type
+    except Exception as error:  # h5py's errors for damaged files have no common type
         raise FormatError(f"is not an HDF5 file, or is cut off: {error}") from error
     return as_flow(flow_array(flow))
 
@@ -73,7 +73,7 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         values = np.where(valid[..., None], flow, np.float32(np.nan))
-        # level 5 is Spring's
+        # Spring uses compression level 5
         file.create_dataset("flow", data=values, compression="gzip", compression_opts=5)
     return buffer.getvalue()
 
@@ -108,7 +108,7 @@ def _check_storage(stored, data: bytes) -> None:
         raise FormatError("has pieces (chunks) of its flow in places where none can be, and others that are missing")
     size = math.prod(stored.chunks) * stored.dtype.itemsize  # bytes of an unpacked chunk
     check_memory(f"pieces (chunks) of {stored.chunks} {stored.dtype}", len(data) + stored.nbytes + 2 * size)
-    for piece in pieces:  # HDF5 unpacks all that a piece holds, even if that is more than it claims
+    for piece in pieces:  # HDF5 unpacks all that a chunk holds, even if it is more than its size
         if _DEFLATE in filters and DEFLATE_LIMIT * piece.size > _HARMLESS:
             packed = memoryview(data)[piece.byte_offset : piece.byte_offset + piece.size]
             if len(zlib.decompressobj().decompress(packed, size + 1)) > size:

@@ -19,7 +19,7 @@ from opticflow.shapes import Frame, MaskArray, as_frame
 
 _WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 IMAGE_SUFFIXES = (*_WRITTEN, ".pgm", ".pbm", ".pnm", ".jp2", ".pfm", ".exr")
-"""Suffixes that `read_image` reads; `write_image` writes the first of them, up to `.ppm`."""
+"""Suffixes that `read_image` reads; `write_image` writes those up to `.ppm`."""
 VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -35,31 +35,32 @@ VIDEO_SUFFIXES = (
     ".flv",
     ".ogv",
 )
-"""Suffixes of videos; `opticflow.video` reads and writes them."""
+"""Suffixes of videos. `opticflow.video` reads them; it writes `.mp4`."""
 _ROWS = 64
 """Number of rows that are converted to 8 bits at a time."""
 _DIM = 4095
-"""A 16-bit picture whose largest value is below this has at most 16 of 256 grey levels."""
+"""A 16-bit picture whose largest value is not above this has at most 16 of 256 grey levels."""
 
 Pixels = Shaped[np.ndarray, "height width channels"]
 
 
 def read_image(path: str | os.PathLike[str], *, white: int | None = None) -> Frame:
-    """Read a picture: 8 or 16 bit, or floating point in [0, 1]; grey, colour, palette or CMYK. Alpha is dropped
-    (but OpenCV applies that of an 8-bit TIFF, over black).
+    """Read a picture as uint8 RGB.
 
-    The orientation noted by a camera (EXIF) is honoured, as every viewer does.
+    The file may have 8 or 16 bits or floating-point values in [0, 1], and be grey, colour, palette or CMYK. Alpha is
+    dropped (but OpenCV applies that of an 8-bit TIFF, over black). The orientation that a camera stores in EXIF is
+    applied, as in every viewer.
 
     Args:
         path: the suffix is one of `IMAGE_SUFFIXES`.
-        white: the number that is white in a 16-bit TIFF or PNG. Cameras of 10 to 14 bits often store their numbers as
-            they are, which the file does not tell: give 4095 for 12 bits. 65535 if None, with a `UserWarning` where
-            nothing is above 4095, since hardly anything is left of such a picture.
+        white: the value of white in a 16-bit TIFF or PNG. Cameras of 10 to 14 bits often store their values without
+            scaling, and the file does not say so: give 4095 for 12 bits. If None, white is 65535, with a `UserWarning`
+            if no value is above 4095, because such a picture is nearly black.
 
     Raises:
         FormatError: the file is missing, damaged, cut off or no picture.
-        InputError: NaN, values outside [0, 1] in a floating-point picture, numbers above `white`, a `white` for a
-            picture that is not of 16 bits, or an extra that is not installed.
+        InputError: NaN, values outside [0, 1] in a floating-point picture, values above `white`, `white` for a picture
+            that is not of 16 bits, or an extra that is not installed.
 
     Example:
         >>> image = opticflow.read_image("frame1.png")
@@ -105,11 +106,11 @@ class ImageStack:
         return len(self._pages)
 
     def read(self, index: int) -> Frame:
-        """Return a page, counted from 0.
+        """Return a page as a frame; the first page is 0.
 
         Raises:
             FormatError: the page is damaged.
-            InputError: there is no such page; see `read_image` for more.
+            InputError: there is no such page; see `read_image` for other reasons.
         """
         if not 0 <= index < len(self):
             raise InputError(f"there is no page {index} in {self._path}; it has {len(self)}, from 0 on")
@@ -193,7 +194,7 @@ def _decode(data: bytes) -> Pixels:
 
 
 def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
-    # bytes a pixel: samples x bits / 8, twice, rounded up
+    # bytes per pixel: samples x bits / 8, twice, rounded up
     image = _decode_by_opencv(data, page.width, page.height, -(-page.samples * page.bits // 4))
     tiff_strips.check_decoded(data, page, image)
     return image
@@ -201,17 +202,17 @@ def _decode_page(data: bytes | bytearray, page: tiff.Page) -> Pixels:
 
 def _decode_by_opencv(data: bytes | bytearray, width: int, height: int, decoder_bytes: int) -> Pixels:
     """Decode a checked file; OpenCV then uses `decoder_bytes` per pixel, in most formats twice the picture."""
-    # or later six at least: the picture and the frame made of it
+    # at least 6 bytes per pixel are needed later: for the picture and the frame made from it
     check_memory(f"a picture of {width} x {height} pixels", len(data) + width * height * max(decoder_bytes, 6))
     try:
         with opencv.quiet():
-            # these two flags together keep 16 bit and floating point, turn by EXIF and drop alpha
+            # these two flags together keep 16 bits and floating point, apply the EXIF orientation and drop alpha
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     except cv2.error as error:
         raise FormatError(f"cannot be decoded as a picture ({error.err})") from error
     if image is None:
         raise FormatError("cannot be decoded as a picture; it is cut off, damaged or of another kind")
-    # EXIF may have turned the picture by a quarter
+    # EXIF may have rotated the picture by 90 degrees
     if image.shape[:2] not in ((height, width), (width, height)):
         raise FormatError(
             f"claims {width} x {height} pixels, but holds {image.shape[1]} x {image.shape[0]}; it is damaged"
@@ -236,7 +237,7 @@ def _as_frame(image: Pixels, what: str, white: int | None) -> Frame:
 
 def _check_white(largest: int, white: int | None, what: str) -> None:
     if white is None:
-        if 0 < largest <= _DIM:  # without the name of the file, so that Python says it once for all frames of a clip
+        if 0 < largest <= _DIM:  # no file name, so that Python warns once for all frames of a clip
             warnings.warn(
                 f"a picture of 16 bits uses the lowest {largest.bit_length()} and so is nearly black; if its camera "
                 "has fewer bits, say which number is white, 4095 for 12 bits (`white=4095`, `--white 4095`)",

@@ -9,12 +9,12 @@ from opticflow.errors import FormatError
 
 SIGNATURE = b"\xff\xd8\xff"
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
-# start-of-frame markers; C4, C8 and CC mean Huffman tables, an extension and arithmetic coding
+# start-of-frame markers, without C4 (Huffman tables), C8 (an extension) and CC (arithmetic coding)
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _MOST_SCANS = 200
-"""Largest number of scans. A progressive JPEG has about ten; each takes the time of the whole picture, however few its
-bytes."""
+"""Largest number of scans. A progressive JPEG has about ten; each takes the time of the whole picture, even if it has
+few bytes."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class Jpeg:
 
 
 def check_jpeg(data: bytes) -> Jpeg:
-    """Raise an error for a truncated JPEG, for which OpenCV 4 returns a picture that is grey from there on.
+    """Return what the header declares, or raise an error for a JPEG that is cut off.
 
-    The end marker cannot occur in a scan, where 0xFF is always followed by 0 or a restart marker; but it may in the
-    segments before, which can hold a small preview, and so these are stepped over.
+    OpenCV 4 would return a picture that is grey from the cut on. The end marker cannot occur in a scan, where 0xFF is
+    always followed by 0 or a restart marker. It may occur in the segments before, which can hold a small preview, so
+    these are skipped.
 
     Raises:
         FormatError: it has no size, no end, or more scans than a picture has.
     """
-    # behind the start marker (SOI) come segments: a marker, and a length that includes its own two bytes
+    # segments follow the start marker (SOI): each has a marker, and a length that includes its own two bytes
     position, header = 2, None
     while data[position : position + 2] != _SCAN:
         if position + 4 > len(data) or data[position] != 0xFF:
@@ -68,14 +69,14 @@ def check_decoded(data: bytes, image: Shaped[np.ndarray, "..."], header: Jpeg) -
     """Raise an error for a JPEG that declares more rows or columns than its scans contain: OpenCV fills the rest with
     grey (128).
 
-    A picture without a grey corner is whole. One that has such a corner is looked into by FFmpeg, which says when its
-    data ends early; so is CMYK, where the grey becomes another colour.
+    A picture without a grey corner is complete. One with a grey corner is decoded by FFmpeg, which reports data that
+    ends early. So is every CMYK picture, where the grey becomes another colour.
 
     Raises:
         FormatError: the scans end before the picture does.
     """
-    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)  # all, because it may have been turned
-    # by lightness alone: at the border of the grey, colour is mixed with that of the picture
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)  # all four, because it may be rotated
+    # only the lightness counts: at the border of the grey, its colour mixes with that of the picture
     lightness = corners.astype(float) @ ((0.299, 0.587, 0.114) if corners.shape[1] == 3 else (1.0,))
     if np.abs(lightness - 128).min() > 2 and header.components != 4:
         return
@@ -83,7 +84,7 @@ def check_decoded(data: bytes, image: Shaped[np.ndarray, "..."], header: Jpeg) -
     import av.error
 
     decoder = av.CodecContext.create("mjpeg", "r")
-    # every fault is an error; the inverse transform is left out, because no pixels are needed
+    # treat every fault as an error; skip the inverse transform, because no pixels are needed
     decoder.options = {"err_detect": "explode", "skip_idct": "all"}
     try:
         decoder.decode(av.Packet(data))

@@ -27,11 +27,11 @@ class Jpeg2000:
 
 
 def check_jpeg2000(data: bytes) -> Jpeg2000:
-    """Raise an error for a JPEG 2000 of a kind that OpenCV reads in wrong colours or not at all.
+    """Return what the headers declare, or raise an error for a kind that OpenCV reads in wrong colours or not at all.
 
     Raises:
         FormatError: cut off, damaged, or of another kind: a palette, a colour space that is neither RGB nor grey,
-            subsampled channels, or channels of other than 8 or 16 bits, unsigned.
+            subsampled channels, or channels that are not unsigned with 8 or 16 bits.
     """
     boxes = _boxes(data, 0, len(data))
     header, (start, end) = boxes.get(b"jp2h", (0, 0)), boxes.get(b"jp2c", (0, 0))
@@ -53,10 +53,10 @@ def check_jpeg2000(data: bytes) -> Jpeg2000:
         raise FormatError(f"claims {width} x {height} pixels of {components} channels; the JPEG 2000 is damaged")
     # tiles along both axes of the grid, rounded up
     tiles = -(-(right - tile_left) // across) * -(-(bottom - tile_top) // down) if across and down else 0
-    # tiles that are not there would be black
+    # missing tiles would be black
     if not 1 <= tiles <= _MOST_TILES or len(_tiles(data, start + 2, end)) < tiles:
         raise FormatError(f"is cut off or damaged: the JPEG 2000 does not hold its {tiles} tiles")
-    # for each component: bits - 1, and the distances of its samples in x and y
+    # for each component: bits - 1, and the distance between samples in x and y
     samples = {struct.unpack_from("3B", data, start + 42 + 3 * i) for i in range(components)}
     if len(samples) > 1 or not samples <= {(7, 1, 1), (15, 1, 1)}:
         raise FormatError("is a JPEG 2000 whose channels are not all of 8 or all of 16 bits; save it as .png")

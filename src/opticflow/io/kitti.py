@@ -23,7 +23,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
         FormatError: not such a file, or cut off.
     """
     header = check_png(data)
-    # 16 bit RGB, and the flow twice
+    # memory for 16-bit RGB and for the flow twice
     check_memory(f"a flow of {header.width} x {header.height} pixels", len(data) + header.width * header.height * 26)
     try:
         with opencv.quiet():
@@ -33,7 +33,7 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
     if image is None:
         raise FormatError("cannot be decoded as PNG; it is damaged")
     channels = 1 if image.ndim == 2 else image.shape[2]
-    # wanted: H x W x 3 in the order BGR, which is known or not, v, u
+    # wanted: H x W x 3 in the order BGR, which is mask, v, u
     if image.dtype != np.uint16 or channels != 3:
         raise FormatError(
             f"is a PNG picture of {channels} channel(s) with {8 * image.itemsize} bits, not a KITTI flow file, "
@@ -49,8 +49,11 @@ def decode(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def _decode_virtual_kitti(steps: FlowArray, valid: MaskArray) -> tuple[FlowArray, MaskArray]:
-    """Decode Virtual KITTI 2 (Cabon et al., arXiv:2001.10773): 65535 marks known flow, which is stored relative to the
-    frame: 0 and 65535 mean width - 1 to the left and to the right, and height - 1 up and down."""
+    """Decode flow of Virtual KITTI 2 (Cabon et al., arXiv:2001.10773).
+
+    Its mask is 65535 where the flow is known. Its flow is relative to the size of the frame: 0 and 65535 mean width - 1
+    to the left and to the right, and height - 1 up and down.
+    """
     height, width = valid.shape
     steps *= np.float32(2 / 65535)
     steps -= 1  # now in [-1, 1]

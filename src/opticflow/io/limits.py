@@ -1,13 +1,13 @@
-"""The memory limit for reading one file. A compressed file of a megabyte can contain a picture of gigabytes, so every
-reader computes from the header what the file will need, and refuses more than the limit before it decodes."""
+"""The memory limit for reading one file. A compressed file of a megabyte can contain a picture of gigabytes. So every
+reader computes from the header how much memory the file needs, and refuses it before decoding if that is too much."""
 
 import os
 
 from opticflow.errors import FormatError, InputError
 
 DEFAULT_READ_LIMIT = 1.0
-"""Default limit in GB (10^9 bytes): a picture of 16,000 x 10,000 pixels with 8 bits a channel, or a flow of 7,680 x
-4,320."""
+"""Default limit in GB (10^9 bytes): enough for a picture of 16,000 x 10,000 pixels with 8 bits per channel, or a flow
+of 7,680 x 4,320."""
 VARIABLE = "OPTICFLOW_READ_LIMIT"
 """Environment variable that sets another limit, in GB."""
 
@@ -18,13 +18,14 @@ def set_read_limit(gigabytes: float | None) -> None:
     """Set the memory limit for reading one file, for the whole process.
 
     Args:
-        gigabytes: in GB (10^9 bytes); None for the environment variable `OPTICFLOW_READ_LIMIT` or, without that, 1.
+        gigabytes: the limit in GB (10^9 bytes). None means that of the environment variable `OPTICFLOW_READ_LIMIT` or,
+            without that, 1.
 
     Raises:
         InputError: not above zero.
     """
     global _chosen
-    # in this form the comparison refuses NaN too
+    # `not > 0` refuses NaN too
     if gigabytes is not None and not gigabytes > 0:
         raise InputError(f"the limit for reading a file is {gigabytes} GB; wanted a number above 0")
     _chosen = gigabytes
@@ -51,11 +52,11 @@ def read_limit() -> float:
 
 
 def check_memory(what: str, needed: int) -> None:
-    """Raise an error for what needs more memory than reading one file may use.
+    """Raise an error if reading a file needs more memory than the limit.
 
     Args:
         what: what the file holds, such as `a picture of 9 x 5 pixels`.
-        needed: bytes in use at once while it is read.
+        needed: largest number of bytes in use at one time while it is read.
 
     Raises:
         FormatError: more than the limit.

@@ -12,11 +12,11 @@ from opticflow.errors import InputError
 def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Return a context that no other process or thread enters for the same folder at the same time.
 
-    The lock is the system's, on the folder itself: it leaves no file, and ends with the process however that ends.
-    Windows, and some network file systems, have none; there the context does nothing.
+    The operating system holds the lock, on the folder itself. It leaves no file and ends with the process, however that
+    ends. Windows and some network file systems have no such lock; there the context does nothing.
 
     Raises:
-        InputError: another is in it.
+        InputError: another process or thread holds the lock.
     """
     try:
         import fcntl
@@ -36,5 +36,5 @@ def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
             pass
         yield
     finally:
-        # this also gives the lock back
+        # this also releases the lock
         os.close(descriptor)

@@ -47,7 +47,7 @@ def encode(flow: FlowArray, valid: MaskArray) -> bytes:
     """Return the contents of a file.
 
     Raises:
-        FormatError: a known value so large that readers take it for unknown.
+        FormatError: a known value is so large that readers take it for unknown.
     """
     if (largest := float(np.abs(flow).max())) > UNKNOWN_ABOVE:
         raise FormatError(

@@ -1,7 +1,7 @@
 """NumPy's own files: `.npy` holds H x W x 2; `.npz` holds it as `flow`, with the mask `valid` where some is unknown.
 
-Unknown flow is NaN in both. Nothing is unpickled. What other programs write is read, too: 2 x H x W; in an
-`.npz` a single array of another name, or `u` and `v`; and masks of numbers.
+Unknown flow is NaN in both. Nothing is unpickled. Files of other programs are read too: with 2 x H x W; in an `.npz`
+with a single array of another name, or with `u` and `v`; and with masks of numbers.
 """
 
 import io
@@ -20,7 +20,7 @@ from opticflow.shapes import FlowArray, MaskArray, as_flow
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
-    (3, 0): np.lib.format.read_array_header_2_0,  # as 2.0, for names that are not ASCII, which no flow has
+    (3, 0): np.lib.format.read_array_header_2_0,  # as 2.0, but for field names that are not ASCII, which no flow has
 }
 
 
@@ -50,13 +50,13 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             sizes = {name.removesuffix(".npy"): archive.getinfo(name).file_size for name in archive.namelist()}
             wanted = _flow_members(sizes)
-            # bytes that the arrays claim to have when they are unpacked
+            # unpacked size of the arrays in bytes, as the archive declares it
             size = sum(sizes[name] for name in wanted)
             check_memory("arrays of a flow", len(data) + size)
             members = {name: _member(archive, name) for name in wanted}
     except FormatError:
         raise
-    except Exception as error:  # what zipfile raises for damaged files has no common type
+    except Exception as error:  # zipfile's errors for damaged files have no common type
         raise FormatError(f"is not an .npz file, or is cut off: {error}") from error
     arrays = {name: _array(member) for name, member in members.items()}
     valid = arrays.pop("valid", None)
@@ -75,7 +75,7 @@ def decode_npz(data: bytes) -> tuple[FlowArray, MaskArray]:
 
 
 def _flow_members(names: Collection[str]) -> list[str]:
-    """Return the arrays of an archive that are read: `flow`, or `u` and `v`, or the only one; and the mask `valid`."""
+    """Return the names of the arrays to read: `flow`, or `u` and `v`, or the only one; and the mask `valid`."""
     others = [name for name in names if name != "valid"]
     mask = ["valid"] if "valid" in names else []
     if "flow" in others:
@@ -91,14 +91,14 @@ def _flow_members(names: Collection[str]) -> list[str]:
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name if name in archive.NameToInfo else f"{name}.npy")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a bound
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
         raise FormatError(f"holds {name} packed by method {info.compress_type}; NumPy writes stored or deflated ones")
     with archive.open(info) as file:
-        return file.read(info.file_size)  # without a number it would unpack more than is claimed
+        return file.read(info.file_size)  # the limit stops it from unpacking more than declared
 
 
 def _mask(valid: np.ndarray, shape: tuple[int, ...]) -> MaskArray:
-    """Convert a mask of another program: bool, or numbers that are 0 and 1 or 255."""
+    """Convert a mask of another program to bool: it is bool, or has the numbers 0 and 1, or 0 and 255."""
     numbers = valid.dtype.kind in "uif" and (np.isin(valid, (0, 1)).all() or np.isin(valid, (0, 255)).all())
     if valid.shape != shape or not (valid.dtype == np.bool_ or numbers):
         raise FormatError(
@@ -159,7 +159,7 @@ def _array(data: bytes) -> np.ndarray:
         shape, by_columns, dtype = _HEADERS[version](stream)
     except FormatError:
         raise
-    except Exception as error:  # the header is Python source, and NumPy lets all that its parser raises through
+    except Exception as error:  # the header is a Python literal, and NumPy passes on all errors of its parser
         raise FormatError(f"does not hold a NumPy array, or is cut off: {error}") from error
     if dtype.hasobject:
         raise FormatError("holds Python objects, which are never loaded; wanted an array of numbers")

@@ -12,8 +12,10 @@ _users, _level = 0, 0
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Return a context in which OpenCV does not log what is wrong with a file, since our error says it. The log level
-    belongs to the whole process; it is restored when the last thread has left the context."""
+    """Return a context in which OpenCV does not log what is wrong with a file, because our error says it.
+
+    The log level belongs to the whole process. It is restored when the last thread has left the context.
+    """
     global _users, _level
     with _lock:
         _users += 1

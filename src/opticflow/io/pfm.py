@@ -1,7 +1,7 @@
 """PFM, as FlyingThings3D stores flow: header lines `PF`, `width height`, `scale`, then float32 rows from bottom to top.
 
-Three channels u, v, 0. A negative scale means little-endian. The size of the scale is ignored, as the data set's own
-reader does. Unknown flow is NaN.
+The three channels are u, v, 0. A negative scale means little-endian. The magnitude of the scale is ignored, as in the
+data set's own reader. Unknown flow is NaN.
 """
 
 import re
@@ -57,5 +57,5 @@ def decode_channels(data: bytes) -> Float32[np.ndarray, "height width channels"]
         )
     check_memory(f"{width} x {height} pixels", 3 * len(data))
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", offset=header.end())
-    # H x W x channels, turned to have the top row first
+    # H x W x channels, flipped to have the top row first
     return np.ascontiguousarray(values.reshape(height, width, channels)[::-1], dtype=np.float32)

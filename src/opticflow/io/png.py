@@ -8,7 +8,7 @@ from opticflow.errors import FormatError
 from opticflow.io.contents import DEFLATE_LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# colour type -> samples of a pixel: grey, RGB, palette, grey with alpha, RGB with alpha
+# colour type -> samples per pixel: grey, RGB, palette, grey with alpha, RGB with alpha
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DECODED = (b"tRNS", b"eXIf")
 """Optional chunks that are passed to the decoder."""
@@ -16,12 +16,12 @@ _DECODED = (b"tRNS", b"eXIf")
 
 @dataclass(frozen=True)
 class Png:
-    """A complete PNG."""
+    """A PNG that has been checked and is complete."""
 
     width: int
     height: int
     sample_bytes: int
-    """Bytes of a decoded sample: 1, or 2 for 16 bit."""
+    """Bytes per decoded sample: 1, or 2 for 16 bits."""
     data: bytes
     """The file with only those chunks that all decoders interpret alike: without the other pictures of an animation, of
     which OpenCV may return one that is not the file's main picture; without colour profiles and the like, which change
@@ -29,9 +29,10 @@ class Png:
 
 
 def check_png(data: bytes) -> Png:
-    """Raise an error for a PNG that is truncated, damaged, or declares more pixels than its bytes can contain.
+    """Return what the decoder needs, or raise an error for a PNG that is cut off, damaged, or declares more pixels than
+    its bytes can contain.
 
-    The decoder would notice too, but only after it has allocated the picture, and with messages of its own.
+    The decoder would notice this too, but only after it has allocated the picture, and with its own messages.
 
     Raises:
         FormatError: it is not complete.
@@ -48,7 +49,7 @@ def check_png(data: bytes) -> Png:
         end = position + 12 + length
         if end > len(data):
             raise FormatError(f"is cut off or damaged: its chunk at byte {position} goes beyond the end of the file")
-        critical = not kind[0] & 0x20  # lower case marks chunks that a picture can do without
+        critical = not kind[0] & 0x20  # lower case marks optional chunks
         # the checksum covers type and data, but not the length
         whole = zlib.crc32(memoryview(data)[position + 4 : end - 4]) == int.from_bytes(data[end - 4 : end])
         if critical and not whole:
@@ -72,7 +73,7 @@ def check_png(data: bytes) -> Png:
             kept.append(data[position:end])
         position = end
     if exif not in (b"", b"there already"):
-        # behind the signature and the header, since EXIF must stand before the pixels
+        # after the signature and the header, because EXIF must come before the pixels
         kept.insert(2, _chunk(b"eXIf", exif))
         dropped = True
     return Png(header[0], header[1], 2 if header[2] == 16 else 1, b"".join(kept) if dropped else data)
@@ -83,7 +84,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _exif_in_text(kind: bytes, body: bytes) -> bytes:
-    """Return EXIF as ImageMagick wrote it before PNG had a chunk for it: digits in a text `Raw profile type exif`."""
+    """Return EXIF data that ImageMagick, before PNG had a chunk for it, wrote as hexadecimal digits into a text chunk
+    `Raw profile type exif`; empty if there is none."""
     key, _, text = body.partition(b"\0")
     if key not in (b"Raw profile type exif", b"Raw profile type APP1"):
         return b""

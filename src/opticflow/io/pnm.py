@@ -34,7 +34,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width channels"]:
     gap = _LAST_GAP.match(data, position)
     if gap is None or width < 1 or height < 1 or not 1 <= white <= 65535:
         raise FormatError(f"claims {width} x {height} pixels with {white} for white; the header is damaged")
-    # binary values have two bytes, the high one first, where maxval is above 255
+    # binary values have two bytes, the high one first, if maxval is above 255
     wide = 2 if white > 255 else 1
     # each row of a binary bitmap ends at a whole byte
     wanted = height * (-(-width // 8) if kind == 4 else width * channels * wide)

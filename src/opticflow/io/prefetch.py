@@ -1,4 +1,4 @@
-"""Threads that read ahead and write behind while an estimate runs."""
+"""Threads that read frames ahead and write results in the background while an estimate runs."""
 
 import queue
 import threading
@@ -11,8 +11,8 @@ _END = object()
 
 
 class Prefetch(Generic[T]):
-    """An iterator over `source` that runs it in its own thread, up to `depth` items ahead. An error of the source is
-    raised at its position. A context manager: leaving it stops the thread."""
+    """An iterator over `source` that reads it in its own thread, up to `depth` items ahead. An error of the source is
+    raised when its position is reached. A context manager: leaving it stops the thread."""
 
     def __init__(self, source: Iterable[T], depth: int = 4):
         self.waited = 0.0
@@ -32,7 +32,7 @@ class Prefetch(Generic[T]):
                 self.worked += time.perf_counter() - begun
                 if not self._offer((item, None)) or item is _END:
                     return
-        except BaseException as error:  # handed over, raised by the reader
+        except BaseException as error:  # passed on, to be raised in the reader's thread
             self._offer((_END, error))
 
     def _offer(self, item) -> bool:
@@ -50,7 +50,7 @@ class Prefetch(Generic[T]):
         return self
 
     def __exit__(self, *_) -> None:
-        # a full queue may hold the thread; it looks at this flag at the next timeout
+        # the thread may be waiting on a full queue; it checks this flag at the next timeout
         self._stop.set()
         self._thread.join()
 
@@ -67,8 +67,8 @@ class Prefetch(Generic[T]):
 
 
 class BackgroundWriter(Generic[T]):
-    """Calls `consume` on each item in its own thread, in order, up to `depth` items behind. Its error is raised at the
-    next `put` or at the end. A context manager: leaving it waits until everything is consumed."""
+    """Calls `consume` on each item in its own thread, in order, up to `depth` items behind. An error of `consume` is
+    raised at the next `put` or at the end. A context manager: leaving it waits until everything is consumed."""
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4):
         self.waited = 0.0
@@ -91,7 +91,7 @@ class BackgroundWriter(Generic[T]):
                 self.worked += time.perf_counter() - begun
 
     def put(self, item: T) -> None:
-        """Pass an item to the thread; wait while too many are unfinished."""
+        """Pass an item to the thread; wait while its queue is full."""
         begun = time.perf_counter()
         if self._error is not None:
             raise self._error

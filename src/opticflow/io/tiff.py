@@ -13,13 +13,13 @@ _WIDTH, _HEIGHT, _BITS, _SAMPLES, _KIND, _SIGN = 256, 257, 258, 277, 254, 339
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _REDUCED_OR_MASK = 1 | 4
 _TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-"""TIFF's integer types."""
+"""TIFF's integer types, with their `struct` codes."""
 _MOST_PAGES = 100_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """One picture of a TIFF."""
+    """One page (picture) of a TIFF."""
 
     width: int
     height: int
@@ -67,21 +67,21 @@ def make_first(data: bytearray, page: Page) -> None:
 
 
 def _header(data: bytes | bytearray) -> tuple[str, str, int]:
-    """Return the byte order, the type of offsets, and the offset of the first page's offset."""
+    """Return the byte order, the type of offsets, and the position at which the offset of the first page is stored."""
     order = "<" if data[:2] == b"II" else ">"
-    # BigTIFF has places of 8 bytes, the first at byte 8; TIFF has places of 4 bytes, the first at byte 4
+    # BigTIFF has offsets of 8 bytes, the first at byte 8; TIFF has offsets of 4 bytes, the first at byte 4
     return (order, "Q", 8) if data[2:4] in (b"+\0", b"\0+") else (order, "I", 4)
 
 
 def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]]:
-    """Return for each page the offset of its tags, and its tags with integer values."""
+    """Yield for each page the offset of its list of tags, and its tags with integer values."""
     order, offset, start = _header(data)
     # bytes for values within an entry, type of the number of entries, bytes of an entry
     number, count, entry = (8, "Q", 20) if offset == "Q" else (4, "H", 12)
     try:
         (place,) = struct.unpack_from(order + offset, data, start)
         seen: set[int] = set()
-        # each page ends with the place of the next one; 0 after the last
+        # each list of tags ends with the offset of the next one; 0 after the last
         while place:
             if place in seen or len(seen) >= _MOST_PAGES:
                 raise FormatError("is damaged: the pages of the TIFF go round in a circle")
@@ -92,7 +92,7 @@ def _directories(data: bytes) -> Iterator[tuple[int, dict[int, tuple[int, ...]]]
                 raise FormatError("is cut off: the TIFF ends before its list of tags")
             yield place, dict(_tags(data, order, first, entries, entry, offset, number))
             (place,) = struct.unpack_from(order + offset, data, first + entries * entry)
-    except (struct.error, OverflowError) as error:  # places of 64 bits
+    except (struct.error, OverflowError) as error:  # OverflowError: offsets of 64 bits
         raise FormatError("is cut off or damaged: the TIFF refers to places beyond its end") from error
 
 
@@ -100,11 +100,11 @@ def _tags(
     data: bytes, order: str, place: int, entries: int, entry: int, offset: str, inline: int
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
     for start in range(place, place + entries * entry, entry):
-        # an entry (TIFF 6.0, section 2): tag, type, number of values, then the values or their place
+        # an entry (TIFF 6.0, section 2): tag, type, number of values, then the values or their offset
         tag, kind, length = struct.unpack_from(order + "HH" + offset, data, start)
         if kind in _TYPES and 1 <= length <= len(data):
             values = start + entry - inline
-            # values that do not fit into the entry stand elsewhere
+            # values that do not fit into the entry are stored elsewhere
             if length * struct.calcsize(_TYPES[kind]) > inline:
                 (values,) = struct.unpack_from(order + offset, data, values)
             yield tag, struct.unpack_from(f"{order}{length}{_TYPES[kind]}", data, values)

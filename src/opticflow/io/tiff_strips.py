@@ -9,17 +9,17 @@ from opticflow.errors import FormatError
 from opticflow.io.tiff import Page
 
 _WIDTHS, _PLACES, _SIZES, _ROWS = (322, 256), (324, 273), (325, 279), (323, 278)
-"""Tags for tiles, and for strips."""
+"""Tags of width, offsets, sizes and rows: for tiles, and for strips."""
 _COMPRESSION, _COLOUR, _FILL_ORDER, _ORIENTATION, _PLANES = 259, 262, 266, 274, 284
 _LZW, _JPEG, _DEFLATE, _PACKBITS = (5,), (7,), (8, 32946), (32773,)
 _YCBCR, _APART = 6, 2
 
 
 def check_decoded(data: bytes | bytearray, page: Page, image: Shaped[np.ndarray, "..."]) -> None:
-    """Raise an error for a page of which a strip or tile unpacks to less than it should, or not at all.
+    """Raise an error for a page with a strip or tile that unpacks to less data than it should, or not at all.
 
-    Deflate is unpacked once more, for its checksums. Of what has none, only those strips are looked into whose last row
-    is of one colour, as it is where data is missing.
+    Deflate is unpacked once more, for its checksums. Other compressions have none. Their strips are checked only if the
+    last row has a single colour, as it has if data is missing, or if the page is stored rotated.
 
     Raises:
         FormatError: strips that are cut off, damaged or missing.
@@ -67,7 +67,7 @@ def check_decoded(data: bytes | bytearray, page: Page, image: Shaped[np.ndarray,
 def _deflated(strip: bytes, wanted: int) -> int:
     unpacker = zlib.decompressobj()
     try:
-        # one byte more than wanted, so that the end of the stream is come to, and its checksum
+        # one byte more than wanted, so that the end of the stream and its checksum are reached
         return len(unpacker.decompress(strip, wanted + 1)) if strip else 0
     except zlib.error as error:
         raise FormatError(f"is damaged: a strip of the TIFF cannot be unpacked ({error})") from error
@@ -88,8 +88,8 @@ def _packbits_size(strip: bytes, wanted: int) -> int:
 
 
 def _lzw_size(strip: bytes, wanted: int) -> int:
-    """Return the unpacked size of LZW data: the lengths of its words, without the words."""
-    if strip[:1] == b"\0" and len(strip) > 1 and strip[1] & 1:  # bits in the order of very old files
+    """Return the unpacked size of LZW data, computed from the lengths of its words alone."""
+    if strip[:1] == b"\0" and len(strip) > 1 and strip[1] & 1:  # bit order of very old files: not checked
         return wanted
     # TIFF 6.0, section 13: codes of 9 to 12 bits, with one to clear the table and one for the end
     clear, end = 256, 257
@@ -106,7 +106,7 @@ def _lzw_size(strip: bytes, wanted: int) -> int:
             continue
         if code == end or code > len(lengths) or (code == len(lengths) and not before):
             break
-        # a code that is not in the table yet means the last word and its first byte again
+        # a code that is not yet in the table means the last word followed by its first byte
         length = lengths[code] if code < len(lengths) else before + 1
         size += length
         if size >= wanted:

@@ -1,4 +1,4 @@
-"""The size declared in the header of a WebP."""
+"""Read the size that the header of a WebP declares."""
 
 from opticflow.errors import FormatError
 

@@ -1,8 +1,9 @@
 """RAFT: Recurrent All-Pairs Field Transforms. Teed and Deng, ECCV 2020, https://arxiv.org/abs/2003.12039
 
 Features of both frames at 1/8 of their size are compared with each other, all pairs of pixels (section 3.2). A gated
-recurrent unit then updates the flow again and again (section 3.3): it looks up the correlations around the pixels where
-the present flow leads, and gives a change of the flow. The flow at 1/8 is upsampled to the size of the frames.
+recurrent unit then updates the flow again and again (section 3.3): in each iteration the correlations around the pixels
+where the present flow leads are looked up, and the unit turns them into a change of the flow. The flow at 1/8 is
+upsampled to the size of the frames.
 
 The two variants, `raft_large` and `raft_small`, are columns of numbers over the same blocks.
 """
@@ -27,7 +28,7 @@ from opticflow.shapes import Flow, Frames
 
 Features = Float[Tensor, "batch _ _ _"]
 CoarseFlow = Float[Tensor, "batch 2 _ _"]
-"""Flow at 1/8 of the frames' size, in pixels of 1/8."""
+"""Flow at 1/8 of the frames' size, in pixels of that size: 1 is 8 pixels of the frames."""
 Norm = Callable[[int], nn.Module]
 UpdateStep = Callable[[Features, Features, CoarseFlow], tuple[Features, CoarseFlow]]
 """A function of hidden state, correlation features and flow that returns the next hidden state and a change of the
@@ -44,7 +45,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int
 
 
 def head(inputs: int, inner: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """A 3 x 3 convolution with ReLU and one without. The names are those of published weights, where a ReLU is 1."""
+    """A 3 x 3 convolution with ReLU and one without; named 0 and 2 as in published weights, where the ReLU is 1."""
     first = Convolution(inputs, inner, 3, padding=1, relu=True)
     return nn.Sequential(OrderedDict({"0": first, "2": Convolution(inner, outputs, kernel, padding=kernel // 2)}))
 
@@ -116,7 +117,7 @@ class CorrelationBlock(nn.Module):
     """Correlations between all pairs of pixels of two frames (section 3.2). Without weights.
 
     Args:
-        levels: of the pyramid: the second frame's pixels, averages of 2 x 2 of them, of 4 x 4 ...
+        levels: number of pyramid levels: level 0 is the second frame's pixels, each next one averages 2 x 2 of it.
         radius: of the window that a lookup reads in each level.
     """
 
@@ -232,7 +233,7 @@ class ConvexUpsampler(nn.Module):
         self.mask = head(hidden, inner, 9 * STRIDE**2, kernel=1)
 
     def forward(self, flow: Features, hidden: Features) -> Features:
-        # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights have it built in
+        # a quarter of the mask "to balance gradients" (RAFT's update.py); the published weights were trained so
         return convex_upsample(STRIDE * flow, 0.25 * self.mask(hidden).float(), STRIDE)
 
 
@@ -307,7 +308,7 @@ class RAFT(LearnedNetwork):
             return [self.upsampler(flow, hidden) for flow, hidden in estimates]
         mixtures: Mixtures = []
         for flow, hidden in estimates:
-            # the upsampler is made for flow, whose numbers grow with the size
+            # the upsampler multiplies by STRIDE, as is right for flow but not for these
             weights_and_scales = self.mixture_head(hidden).float() / STRIDE
             full = self.upsampler(torch.cat([flow, weights_and_scales], 1), hidden)
             mixtures.append((full[:, :2], full[:, 2:4], full[:, 4:]))

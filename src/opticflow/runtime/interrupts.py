@@ -9,17 +9,20 @@ from multiprocessing import resource_tracker
 
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Return a context in which started processes leave Ctrl-C to their parent from the beginning; the parent handles
-    it when the block ends."""
+    """Hold back Ctrl-C inside this context; the process handles it when the context ends.
+
+    Processes started inside it leave Ctrl-C to their parent from their start on, except on Windows. In any thread but
+    the main one, the context does nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may
+        yield  # only the main thread may set a signal handler
         return
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         if hasattr(signal, "pthread_sigmask"):  # not on Windows
-            resource_tracker.ensure_running()  # which unblocks the signal where it begins
-            # a new process inherits what is blocked; a handler would be replaced by the usual one, which ends it
+            resource_tracker.ensure_running()  # first, because starting the tracker unblocks the signal
+            # a new process inherits the blocked signals, but not the handler: the default one would end the process
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 yield

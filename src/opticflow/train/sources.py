@@ -1,5 +1,6 @@
 """The samples of a recipe: read from folders of data sets, or made by synthetic worlds where no folder is given."""
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -113,6 +114,12 @@ class Locations:
                 return found
         if not problems and world in WORLDS:
             return world
+        if not problems and part.dataset not in DATASETS:
+            near = difflib.get_close_matches(part.dataset, [*DATASETS, *WORLDS], n=3, cutoff=0.5)
+            hint = (
+                f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted({*DATASETS, *WORLDS}))}"
+            )
+            raise DatasetError(f"there is no data set and no world {part.dataset!r}; {hint}")
         found = "; ".join(problems) or f"{part.dataset} was not given"
         instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""
         raise DatasetError(f"{found}; add --data {part.dataset}=FOLDER{instead}")
@@ -224,7 +231,8 @@ class RecipeSources:
         Raises:
             DatasetError: a training data set is missing and no world replaces it, a validation data set is not in the
                 folder that was given for it by name, or there is no photograph.
-            InputError: the recipe does not use one of the folders, or the photographs.
+            InputError: there is no augmentation of a name, or the recipe does not use one of the folders, or the
+                photographs.
         """
         self.photographs = photographs
         self.digest = folder_digest(photographs, "photographs") if photographs else None
@@ -237,6 +245,11 @@ class RecipeSources:
         taught = {part.dataset for stage in recipe.stages for part in stage.data}
         for stage in recipe.stages:
             for part in stage.data:
+                if part.augmentation not in PRESETS:
+                    known = ", ".join(PRESETS)
+                    raise InputError(
+                        f"there is no augmentation {part.augmentation!r} ({stage.name}); known are {known}"
+                    )
                 self.found[part] = folders.find(part)
             for part in stage.validation:
                 try:

@@ -1,4 +1,4 @@
-"""Frames in, flow out, in constant memory."""
+"""Read clips, estimate their flow in constant memory, and write it as files and video."""
 
 from opticflow.video.clip import Clip, ClipFrame, open_clip, read_video
 from opticflow.video.drawing import draw_video

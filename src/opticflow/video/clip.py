@@ -25,7 +25,7 @@ from opticflow.video.lengths import ends_early
 STACK_SUFFIXES = (".tif", ".tiff")
 LOST = np.zeros((0, 0, 3), np.uint8)  # the image of a frame that could not be decoded
 MOST_ERRORS = 1000
-"""Number of consecutive errors after which a video is given up."""
+"""Number of consecutive decoding errors after which the rest of a video is not read."""
 CHEAPER_TO_DECODE = 250
 """Distance in frames up to which frames are decoded one by one instead of seeking: a seek ends at the key frame before
 the target, and x264 sets one every 250 frames by default."""
@@ -44,17 +44,17 @@ class ClipFrame:
     index: int
     """Position in the clip, from 0."""
     name: str
-    """Base name of files made from this frame."""
+    """Name, without suffix, of the files made from this frame."""
     time: float
     """Presentation time in seconds, from the first frame of the clip."""
     image: Frame
-    """The picture; empty where the frame is lost."""
+    """The pixels; empty if the frame is lost."""
     lost: bool = False
-    """Whether the frame cannot be decoded, or may be wrong, and is to be skipped."""
+    """Whether the frame is skipped (`skip_broken`), because it cannot be decoded or may show wrong content."""
     damaged: bool = False
-    """Whether the decoder reports damage, or the frame depends on a broken one."""
+    """Whether the decoder reports damage, or a broken frame came before and no key frame since."""
     after_gap: bool = False
-    """Whether frames before it are missing: its time stamp is later than the even spacing until then suggests."""
+    """Whether frames before it are missing: frames were evenly spaced until then, and a longer interval followed."""
 
 
 class Clip(ABC):
@@ -63,47 +63,49 @@ class Clip(ABC):
     name: str
     """Name of the clip in messages and default output names."""
     count: int | None
-    """Number of frames; None if it is not known in advance."""
+    """Number of frames, declared or estimated before they are read; None if unknown."""
     rate: Fraction
-    """Frames per second; the mean where the rate varies."""
+    """Frames per second; the mean if the rate varies."""
 
     sources: list[Path]
-    """The files that it is read from."""
+    """The files that the clip is read from."""
 
     @abstractmethod
     def frame_name(self, index: int) -> str:
-        """Return the base name of files made from a frame."""
+        """Return the name, without suffix, of the files made from a frame."""
 
     @abstractmethod
     def stamp(self, index: int) -> str:
-        """Return name, size and modification time of the file that a frame comes from, by which a changed file is
-        noticed."""
+        """Return name, size and modification time of the file that a frame comes from, to detect changed files."""
 
     @abstractmethod
     def frames(
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
     ) -> Iterator[ClipFrame]:
-        """Yield every `step`-th frame from `start` up to but not including `end`. Faults outside of this range do not
-        matter.
+        """Yield every `step`-th frame from `start` up to but not including `end`.
+
+        Broken frames before `start` or from `end` on raise no error.
 
         Args:
             start: index of the first frame.
             end: index after the last frame.
             step: take every step-th frame.
-            skip_broken: a frame that cannot be read is lost, as are those that depend on it, and its place is kept.
+            skip_broken: instead of raising an error, yield a frame that cannot be read, and the frames that depend on
+                it, as lost frames in their places.
 
         Raises:
-            VideoError: a frame that cannot be read, or is of another size, by its index.
+            VideoError: a frame cannot be read or has another size (the message gives its index), or the file is cut
+                off.
         """
 
     @abstractmethod
     def excerpts(
         self, places: int, step: int, *, start: int = 0, end: int | None = None
     ) -> Iterator[tuple[Frame, Frame]]:
-        """Yield pairs of frames `step` apart, from up to `places` places spread over the range. Broken places are left
-        out.
+        """Yield pairs of frames `step` apart, from up to `places` places spread over the range.
 
-        Where the number of frames is not known beforehand, the places are among the first of them.
+        Places with broken frames are left out. If the number of frames is not known in advance, the places are among
+        the first frames.
         """
 
 
@@ -113,11 +115,11 @@ def open_clip(source: str | Path | Sequence[str | Path], *, white: int | None = 
 
     Args:
         source: the clip.
-        white: the number that is white in pictures of 16 bits; see `opticflow.read_image`.
+        white: the value of white in 16-bit pictures; see `opticflow.read_image`.
 
     Raises:
-        VideoError: missing, or no video.
-        InputError: a folder without pictures, several clips, or a `white` for a video.
+        VideoError: the file is missing or is no video.
+        InputError: a folder or list without pictures, several clips, a source of another kind, or `white` for a video.
     """
     if not isinstance(source, str | Path):
         if not isinstance(source, Sequence) or not all(isinstance(path, str | Path) for path in source):
@@ -163,7 +165,7 @@ def read_video(source: str | Path, *, start: int = 0, end: int | None = None, st
 
     Raises:
         InputError: a source of another kind, a negative start or end, or a step below 1.
-        VideoError: a source that cannot be opened; at once. A frame that cannot be read; when it is reached.
+        VideoError: the source cannot be opened (raised at once), or a frame cannot be read (raised when it is reached).
 
     Example:
         >>> for frame in opticflow.read_video("clip.mp4", end=2):
@@ -190,7 +192,7 @@ class PictureClip(Clip):
         self.count = len(self)
         self.rate = Fraction(25)
         stems = [path.stem for path in self.sources]
-        # equal names from two folders would overwrite each other among the outputs, so they become numbers
+        # equal names from two folders would give output files of the same name, so frames are numbered instead
         self._names = stems if len(set(stems)) == len(stems) else [f"{i:06d}" for i in range(len(stems))]
 
     def __len__(self) -> int:
@@ -241,13 +243,12 @@ class PictureClip(Clip):
 
 
 class StackClip(PictureClip):
-    """A clip in a TIFF of several pages, each a frame, at 25 frames per second, as microscopes and PIV cameras write
-    it."""
+    """A clip in a TIFF with one page per frame, at 25 frames per second, as microscopes and PIV cameras write it."""
 
     def __init__(self, path: Path, *, white: int | None = None):
         """
         Raises:
-            VideoError: no TIFF, or a damaged one.
+            VideoError: the file is no TIFF, or is damaged.
         """
         self._stamp = _stamp(path)
         try:
@@ -282,12 +283,12 @@ class VideoClip(Clip):
         self._stamp = _stamp(path)
         with self._open() as container:
             stream = container.streams.video[0]
-            # 0 means that the container does not say
+            # 0 means that the container does not declare the number
             self.count = stream.frames or None
             self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self._seconds = _declared_seconds(container)
             self._format = container.format.name
-            self._shares_stamps = self._format == "mpeg"  # program streams: one stamp for all frames of a packet
+            self._shares_stamps = self._format == "mpeg"  # program streams: all frames of a packet share a time stamp
             # an estimate, because the number of frames is not stored
             if self.count is None and self._seconds:
                 self.count = max(1, round(self._seconds * self.rate))
@@ -301,9 +302,10 @@ class VideoClip(Clip):
     def frames(
         self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
     ) -> Iterator[ClipFrame]:
-        # decoded from the first frame on even if `start` is later, so that numbers of frames are exact
+        # decode from the first frame on even if `start` is later, so that frame indices are exact
         index, clock, shape = -1, _Clock(float(self.rate)), None
-        broken, missing = False, False  # until the next key frame; since the last frame that was asked for
+        # broken: an error since the last key frame; missing: a gap since the last frame that was yielded
+        broken, missing = False, False
         with self._open() as container:
             for frame in _frames_or_errors(container):
                 index += 1
@@ -314,10 +316,10 @@ class VideoClip(Clip):
                     if index >= start and not skip_broken:
                         reason = _reason(frame)
                         raise VideoError(f"frame {index} of {self.path} cannot be decoded ({reason})") from frame
-                    # a lost frame keeps its place in time; the frames after it are coded relative to it
+                    # a lost frame keeps its time; the frames after it may be predicted from it
                     time, broken, damaged = clock.advance(None), True, True
                 else:
-                    # a key frame is coded by itself, so that damage before it has no effect
+                    # a key frame is not predicted from others, so damage before it has no effect
                     time, broken = clock.advance(frame.time), broken and not frame.key_frame
                     damaged, missing = broken or frame.is_corrupt, missing or (clock.jumped and not self._shares_stamps)
                 if not asked:
@@ -345,16 +347,16 @@ class VideoClip(Clip):
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            # seconds; the first frame need not have the time 0
+            # in seconds; the first frame need not have the time 0
             begins = float((stream.start_time or 0) * (stream.time_base or 0))
-            decoded, here = container.decode(stream), -1  # and the index of the last frame that came
+            decoded, here = container.decode(stream), -1  # here: index of the last decoded frame
             for place in _spread(start, min(count, end or count) - 1 - step, places):
                 try:
                     if known and not here < place <= here + CHEAPER_TO_DECODE:
                         container.seek(int((begins + float(place / self.rate)) * av.time_base))
                         decoded = container.decode(stream)
                         first = next(decoded)
-                        # a seek ends at a key frame at or before the place; its time tells which frame it is
+                        # a seek ends at a key frame at or before the place; its time gives its index
                         here = round(((first.time or begins) - begins) * float(self.rate))
                     else:
                         first, here = next(decoded), here + 1
@@ -369,13 +371,13 @@ class VideoClip(Clip):
                 except (av.error.FFmpegError, ValueError, StopIteration):
                     if not known:
                         return
-                    here = sys.maxsize  # jump to the next place
+                    here = sys.maxsize  # so that the next place is reached by a seek
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[av.container.InputContainer]:
         try:
-            container = av.open(str(self.path.absolute()))  # FFmpeg takes `12:30.mp4` for an address
-        except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: metadata that is no text
+            container = av.open(str(self.path.absolute()))  # FFmpeg takes `12:30.mp4` for a URL
+        except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: metadata that is not text
             raise VideoError(f"{self.path} cannot be opened as video ({_reason(error)})") from error
         with container:
             if not container.streams.video:
@@ -389,24 +391,26 @@ class VideoClip(Clip):
                 )
             except FormatError as error:
                 raise VideoError(f"{self.path} {error}") from error
-            codec.options = {"max_pixels": str(int(read_limit() * 1e9 / BYTES_PER_PIXEL))}  # a size may also change
+            codec.options = {"max_pixels": str(int(read_limit() * 1e9 / BYTES_PER_PIXEL))}  # the size may change
             yield container
 
     def _check_end(self, decoded: int, clock: "_Clock") -> None:
-        """Raise an error for a file that ends before its header says, by frames, and by time or bytes where these are
-        also known.
+        """Raise an error for a file that is cut off.
 
-        MPEG's program and transport streams, and bare streams, do not say how long they are.
+        That is a file without frames, a GIF without its last byte, or a file that is too short in two ways: it has
+        fewer frames than it declares, and it ends before its declared duration or its declared length in bytes. If no
+        number of frames is known, the length in bytes decides alone. It is unknown for MPEG program and transport
+        streams and for raw streams (see `ends_early`).
         """
         if decoded == 0:
             raise VideoError(f"{self.path} has no frame that can be decoded")
         if self._format == "gif" and not _ends_with(self.path, b";"):
             raise VideoError(f"{self.path} is cut off: it ends after {decoded} frames, without a GIF's last byte")
-        # headers are not exact: a few frames and a little time may be missing without a fault
         missing = (self.count or decoded) - decoded
         end = self._seconds if self._seconds is not None else 0.0
-        if self._format == "avi":  # FFmpeg guesses how long it is by the size of the file
+        if self._format == "avi":  # the duration follows from the number of frames
             end = decoded and float((self.count or 0) / self.rate)
+        # by time, 2 missing frames and 3 times the longest interval between frames are tolerated
         short = missing > 2 and clock.time + 3 * max(clock.longest, 1 / float(self.rate)) < end
         if short or ((missing > 0 or self.count is None) and ends_early(self.path, self._format)):
             declared = f" of the {self.count} frames that it declares" if self.count else " frames"
@@ -420,22 +424,21 @@ class _Clock:
         self.time = -1.0
         """Time of the last frame, in seconds."""
         self.longest = 0.0
-        """Longest interval between two frames."""
+        """Longest interval between two frames, in seconds."""
         self.jumped = False
         """Whether the last frame came late, after at least `EVEN` evenly spaced frames."""
         self._rate, self._count, self._begins = rate, 0, 0.0
         self._pace, self._even = 0.0, True
 
     def advance(self, stamp: float | None) -> float:
-        """Return the time of the next frame, whose time stamp may be missing; FFmpeg's guesses for AVI may go back and
-        forth."""
+        """Return the time of the next frame. Its time stamp may be missing or, as FFmpeg's guesses for AVI, go back."""
         # a frame without a time stamp is taken to be shown at the average rate
         if stamp is None:
             stamp = self._begins + self._count / self._rate
         if self._count == 0:
             self._begins = stamp
         before, self.time = self.time, stamp - self._begins
-        # times always rise: a stamp that goes back is replaced by one frame interval after the last
+        # times always increase: a stamp that goes back is replaced by one frame interval after the last time
         if self.time <= before:
             self.time = before + 1 / self._rate
         between = self.time - before
@@ -443,18 +446,18 @@ class _Clock:
             self._pace = between
         if self._count >= 1:
             self.longest = max(self.longest, between)
-            # a long pause is a gap only after an even pace; where the rate varies, pauses are normal
+            # a long interval is a gap only after equal intervals; if the rate varies, long intervals are normal
             self.jumped = self._even and self._count > EVEN and between > 1.5 * self._pace
-            # a gap does not count as an uneven pace
+            # a gap does not make the intervals count as unequal
             self._even = self._even and (self.jumped or between < 1.2 * self._pace)
         self._count += 1
         return self.time
 
 
 def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.VideoFrame | Exception]:
-    """Yield every frame of the video, or the error in its place."""
+    """Yield every frame of the video, or the decoding error in its place."""
     stream = container.streams.video[0]
-    stream.thread_type = "SLICE"  # threads by frame would report a broken frame some frames late
+    stream.thread_type = "SLICE"  # with one thread per frame, errors would be reported some frames late
     errors = 0
     while errors < MOST_ERRORS:
         try:
@@ -462,13 +465,13 @@ def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.Vid
                 yield frame
                 errors = 0
             return
-        except (av.error.FFmpegError, ValueError) as error:  # which ends the decoder's iterator, not the decoder
+        except (av.error.FFmpegError, ValueError) as error:  # ends the iterator, but not the decoder
             errors += 1
             yield error
 
 
 def _ends_with(path: Path, end: bytes) -> bool:
-    """Return whether a file ends with these bytes, ignoring zeros after them."""
+    """Whether a file ends with these bytes, apart from zero bytes after them."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 4096))
         return file.read().rstrip(b"\0").endswith(end)
@@ -476,16 +479,16 @@ def _ends_with(path: Path, end: bytes) -> bool:
 
 def _stamp(path: Path) -> str:
     status = path.stat()
-    # name, size and time change with the contents in practice, and no file needs to be read
+    # in practice these change with the contents, and the file need not be read
     return f"{path.name} {status.st_size} {status.st_mtime_ns}"
 
 
 def _declared_seconds(container: av.container.InputContainer) -> float | None:
-    """Return the duration that the video stream declares."""
+    """Return the duration that the file declares for its video stream, in seconds; None if it declares none."""
     stream = container.streams.video[0]
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    # the header of a Matroska or Flash file says how long its longest stream is; others have that guessed by FFmpeg
+    # the header of a Matroska or Flash file declares the duration of its longest stream; for others FFmpeg guesses it
     if len(container.streams) == 1 and container.duration and container.format.name in ("matroska,webm", "flv"):
         return container.duration / av.time_base
     match = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's tag
@@ -494,7 +497,7 @@ def _declared_seconds(container: av.container.InputContainer) -> float | None:
 
 def _upright(frame: av.VideoFrame) -> Frame:
     image = frame.to_ndarray(format="rgb24")  # H x W x 3, RGB
-    # phones mark the rotation in the display matrix: degrees counter-clockwise, as `rot90` turns
+    # phones store the rotation in the display matrix: degrees counter-clockwise, the direction of `rot90`
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
@@ -503,7 +506,7 @@ def _spread(first: int, last: int, places: int) -> list[int]:
     """Return up to `places` different integers spread over [first, last]."""
     if last < first:
         return []
-    # the middles of equal parts of the range; a set, because short ranges give a number twice
+    # the centres of equal parts of the range; a set, because short ranges give a number twice
     return sorted({round(first + (place + 0.5) / places * (last - first)) for place in range(places)})
 
 

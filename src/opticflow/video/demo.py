@@ -29,12 +29,12 @@ class DemoReport:
     end_point_error: float
     """Mean end-point error over all pixels of all pairs, in pixels."""
     zero_error: float
-    """The same for zero flow: the mean displacement."""
+    """The same error for zero flow, which is the mean displacement."""
 
 
 @contextmanager
 def sample_clip() -> Iterator[tuple[Path, list[FlowArray]]]:
-    """Return a context that gives the clip's file and the true flow from each frame to the next."""
+    """Yield the file of the clip, which exists inside the context, and the true flow from each frame to the next."""
     with as_file(files("opticflow") / "assets" / "sample") as sample:
         yield sample / "clip.mp4", [read_flow(path) for path in sorted((sample / "flow").glob("*.png"))]
 
@@ -43,13 +43,13 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
     """Estimate the flow of the sample clip and compare it with the ground truth.
 
     Raises:
-        FormatError: a folder that cannot be written to.
+        FormatError: the folder cannot be written to.
     """
     make_folder(folder)
     with sample_clip() as (sample, truths):
-        # one of H x W for each pair, pixels: the error of zero flow is the length of the true flow
+        # H x W for each pair, in pixels; the error of zero flow is the length of the true flow
         displacements = [end_point_error(np.zeros_like(truth), truth) for truth in truths]
-        # the 99th percentile as one colour scale for all pictures, so that estimate and truth can be compared
+        # the 99th percentile is the colour scale of all pictures, so that estimate and truth can be compared
         longest = float(np.percentile(displacements, 99))
         options = ClipOptions(saves=("flo", "video"), max_flow=longest)
         run = run_clip(
@@ -58,7 +58,7 @@ def run_demo(estimator: Estimator, folder: Path, *, model: str, progress=lambda 
         estimates = [read_flow(folder / "flo" / f"{i:06d}.flo") for i in range(len(truths))]
         middle = len(truths) // 2
         frame = next(read_video(sample, start=middle, end=middle + 1))
-    # one of H x W for each pair, pixels
+    # H x W for each pair, in pixels
     errors = [end_point_error(estimate, truth) for estimate, truth in zip(estimates, truths, strict=True)]
     still = folder / "still.png"
     pictures = [flow_to_image(flow, max_flow=longest) for flow in (estimates[middle], truths[middle])]

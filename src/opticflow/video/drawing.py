@@ -12,9 +12,9 @@ def draw_video(drawings: Drawings, target: Path, *, rate: Fraction = Fraction(25
     """Write the drawings of a folder of flow as an mp4 video, all on one scale.
 
     Raises:
-        InputError: one flow file, or flows of different sizes.
-        FormatError: a file that cannot be read.
-        VideoError: a video that cannot be written.
+        InputError: the source is a single flow file, or the flows have different sizes.
+        FormatError: a file cannot be read.
+        VideoError: the video cannot be written.
     """
     if not drawings.source.is_dir():
         raise InputError(f"{target}: one flow file is one picture; give a suffix such as .png, or a folder of flow")

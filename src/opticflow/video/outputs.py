@@ -20,10 +20,10 @@ SAVES = (*FLOW_SAVES, "color", "video")
 
 
 def parse_saves(text: str) -> tuple[str, ...]:
-    """`flo,video` -> ("flo", "video").
+    """Parse a list of outputs: `flo,video` -> ("flo", "video").
 
     Raises:
-        InputError: a word that is no kind of output.
+        InputError: the list is empty, or a word is no kind of output.
     """
     saves = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
     saves = tuple("color" if word == "colour" else word for word in saves)
@@ -39,9 +39,10 @@ class FlowFiles:
 
     Args:
         folder: the output folder.
-        saves: which of `SAVES`; `video` is not a file of a pair.
-        max_flow: length in pixels that is drawn in full colour; None where nothing is drawn.
+        saves: which of `SAVES`; each is a file per pair, except `video`.
+        max_flow: the flow magnitude, in pixels, that is drawn at full saturation; None if nothing is drawn.
         half: store `.npz` in fp16.
+        backward: whether there are also files of the backward flow and of the occlusions.
     """
 
     folder: Path
@@ -51,10 +52,10 @@ class FlowFiles:
     backward: bool = False
 
     def create_folders(self) -> list[Path]:
-        """Make the folders, and return those that did not exist.
+        """Make the folders, and return the subfolders that did not exist.
 
         Raises:
-            FormatError: the place is not writable.
+            FormatError: a folder cannot be made.
         """
         new = [folder for folder in self.folders if not folder.is_dir()]
         for folder in (self.folder, *self.folders):
@@ -62,10 +63,10 @@ class FlowFiles:
         return new
 
     def refuse_foreign(self) -> None:
-        """Raise an error if a file of something else is in the way of a run that starts here.
+        """Raise an error if files are in the way of a new run.
 
         Raises:
-            InputError: files that no record of a run accounts for.
+            InputError: there are files that no record of a run accounts for.
         """
         taken = [path for path in (*self.videos, self.parts) if os.path.lexists(path)]
         taken += [path for folder in self.folders if folder.is_dir() for path in sorted(folder.iterdir())[:1]]
@@ -76,10 +77,10 @@ class FlowFiles:
             )
 
     def refuse_in_the_way(self, names: Iterable[str]) -> None:
-        """Raise an error if a file exists where the pairs to be made will be written.
+        """Raise an error if files of these pairs, which are not yet computed, exist.
 
         Raises:
-            InputError: a file that is not of the run.
+            InputError: there is a file that does not belong to the run.
         """
         for path in (path for name in names for path in self.paths(name)):
             if os.path.lexists(path):
@@ -88,10 +89,10 @@ class FlowFiles:
                 )
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove the files of these pairs, the videos, their pieces and the folders.
+        """Remove the files of these pairs, the videos, their pieces and the subfolders.
 
         Raises:
-            InputError: there is something else in the folders; nothing is taken away then.
+            InputError: the subfolders hold other files; nothing is removed then.
         """
         names = {*names}
         found = [path for folder in self.folders if folder.is_dir() for path in folder.iterdir()]
@@ -114,14 +115,14 @@ class FlowFiles:
         _remove_empty(self.parts)
 
     def remove_unfinished(self, name: str) -> None:
-        """Remove what a killed run was writing: files of this pair, or videos."""
+        """Remove the unfinished files that a killed run left: files of this pair, or videos."""
         paths = [*self.paths(name), *self.videos]
         for folder in {path.parent for path in paths}:
             remove_unfinished(folder, {path.name for path in paths})
 
     @property
     def folders(self) -> list[Path]:
-        """The subfolders."""
+        """The subfolders of the files of pairs."""
         return sorted({path.parent for path in self.paths("x")})
 
     @property
@@ -131,7 +132,7 @@ class FlowFiles:
 
     @property
     def only_video(self) -> bool:
-        """Whether there are no files of single pairs."""
+        """Whether there are no files of pairs, only a video."""
         return not self.folders
 
     @property
@@ -159,12 +160,12 @@ class FlowFiles:
 
     @property
     def directions(self) -> list[str]:
-        """Suffix of the names for each direction."""
+        """The suffix in the names of the files of each direction."""
         return ["", "-backward"] if self.backward else [""]
 
     @property
     def videos(self) -> list[Path]:
-        """Paths of the colour videos."""
+        """Paths of the colour videos; empty if none is saved."""
         return [self.video(direction) for direction in self.directions] if self.has_video else []
 
     def outputs(self) -> list[str]:
@@ -179,7 +180,7 @@ class FlowFiles:
         """Raise an error if an output would overwrite an input.
 
         Raises:
-            InputError: a source is one of the videos, or lies in one of the folders.
+            InputError: a source is one of the videos, or lies in one of the subfolders.
         """
         folders = {folder.resolve() for folder in self.folders}
         videos = {video.resolve() for video in self.videos}
@@ -188,7 +189,7 @@ class FlowFiles:
                 raise InputError(f"{source} is read, and its place would be written to; choose another output folder")
 
     def write(self, name: str, pair: PairFlow, *, keep: bool = False) -> None:
-        """Write the files; with `keep`, existing files are complete and stay."""
+        """Write the files of a pair. With `keep`, existing files are complete and are not written again."""
         for save in self._kinds:
             self._write(save, self._path(save, "", name), pair.forward, keep)
             if pair.backward is not None:

@@ -17,13 +17,13 @@ HALF_SUFFIXES = (".npz", ".exr")
 
 @dataclass(frozen=True)
 class PairReport:
-    """The result of a pair."""
+    """The result of `run_pair`."""
 
     seconds: float
     outputs: list[str]
     """Files written: the flow; with both directions also the backward flow and the occlusion mask."""
     max_flow: float | None
-    """Length in pixels that is drawn in full colour; None where flow itself was written."""
+    """The flow magnitude, in pixels, that is drawn at full saturation; None if flow itself was written."""
 
 
 def run_pair(
@@ -43,17 +43,18 @@ def run_pair(
         first: a picture file.
         second: a picture file of the same size.
         estimator: the method.
-        output: the suffix chooses a flow format, or a picture for colours. `.png`, in which KITTI keeps flow too, is a
-            picture here: `write_flow` and `convert` write the other.
-        backward: also write `NAME-backward` and, white where a pixel is occluded, `NAME-occlusion.png`.
+        output: the suffix chooses a flow format, or a picture format for flow in colours. `.png` means a picture here,
+            although KITTI stores flow in it too; `write_flow` and `convert` write KITTI files.
+        backward: also write the backward flow as `NAME-backward`, and the occlusion mask as `NAME-occlusion.png`, white
+            where a pixel is occluded.
         half: store `.npz` or `.exr` in half precision.
-        max_flow: the length, in pixels, that is painted in full colour, for a picture; the longest if None.
-        white: the number that is white in pictures of 16 bits; see `opticflow.read_image`.
+        max_flow: for a picture, the flow magnitude in pixels that is drawn at full saturation; the largest if None.
+        white: the value of white in 16-bit pictures; see `opticflow.read_image`.
 
     Raises:
-        InputError: a clip in place of a picture, a suffix of no format, options that it has no use for, an output that
-            is read, or frames of different sizes.
-        FormatError: a file that cannot be read or written.
+        InputError: a clip in place of a picture, an unknown suffix, options that do not apply to the format, an output
+            that is one of the inputs, or frames of different sizes.
+        FormatError: a file cannot be read or written.
     """
     refuse_clips((first, second))
     if output.suffix.lower() not in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES):
@@ -75,11 +76,11 @@ def run_pair(
     if half and suffix not in HALF_SUFFIXES:
         raise InputError(f"--half is for {' and '.join(HALF_SUFFIXES)}; {output} has one precision")
 
-    frames = [read_image(path, white=white) for path in (first, second)]  # two of H x W x 3, uint8 RGB
+    frames = [read_image(path, white=white) for path in (first, second)]  # two frames, H x W x 3, uint8 RGB
     begun = time.perf_counter()
     pair = next(estimator.pairs(frames, backward=backward))
     seconds = time.perf_counter() - begun
-    flows = [flow for flow in (pair.forward, pair.backward) if flow is not None]  # one or two of H x W x 2, pixels
+    flows = [flow for flow in (pair.forward, pair.backward) if flow is not None]  # one or two, H x W x 2, pixels
     if painted:  # both on one scale
         max_flow = max_flow or max(flow_limit(flow, None) for flow in flows)
     for path, flow in zip(outputs, flows, strict=False):

@@ -1,4 +1,4 @@
-"""Write the pairs of a run: files at once, the video piece by piece, and the record of progress."""
+"""Write the results of a run: the files of each pair, the video in pieces, and the record of the run."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -14,15 +14,15 @@ from opticflow.video.writer import VideoWriter, join_videos
 
 class Recorder:
     """Writes the pairs of a run in order. A context manager: after an error it drops the unfinished piece of video, and
-    if nothing was done it leaves no files.
+    if nothing useful was done it leaves no files.
 
     Args:
-        files: names and formats.
-        state: the record, brought up to date with each pair.
+        files: names and formats of the outputs.
+        state: the record of the run, updated with each pair.
         rate: frames per second of the video.
-        segment: pairs in a piece of the video.
-        stamp: that of the files which the pair that begins at a frame's index is made from.
-        keep: number of pairs, from the first, whose files exist and stay.
+        segment: number of pairs in a piece of the video.
+        stamp: returns the stamp of the source files of the pair that begins at a frame index.
+        keep: number of pairs, from the first, whose files exist and are kept.
     """
 
     def __init__(
@@ -57,15 +57,14 @@ class Recorder:
             self._clear()
 
     def write(self, result: tuple[ClipFrame, PairFlow | None, bool]) -> None:
-        """Write the flow of the pair that begins with this frame, if there is any; the last argument says whether the
-        pair is damaged."""
+        """Write a pair, given by its first frame, its flow (None if it has none), and whether it is damaged."""
         frame, pair, damaged = result
         if pair is not None:
             self._files.write(frame.name, pair, keep=self._state.pairs_done < self._keep)
         if self._state.pairs_done == 0:
             self._state.begins = frame.time
         if self._files.has_video:
-            # a segment begins: each is a piece of video by itself
+            # a segment begins: each one is a separate piece of the video
             if self._state.pairs_done % self._segment == 0:
                 self._begin_piece()
             flows = (pair.forward, pair.backward) if pair is not None else ()
@@ -84,7 +83,7 @@ class Recorder:
         # the files are complete before the record counts the pair
         self._state.advance(self._stamp(frame.index))
         if self._state.pairs_done % self._segment == 0:
-            self._pieces.close()  # the piece stands before the record says so
+            self._pieces.close()  # the piece is complete before the record counts it
         self._state.save()
 
     def join_videos(self) -> None:
@@ -94,13 +93,13 @@ class Recorder:
                 join_videos(self._files.pieces(direction), self._files.video(direction))
 
     def finish(self) -> None:
-        """Mark the record as complete."""
+        """Remove the pieces and mark the record as complete."""
         self._files.remove_pieces()
         self._state.complete = True
         self._state.save()
 
     def _clear(self) -> None:
-        """Remove everything, if the run made nothing."""
+        """Remove the pieces, the record and the new folders of a run without results."""
         self._files.remove_pieces()
         self._state.path.unlink(missing_ok=True)
         for folder in self._made:

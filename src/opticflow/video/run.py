@@ -3,8 +3,8 @@ background.
 
     Clip -> Prefetch -> Estimator.pairs -> BackgroundWriter -> files and video
 
-The clip is cut into segments of a fixed number of pairs. A segment is estimated on its own and is one piece of the
-video, so that a run that goes on after an interruption computes what an uninterrupted one does.
+The clip is cut into segments of a fixed number of pairs. Each segment is estimated on its own and is one piece of the
+video, so that a resumed run gives the same results as an uninterrupted one.
 """
 
 import shutil
@@ -38,7 +38,7 @@ from opticflow.visualize import robust_max_flow
 from opticflow.weights.digest import weights_hash
 
 LARGEST = 2**31 - 1
-"""Largest frame number, and largest step."""
+"""Largest frame index, and largest step between frames."""
 LARGEST_BATCH = 1024
 RECORD = "opticflow.json"
 """File name of a run's record in its folder."""
@@ -59,8 +59,8 @@ class ClipOptions:
     step: int = 1
     """Take every step-th frame; the flow is between the frames taken."""
     pairs: Literal["overlapping", "separate"] = "overlapping"
-    """Which frames form pairs: each frame and the next one; or the first and the second, the third and the fourth and
-    so on, as written by cameras for particle image velocimetry, which pause between two pairs."""
+    """Which frames form pairs. `overlapping`: each frame and the next one. `separate`: the first and the second, the
+    third and the fourth and so on, for cameras for particle image velocimetry, which pause between two pairs."""
     backward: bool = False
     """Also estimate the flow from each frame to the one before, and the occlusions that follow from both directions."""
     batch: int = 1
@@ -70,7 +70,7 @@ class ClipOptions:
     reuse: bool = True
     """Encode each frame once instead of once per pair."""
     max_flow: float | None = None
-    """Length in pixels that is drawn in full colour; None: measured on excerpts of the clip."""
+    """The flow magnitude, in pixels, that is drawn at full saturation; measured on excerpts of the clip if None."""
     half: bool = False
     """Store `.npz` in half precision."""
     skip_broken: bool = False
@@ -121,21 +121,23 @@ class ClipOptions:
         )
 
     def first_to_compute(self, done: int) -> int:
-        """Return the pair from which a run with `done` pairs continues. Video and warm starts need their segment from
-        its start."""
+        """Return the first pair that a run with `done` finished pairs must compute.
+
+        With video or warm starts, a segment is computed from its start.
+        """
         whole = self.segment if "video" in self.saves or self.warm_start else self.batch
-        # rounded down: the pairs of a segment that was broken off are computed again
+        # rounded down: the pairs of an interrupted segment are computed again
         return done // whole * whole
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """The result of a run."""
+    """The result of a run. `cuts`, `damaged` and `left_out` give pairs by the index of their first frame."""
 
     pairs: int
-    """Number of pairs of the clip."""
+    """Number of pairs in the chosen range of the clip."""
     computed: int
-    """Number of pairs estimated in this run; fewer if it was resumed."""
+    """Number of pairs processed in this run; less than `pairs` if it continued an earlier run."""
     seconds: float
     estimating: float
     """Share of the time spent in the network and around it."""
@@ -148,11 +150,11 @@ class RunReport:
     encoding: float
     """Seconds of work on files and video, mostly in parallel with the estimate."""
     max_flow: float | None
-    """Length in pixels that is drawn in full colour; None where nothing is drawn."""
+    """The flow magnitude, in pixels, that is drawn at full saturation; None if nothing is drawn."""
     cuts: list[int]
-    """Pairs across which the scene changes."""
+    """Pairs with a scene cut between their two frames."""
     damaged: list[int]
-    """Pairs with a frame that the decoder reports as damaged, or with frames missing between them."""
+    """Pairs with a damaged frame, or with frames missing between their two frames."""
     left_out: list[int]
     """Pairs without flow, because one of their frames cannot be decoded."""
     outputs: list[str]
@@ -172,23 +174,23 @@ def run_clip(
 ) -> RunReport:
     """Estimate the flow of a clip and write it.
 
-    Nothing is overwritten or deleted but what the record in the folder says that a run has written there.
+    Files are overwritten or deleted only if an earlier run wrote them according to the record in the folder.
 
     Args:
         clip: the frames.
         estimator: the method.
-        folder: where the results go; made if needed.
+        folder: the output folder; made if needed.
         options: what to compute and to write.
-        settings: whatever else decides the result (model, precision ...); a resumed run must have the same.
-        resume: go on where an interrupted run with these options stopped.
-        overwrite: take away what an earlier run wrote into the folder, and begin anew.
+        settings: all else that decides the result (model, precision ...); a resumed run must have the same settings.
+        resume: continue an interrupted run with these options.
+        overwrite: delete what an earlier run wrote into the folder, and start from the beginning.
         progress: called with the number of pairs done and their total, if known.
 
     Raises:
-        VideoError: a frame that cannot be read; what came before it is kept.
-        InputError: a folder that holds a run or other files in the way, that another run is writing to, that is read or
-            called like a file; or too little disk space.
-        FormatError: a file that cannot be written.
+        VideoError: a frame cannot be read; the results before it are kept.
+        InputError: the folder holds a run or other files in the way, another run is writing to it, an output would
+            overwrite a source, the folder is named like a file, or there is too little disk space.
+        FormatError: a file cannot be written.
     """
     if folder.suffix.lower() in (*FLOW_SUFFIXES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
         raise InputError(f"{folder} is called like a file; a clip's flow goes into a folder, or its video into a .mp4")
@@ -208,10 +210,10 @@ def _run(
 ) -> RunReport:
     begun = time.perf_counter()
     remove_unfinished(folder, {RECORD})
-    # whatever decides the result, so that a resumed run can be refused if it differs
+    # everything that decides the result: a run with other settings cannot be resumed
     settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network)}
     settings |= {**vars(options), "saves": list(options.saves)}
-    del settings["skip_broken"]  # what comes before a broken frame is the same
+    del settings["skip_broken"]  # it does not change the results before a broken frame
     earlier = RunState.read(folder / RECORD)
     files = FlowFiles(folder, options.saves, None, options.half, options.backward)
     files.refuse_sources(clip.sources)
@@ -227,7 +229,7 @@ def _run(
         )
     else:
         earlier.refuse_other(settings)
-        # the pair after the last may be half written by a killed run; those behind it cannot be of the run
+        # a killed run may have written a part of the next pair; files of later pairs cannot belong to the run
         names = _names(clip, options, range(earlier.written + 1, total or 0))
         files.refuse_in_the_way(names)
         files.remove_unfinished(next(_names(clip, options, range(earlier.pairs_done, earlier.pairs_done + 1)), ""))
@@ -238,7 +240,7 @@ def _run(
     if resume and earlier is not None:
         state, keep = earlier, _pairs_there(earlier, clip, files, options)
     if not state.complete:
-        # go on at the first pair that is missing as a file or in a video
+        # continue at the first pair whose files, or whose piece of the video, are missing
         first = state.pairs_done = options.first_to_compute(min(keep, *_pairs_in_pieces(files, options.segment)))
         # the digest must cover exactly the pairs that count as done
         state.stamps = _stamps(clip, options, first)
@@ -250,7 +252,7 @@ def _run(
         )
         stamp = partial(_stamp, clip, options)
         with (
-            # left in reverse order: the queue is written out before the recorder closes the last piece
+            # contexts end in reverse order: the queue is written out before the recorder closes the last piece
             Recorder(files, state, clip.rate, options.segment, stamp=stamp, keep=keep) as recorder,
             Prefetch(source) as frames,
             BackgroundWriter(recorder.write) as behind,
@@ -261,7 +263,7 @@ def _run(
                     computed += 1
                     progress(first + computed, total)
         reading, writing, decoding, encoding = frames.waited, behind.waited, frames.worked, behind.worked
-        # joined even if the clip breaks off, so that there is a video of what came before
+        # joined even if a frame cannot be read, so that there is a video of the frames before it
         if state.pairs_done:
             begun_joining = time.perf_counter()
             recorder.join_videos()
@@ -293,11 +295,11 @@ def _run(
 def run_clip_to_video(
     clip: Clip, estimator: Estimator, path: Path, options: ClipOptions, **arguments: Any
 ) -> RunReport:
-    """Estimate the flow of a clip and write one colour video. The files that `run_clip` needs meanwhile are in a hidden
-    folder beside it, for `resume`.
+    """Estimate the flow of a clip and write one colour video. Until it is finished, the files of `run_clip` are in a
+    hidden folder beside it, for `resume`.
 
     Raises:
-        InputError: options that write more than the video.
+        InputError: the options write more than the video, an unfinished run is in the way, or `path` is the source.
         See `run_clip`.
     """
     if options.saves != ("video",) or options.backward:
@@ -313,27 +315,30 @@ def run_clip_to_video(
     try:
         report = run_clip(clip, estimator, folder, options, **arguments)
     except VideoError:
-        if video.exists():  # what came before the clip broke off
+        if video.exists():  # the flow before the frame that cannot be read
             video.replace(path)
         raise
     video.replace(path)
     (folder / RECORD).unlink()
-    with suppress(OSError):  # somebody has put something else into it
+    with suppress(OSError):  # not empty: it holds files that are not of the run
         folder.rmdir()
     return replace(report, outputs=[str(path)])
 
 
 def measure_max_flow(clip: Clip, options: ClipOptions, places: int = 16) -> float:
-    """Choose the colour scale for a whole clip before its flow is known: the length that DIS on small frames reaches at
-    some places of the clip, but at least a pixel, so that a static clip does not show noise."""
+    """Return one colour scale for a whole clip, in pixels, before its flow is known.
+
+    It is a robust maximum of fast classical flow (DIS on small frames) at up to `places` places of the clip. It is at
+    least 1 pixel, so that a static clip does not show noise.
+    """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flows = []
     for pair in clip.excerpts(places, options.step, start=options.start, end=options.end):
         height, width = pair[0].shape[:2]
-        # frames at most 512 pixels long are enough for a scale, and fast
+        # frames of at most 512 pixels along the longer side are enough for a scale, and fast
         factor = min(1.0, 512 / max(height, width))
         size = max(32, round(width * factor)), max(32, round(height * factor))  # width, height
-        # two of h x w, uint8
+        # two images, h x w, uint8
         greys = [cv2.cvtColor(cv2.resize(f, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in pair]
         # h x w x 2, in pixels of the small frames
         flow = dis.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
@@ -347,8 +352,8 @@ def segments(
 ) -> Iterator[Iterator[ClipFrame]]:
     """Split the frames into segments of up to `length` pairs; the last frame of a segment is the first of the next.
 
-    Where pairs are separate, a run is one of them. The first run is shorter when `done` pairs of it are there already.
-    Each run must be used up before the next.
+    If pairs are separate, each segment is one pair. Otherwise the first segment is shorter if a part of it is among the
+    `done` pairs. Each segment must be read to its end before the next one.
     """
     iterator = iter(frames)
     if separate:
@@ -374,12 +379,11 @@ def segments(
 def _estimate(
     segment: Iterator[ClipFrame], estimator: Estimator, options: ClipOptions
 ) -> Iterator[tuple[ClipFrame, PairFlow | None, bool]]:
-    """Yield each pair of the segment: its first frame, its flow (None where a frame is lost), and whether it is
-    damaged."""
+    """Yield for each pair its first frame, its flow (None if a frame is lost), and whether it is damaged."""
     last = None  # a frame whose successor has not been seen
-    # flow is only estimated within a run of frames of which none is lost
+    # flow is only estimated within consecutive frames none of which is lost
     for lost, run in groupby(segment, key=lambda frame: frame.lost):
-        # a pair of the last frame before this run and its first frame: one of the two is lost
+        # the pair of the last frame before this group and its first frame: one of the two is lost
         if last is not None:
             yield last, None, False
         frames = iter(run)
@@ -398,18 +402,19 @@ def _estimate(
 
 
 def _noted(frames: Iterable[ClipFrame], begun: deque[ClipFrame]) -> Iterator[Frame]:
-    """Yield the pictures, and put each frame into `begun` when it is taken."""
+    """Yield the images of the frames, and append each frame to `begun` when it is taken."""
     for frame in frames:
         begun.append(frame)
         yield frame.image
 
 
 def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOptions) -> int:
-    """Return how many pairs of an earlier run still have all their files; the run is no longer complete if some are
-    missing.
+    """Return how many pairs of an earlier run, from the first, still have all their files.
+
+    If some are missing, the run is marked as not complete.
 
     Raises:
-        InputError: they were made from other frames.
+        InputError: the pairs were made from other frames.
     """
     try:
         # a change of a source file changes its stamp, and then the digest
@@ -431,25 +436,25 @@ def _pairs_there(state: RunState, clip: Clip, files: FlowFiles, options: ClipOpt
 
 
 def _pairs_in_pieces(files: FlowFiles, segment: int) -> list[int]:
-    """Return how many pairs the pieces of each video contain."""
+    """Return how many pairs the pieces of each video contain; a number without limit if there is no video."""
     return (
         [len(files.pieces(direction)) * segment for direction in files.directions] if files.has_video else [sys.maxsize]
     )
 
 
 def _stamp(clip: Clip, options: ClipOptions, index: int) -> str:
-    """Return the stamp of the files that the pair starting at `index` is made from."""
+    """Return the stamp of the source files of the pair that starts at frame `index`."""
     return f"{clip.stamp(index)} {clip.stamp(index + options.step)}"
 
 
 def _stamps(clip: Clip, options: ClipOptions, pairs: int) -> str:
-    """Return the digest of the stamps of this many pairs."""
+    """Return the digest of the stamps of the first `pairs` pairs."""
     stamps = (_stamp(clip, options, options.start + pair * options.stride) for pair in range(pairs))
     return reduce(add_stamp, stamps, "")
 
 
 def _names(clip: Clip, options: ClipOptions, pairs: Iterable[int]) -> Iterator[str]:
-    """Return the names of the files of these pairs; pairs that the clip does not have are left out."""
+    """Yield the names of the files of these pairs, up to the first pair that the clip does not have."""
     with suppress(IndexError):
         for pair in pairs:
             yield clip.frame_name(options.start + pair * options.stride)
@@ -472,8 +477,7 @@ def _remove_run(state: RunState, clip: Clip) -> None:
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """Return a context that holds a folder, made if needed, for one writer at a time; it is removed again if it stays
-    empty."""
+    """Lock a folder, made if needed, against other runs; a new folder is removed at the end if it is empty."""
     new = not folder.exists()
     make_folder(folder)
     try:
@@ -503,7 +507,7 @@ class _UntilBroken:
 def _count_pairs(clip: Clip, options: ClipOptions) -> int | None:
     if clip.count is None and options.end is None:
         return None
-    # where only one of the two is known, it stands for both
+    # if only one of the clip's length and `end` is known, it is used for both
     end = min(clip.count or options.end or 0, options.end or clip.count or 0)
     # rounded up: the first frame always counts
     frames = max(0, -(-(end - options.start) // options.step))

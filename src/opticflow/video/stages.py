@@ -32,7 +32,7 @@ class Stages:
     waiting_for_frames: float
     waiting_for_files: float
     other: float
-    """Time between the stages: colour scale, padding, copies, detection of cuts, the record of the run."""
+    """Time for the rest: colour scale, padding, copies, detection of scene cuts, the record of the run."""
     decoding: float
     """Work of the thread that reads."""
     encoding: float
@@ -40,13 +40,13 @@ class Stages:
     outside: float
     """Share of `wall` in which the network is idle."""
     network_alone: float
-    """Time of the network on the same frames when nothing else runs, since threads compete for cores."""
+    """Time in the network for the same frames without the other threads, which compete with it for cores."""
     slowdown: float
     """`wall` divided by `network_alone`: the cost of the whole run relative to the network."""
 
 
 class Stopwatch(WrappedNetwork):
-    """A network around another that measures its time."""
+    """A wrapper that adds up the seconds that a network takes."""
 
     use = "timed"
 
@@ -78,7 +78,7 @@ class Stopwatch(WrappedNetwork):
 def measure_stages(clip: Clip, estimator: Estimator, options: ClipOptions, *, rounds: int = 1) -> Stages:
     """Run a clip as `opticflow estimate` does, into a temporary folder, and measure the stages.
 
-    A first pair warms up.
+    A first batch warms up.
 
     Args:
         clip: the frames.

@@ -1,4 +1,4 @@
-"""The progress of a run, stored beside its output, so that it can resume after an interruption."""
+"""The record of what a run has done so far, stored beside its output, so that the run can be resumed."""
 
 import hashlib
 import json
@@ -12,8 +12,8 @@ from opticflow.errors import InputError
 from opticflow.io import atomic_path
 
 MOST_PAIRS = 2_160_000
-"""Largest credible number of pairs: a day at 25 frames a second. A record that claims more is damaged, and checking its
-pairs would never end."""
+"""Largest number of pairs in a record: a day at 25 frames per second. A record that claims more is damaged, and going
+through its pairs would take too long."""
 _KINDS = {
     "settings": dict,
     "pairs_done": int,
@@ -40,15 +40,15 @@ class RunState:
     """Number of pairs whose files the run has written; more than `pairs_done` where some of them are computed again."""
     complete: bool = False
     stamps: str = ""
-    """Digest of the files that the frames of these pairs come from."""
+    """Digest of the stamps of the files that the frames of these pairs come from."""
     cuts: list[int] = field(default_factory=list)
-    """Pairs across which the scene changes."""
+    """Pairs with a scene cut between their two frames, by the index of the first frame."""
     damaged: list[int] = field(default_factory=list)
-    """Pairs with a damaged frame, or with frames missing between them."""
+    """Pairs with a damaged frame, or with frames missing between their two frames, by the index of the first frame."""
     left_out: list[int] = field(default_factory=list)
-    """Pairs without flow, because one of their frames cannot be decoded."""
+    """Pairs without flow, because one of their frames cannot be decoded, by the index of the first frame."""
     begins: float = 0.0
-    """Time of the first frame in seconds of the clip, at which the videos begin."""
+    """Time of the first frame, in seconds of the clip; the time 0 of the videos."""
 
     @classmethod
     def read(cls, path: Path) -> "RunState | None":

@@ -19,28 +19,30 @@ class StreamSpeed:
     reuse: bool
     """Whether each frame is encoded once."""
     warm_start: bool
-    """Whether estimates start from the flow before."""
+    """Whether each estimate starts from the flow before (warm start)."""
     iterations: int | None
     """Number of RAFT's iterations."""
     seconds_per_pair: float
     end_point_error: float
     """Mean end-point error over all pixels of all pairs, in pixels."""
     ratio: float
-    """Speed relative to pair by pair: no reuse, cold starts, all iterations."""
+    """Speed-up over pair by pair, that is without feature reuse, with cold starts and all iterations."""
 
 
 def measure_streams(
     estimator: Estimator, frames: Sequence[Frame], truths: Sequence[FlowArray], *, rounds: int = 2
 ) -> list[StreamSpeed]:
-    """Measure all four combinations of reuse and warm starts; for RAFT also with half as many iterations, from cold and
-    from warm starts.
+    """Measure all four combinations of feature reuse and warm starts.
+
+    For RAFT, also measure half the iterations with feature reuse, from cold and from warm starts.
+
+    A first pair warms up.
 
     Args:
         estimator: the method.
-        frames: of the clip.
+        frames: the frames of the clip.
         truths: the true flow from each frame to the next.
-        rounds: the result is the least time of this many; each measures all combinations. A first pair is the
-            warm-up.
+        rounds: number of measurements of each combination; the shortest time counts. All are measured in each round.
     """
     full = estimator.settings.iterations
     ways = [(reuse, warm, full) for reuse, warm in product((False, True), repeat=2)]

@@ -12,7 +12,7 @@ from opticflow.errors import InputError, VideoError
 from opticflow.io import atomic_path
 from opticflow.shapes import Frame
 
-_TICKS = 90_000  # a second, in the clock of MPEG: exact for every usual frame rate
+_TICKS = 90_000  # ticks per second of MPEG's clock: exact for every usual frame rate
 
 
 LARGEST_SIDE = 16384
@@ -35,16 +35,17 @@ def refuse_too_large(height: int, width: int) -> None:
 class VideoWriter:
     """Writes frames of one size, each with its time stamp, to an mp4 file. A context manager.
 
-    The file appears under its name when it is complete. An odd side is extended by one pixel, as H.264's colour needs.
+    The file appears under its name when it is complete. A side of an odd number of pixels is extended by one pixel,
+    because the colour subsampling of H.264 needs even sides.
 
     Args:
         path: `.mp4`.
-        rate: frames per second, as the file declares it; frames are shown at the times given.
+        rate: the frames per second that the file declares; frames are shown at the times given.
         quality: the constant rate factor of x264: 0 is lossless, 18 hardly differs from it, 51 is worst.
 
     Raises:
-        VideoError: a file that cannot be written.
-        InputError: frames that are too large, when the first comes.
+        VideoError: the file cannot be written.
+        InputError: the frames are too large; raised at the first frame.
     """
 
     def __init__(self, path: Path, *, rate: Fraction = Fraction(25), quality: int = 18):
@@ -66,7 +67,7 @@ class VideoWriter:
         return self
 
     def write(self, image: Frame, time: float) -> None:
-        """Append a frame that is shown from `time`, in seconds, on."""
+        """Append a frame that is shown from `time` on, in seconds."""
         if self._container is None:
             raise VideoError(f"{self.path} is not open for writing")
         if self._stream is None:
@@ -77,7 +78,7 @@ class VideoWriter:
         if any(odd):
             image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        # time stamps must rise, so that two frames of one time are a tick apart
+        # time stamps must increase, so two frames of the same time are put one tick apart
         self._last = max(self._last + 1, round(time * _TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
         try:
@@ -91,7 +92,7 @@ class VideoWriter:
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = stream.time_base = Fraction(1, _TICKS)
-        # no frames out of order: pieces can be joined, and one thread: the same bytes at every run
+        # no B-frames, so that pieces can be joined; one thread, so that every run gives the same bytes
         stream.options = {"crf": str(self.quality), "preset": "veryfast", "bf": "0", "threads": "1"}
         return stream
 
@@ -100,7 +101,7 @@ class VideoWriter:
         try:
             if container is not None:
                 if self._stream is not None and kind is None:
-                    # None makes the encoder give out the frames that it still holds
+                    # None flushes the frames that the encoder still holds
                     container.mux(self._stream.encode(None))
                 container.close()
         except (av.error.FFmpegError, OSError) as failure:
@@ -113,13 +114,13 @@ def join_videos(parts: Sequence[Path], path: Path) -> None:
     """Concatenate parts written by `VideoWriter` without encoding again. Time stamps are those of the parts.
 
     Raises:
-        VideoError: a part that cannot be read, or a file that cannot be written.
+        VideoError: a part cannot be read, or the file cannot be written.
     """
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4") as target:
                 stream = None
-                for part in (part for part in parts if part.stat().st_size):  # all pairs of one may be left out
+                for part in (part for part in parts if part.stat().st_size):  # empty if all its pairs are left out
                     with av.open(str(part.absolute())) as source:
                         if stream is None:
                             stream = target.add_stream_from_template(source.streams.video[0])

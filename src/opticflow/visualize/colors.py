@@ -1,8 +1,8 @@
 """The colour code of flow: hue is the direction, saturation the length, as the Middlebury benchmark draws it.
 
 Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV 2011, with the 55 hues of its
-`colorcode.cpp`. Scaled by the flow's own maximum, the picture is that of RAFT and of the `flow_vis` package, to within
-one level. Flow beyond `max_flow` keeps its hue at full saturation. Unknown flow is black.
+`colorcode.cpp`. If it is scaled by the maximum of the flow, the picture equals that of RAFT and of the `flow_vis`
+package to within one level. Flow beyond `max_flow` keeps its hue at full saturation. Unknown flow is black.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from jaxtyping import Float32, Shaped
 from opticflow.errors import InputError
 from opticflow.shapes import FlowArray, Frame, MaskArray, as_flow
 
-# how many of the 55 hues lie between neighbouring corners; more where the eye tells more apart
+# how many of the 55 hues lie between neighbouring corners; more where the eye can distinguish more
 _HUES = {"red": 15, "yellow": 6, "green": 4, "cyan": 11, "blue": 13, "magenta": 6}
 _CORNERS = {
     "red": (255, 0, 0),
@@ -25,7 +25,7 @@ _CORNERS = {
     "magenta": (255, 0, 255),
 }
 _FINE = 256
-"""Steps between two hues in the table; half a step moves a colour by at most 0.13 levels."""
+"""Steps between two hues in the table; half a step changes a colour by at most 0.13 levels."""
 
 
 def color_wheel() -> Float32[np.ndarray, "55 3"]:
@@ -52,8 +52,8 @@ def flow_to_image(
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
-        max_flow: the length in pixels that gets full saturation; the longest known flow if not given.
-        valid: where the flow is known.
+        max_flow: the flow magnitude in pixels that gets full saturation; the largest known one if not given.
+        valid: mask of the pixels where the flow is known.
 
     Raises:
         InputError: not a flow, or `max_flow` is not positive.
@@ -73,12 +73,12 @@ def magnitude_to_image(
     max_flow: float | None = None,
     valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
 ) -> Frame:
-    """Draw the length of flow in the colours of viridis, from violet (no motion) to yellow (`max_flow` and beyond).
+    """Draw the magnitude of flow in the viridis colours, from violet (no motion) to yellow (`max_flow` and beyond).
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown, which is drawn black.
-        max_flow: the length in pixels at the end of the scale; the longest known flow if not given.
-        valid: where the flow is known.
+        max_flow: the flow magnitude in pixels at the end of the scale; the largest known one if not given.
+        valid: mask of the pixels where the flow is known.
 
     Raises:
         InputError: not a flow, or `max_flow` is not positive.
@@ -95,7 +95,7 @@ def magnitude(flow: FlowArray) -> Float32[np.ndarray, "height width"]:
 
 
 def flow_limit(flow: FlowArray, max_flow: float | None) -> float:
-    """Return `max_flow` if given, otherwise the longest flow; never zero.
+    """Return `max_flow` if given, otherwise the largest flow magnitude; never zero.
 
     Raises:
         InputError: `max_flow` is not positive.
@@ -108,13 +108,13 @@ def flow_limit(flow: FlowArray, max_flow: float | None) -> float:
 
 
 def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
-    """Return the Middlebury colours of flow that is zero where unknown."""
-    # the first hue points right, the last a full turn on; OpenCV's angles are off by 0.01 degrees, 0.1 levels at most
+    """Return the Middlebury colours of flow that is zero where unknown; unknown pixels are black."""
+    # the first hue points right, the last is a full turn away; errors of OpenCV's angles are 0.01 degrees or 0.1 levels
     u, v = cv2.split(flow)
     # H x W, share of a full turn
     turns = cv2.phase(u, v) / np.float32(2 * np.pi)
     absorbed = _absorbed()
-    # H x W x 3, what the colour lacks of white at full saturation
+    # H x W x 3, difference of the colour from white at full saturation
     at_full = np.take(absorbed, np.rint(turns * np.float32(len(absorbed) - 1)).astype(np.intp), axis=0)
     # H x W; 1e-5 is added as in `flow_vis`
     saturation = np.minimum(magnitude(flow) / np.float32(max_flow + 1e-5), 1)
@@ -125,7 +125,7 @@ def color_known(flow: FlowArray, known: MaskArray, max_flow: float) -> Frame:
 
 
 def color_magnitude(share: Float32[np.ndarray, "height width"], known: MaskArray) -> Frame:
-    """Return the viridis colours of values in 0 ... 1; other values are clipped."""
+    """Return the viridis colours of values in 0 ... 1; other values are clipped, unknown pixels are black."""
     # H x W, 0 to 255
     levels = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
     image = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)

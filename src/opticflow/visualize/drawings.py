@@ -23,11 +23,11 @@ from opticflow.visualize.styles import draw_flow, find_style
 
 @dataclass(frozen=True)
 class Drawn:
-    """The result of `draw_files`."""
+    """The files that were drawn, and their scale."""
 
     pictures: list[Path]
     max_flow: float
-    """Length in pixels at the end of the scale."""
+    """The flow magnitude in pixels at the end of the scale."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,16 @@ class Drawings:
     Args:
         source: a flow file or a folder of them.
         style: a name of `STYLES`.
-        max_flow: the length in pixels at the end of the scale; measured if not given.
-        percentile: where `max_flow` is not given, the scale covers this share of the known pixels, in percent. If not
-            given, 100 for a file (the published pictures) and 99 for a folder (a few wild vectors do not dim a clip).
+        max_flow: the flow magnitude in pixels at the end of the scale; measured if not given.
+        percentile: if `max_flow` is not given, the share of the known pixels, in percent, that the scale covers. If not
+            given, 100 for a file (as in published pictures) and 99 for a folder (so that outliers do not make a clip
+            pale).
         frame: the picture that the flow was made from, or a folder of them in the order of the flows.
-        with_legend: adds a strip that says what the scale is.
+        with_legend: add a legend that shows the scale.
 
     Raises:
         InputError: nothing to draw, or frames that do not fit.
-        FormatError: a file that cannot be read.
+        FormatError: a file cannot be read.
     """
 
     source: Path
@@ -66,12 +67,12 @@ class Drawings:
 
     @cached_property
     def scale(self) -> float:
-        """Length in pixels at the end of the scale. One flow is held in memory at a time."""
+        """The flow magnitude in pixels at the end of the scale. One flow is held in memory at a time."""
         if self.max_flow is not None:
             return self.max_flow
         percentile = self.percentile
         if percentile is None:
-            # a file is drawn as published; in a clip a few very long vectors would make all frames pale
+            # a file is drawn as in publications; in a clip, a few very long vectors would make all frames pale
             percentile = 99.0 if self.source.is_dir() else 100.0
         return robust_max_flow((read_flow(path) for path in self.flows), percentile)
 
@@ -92,11 +93,11 @@ def draw_files(drawings: Drawings, target: Path | None = None) -> Drawn:
             a folder are called `NAME.STYLE.png`.
 
     Raises:
-        InputError: a target that does not fit.
-        FormatError: a file that cannot be read or written.
+        InputError: the target does not fit.
+        FormatError: a file cannot be read or written.
     """
     pictures = _pictures(drawings, target)
-    scale = drawings.scale  # everything has been read once before the first file is written
+    scale = drawings.scale  # before writing, because measuring the scale reads all files
     if drawings.source.is_dir():
         make_folder(pictures[0].parent)
     for path, picture in zip(pictures, drawings, strict=True):
@@ -105,13 +106,13 @@ def draw_files(drawings: Drawings, target: Path | None = None) -> Drawn:
 
 
 def _pictures(drawings: Drawings, target: Path | None) -> list[Path]:
-    """Return the names of the picture files."""
+    """Return the paths of the picture files."""
     source, style = drawings.source, drawings.style
     if target is not None and target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
         raise InputError(f"{target}: flow is drawn into pictures, or a folder of it into a video .mp4")
     if not source.is_dir():
         return [_picture_of_file(source, target, style)]
-    # a suffix that is no picture's belongs to the folder's name
+    # a suffix that is not that of a picture is a part of the folder's name
     if target is not None and target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
         raise InputError(f"{target} is one picture, and {source} holds {len(drawings.flows)} flow files; give a folder")
     return [(target or source) / _name(flow, style) for flow in drawings.flows]

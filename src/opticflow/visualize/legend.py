@@ -13,14 +13,14 @@ _BLACK = (0, 0, 0)
 
 
 def wheel_legend(max_flow: float) -> Frame:
-    """Draw the colour wheel as a disc whose rim is a flow of `max_flow` pixels."""
+    """Draw the colour wheel as a disc whose rim stands for a flow of `max_flow` pixels."""
     strip, radius = _strip(), 40
     # 81 x 81 each, pixels from the centre
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
     distance = np.hypot(x, y)
-    # the vector at each point of the disc is its position
+    # the flow at each point of the disc is its position relative to the centre
     disc = color_known(np.stack([x, y], -1), np.ones(x.shape, bool), float(radius))
-    # one pixel of the rim is blended, so that it is not jagged
+    # one pixel of the rim is blended (anti-aliasing)
     share = np.clip(radius + 0.5 - distance, 0, 1)[..., None]
     top, left = 6, (_WIDTH - 2 * radius - 1) // 2
     area = strip[top : top + 2 * radius + 1, left : left + 2 * radius + 1]
@@ -30,9 +30,9 @@ def wheel_legend(max_flow: float) -> Frame:
 
 
 def scale_legend(max_flow: float) -> Frame:
-    """Draw the colour scale of lengths, from zero at the bottom to `max_flow` at the top."""
+    """Draw the colour scale of flow magnitudes, from zero at the bottom to `max_flow` pixels at the top."""
     strip, rows = _strip(), 84
-    # 84 x 16, shares of the longest; the top row is 1
+    # 84 x 16, shares of `max_flow`; the top row is 1
     lengths = np.linspace(1, 0, rows, dtype=np.float32)[:, None].repeat(16, 1)
     strip[20 : 20 + rows, 8:24] = color_magnitude(lengths, np.ones(lengths.shape, bool))
     _label(strip, f"{max_flow:.3g} px", 14, left=8)
@@ -41,7 +41,7 @@ def scale_legend(max_flow: float) -> Frame:
 
 
 def arrow_legend(max_flow: float, spacing: int) -> Frame:
-    """Draw the longest arrow of the picture with its length."""
+    """Draw the longest arrow and the flow magnitude that it stands for."""
     strip = _strip()
     length = min(spacing, _WIDTH - 16)
     draw_arrow(strip, ((_WIDTH - length) // 2, 90), (float(length), 0.0))

@@ -22,15 +22,14 @@ def overlay(
     valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
     strength: float = 0.8,
 ) -> Frame:
-    """Blend the colours of flow over a frame; the longer the flow, the stronger. Static and unknown pixels show the
-    frame.
+    """Blend the colours of flow over a frame. Longer flow gets more colour; static and unknown pixels show the frame.
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
         frame: the frame that the flow belongs to, of the same size.
-        max_flow: the length in pixels that gets full saturation; the longest known flow if not given.
-        valid: where the flow is known.
-        strength: the share of colour at `max_flow` and beyond.
+        max_flow: the flow magnitude in pixels that gets full saturation; the largest known one if not given.
+        valid: mask of the pixels where the flow is known.
+        strength: the weight of the colour at `max_flow` and beyond.
 
     Raises:
         InputError: not a flow, a frame of another size, or `max_flow` is not positive.
@@ -57,10 +56,10 @@ def arrows(
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
-        frame: drawn below, of the same size; white if not given.
-        max_flow: the length in pixels that is drawn as long as the grid is wide; longer flow is drawn no longer.
-            The longest known flow if not given.
-        valid: where the flow is known.
+        frame: background of the same size; white if not given.
+        max_flow: the flow magnitude in pixels whose arrow is as long as the grid spacing; longer flow gets arrows of
+            the same length. The largest known one if not given.
+        valid: mask of the pixels where the flow is known.
         spacing: pixels between arrows; about 40 arrows along the longer side if not given.
 
     Raises:
@@ -93,14 +92,14 @@ def draw_arrow(canvas: Frame, start: tuple[int, int], vector: tuple[float, float
     """Draw one outlined arrow in place, or a dot if it is shorter than a pixel."""
     length = float(np.hypot(*vector))
     unit = 1 << _SUBPIXELS
-    # OpenCV takes whole numbers, here in sixteenths of a pixel
+    # OpenCV takes integer coordinates, here in sixteenths of a pixel
     begin = (start[0] * unit, start[1] * unit)
     end = (round((start[0] + vector[0]) * unit), round((start[1] + vector[1]) * unit))
     for color, thickness in ((_OUTLINE, 3), (_ARROW, 1)):
         if length < 1:
             cv2.circle(canvas, begin, (thickness - 1) * unit // 2, color, -1, cv2.LINE_AA, _SUBPIXELS)
         else:
-            # tip length is a share of the arrow's; 4 px look right at any length
+            # OpenCV takes the tip length as a share of the arrow's length; 4 px look right at any length
             tip = min(0.4, 4 / length)
             cv2.arrowedLine(canvas, begin, end, color, thickness, cv2.LINE_AA, _SUBPIXELS, tip)
 
@@ -109,7 +108,7 @@ def same_size(flow: FlowArray, frame: UInt8[np.ndarray, "frame_height frame_widt
     """Raise an error if a frame and a flow differ in size.
 
     Raises:
-        InputError: it is of another size.
+        InputError: they differ in size.
     """
     if flow.shape[:2] != frame.shape[:2]:
         found, wanted = (f"{image.shape[1]} x {image.shape[0]}" for image in (frame, flow))
@@ -118,6 +117,6 @@ def same_size(flow: FlowArray, frame: UInt8[np.ndarray, "frame_height frame_widt
 
 def _drawn(vector: np.ndarray, limit: float, spacing: int) -> tuple[float, float]:
     u, v = (float(part) for part in vector)
-    # no arrow is longer than the distance between two, so that they do not cover each other
+    # no arrow is longer than the grid spacing, so that arrows do not cover each other
     scale = spacing / max(limit, float(np.hypot(u, v)))
     return u * scale, v * scale

@@ -10,13 +10,13 @@ from opticflow.visualize.colors import magnitude
 
 _LOWEST, _HIGHEST = -10, 24
 _PER_OCTAVE = 64
-"""Bins per doubling of the length: a percentile is found to within 1.1 %."""
+"""Bins per doubling of the length: a percentile has an error of at most 1.1 %."""
 
 
 class MagnitudeHistogram:
     """A histogram of the lengths of the flows added so far. Its size does not grow with their number.
 
-    Lengths are counted in bins of equal ratio between 2^-10 and 2^24 px; the longest is kept as it is.
+    Lengths are counted in logarithmic bins (of equal ratio) between 2^-10 and 2^24 px; the longest is kept exactly.
     """
 
     def __init__(self) -> None:
@@ -69,6 +69,6 @@ def robust_max_flow(flows: Iterable[FlowArray], percentile: float = 99.0) -> flo
     histogram = MagnitudeHistogram()
     for flow in flows:
         histogram.add(flow)
-    # where nearly all pixels stand still, what moves decides
+    # if the percentile is zero, because nearly all pixels stand still, the longest flow decides
     lengths = (histogram.percentile(percentile), histogram.longest)
     return next((length for length in lengths if length > 2.0**_LOWEST), 1.0)

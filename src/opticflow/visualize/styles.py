@@ -40,7 +40,7 @@ def find_style(name: str, *, with_frame: bool) -> Style:
     """Return the style of this name.
 
     Raises:
-        InputError: no such style, or it needs a frame and there is none, or has no use for the one given.
+        InputError: there is no such style, it needs a frame and there is none, or it cannot use the frame given.
     """
     if name not in STYLES:
         raise InputError(f"there is no style {name!r}; wanted one of {', '.join(STYLES)}")
@@ -67,10 +67,10 @@ def draw_flow(
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
         style: a name of `STYLES`.
-        max_flow: the length in pixels at the end of the scale; the longest known flow if not given.
-        valid: where the flow is known.
-        frame: what arrows and overlay are drawn on, of the flow's size.
-        with_legend: adds a strip of 96 px at the right side that says what the scale is.
+        max_flow: the flow magnitude in pixels at the end of the scale; the largest known one if not given.
+        valid: mask of the pixels where the flow is known.
+        frame: background of arrows and overlay, of the flow's size.
+        with_legend: add a legend, 96 px wide, at the right side that shows the scale.
 
     Raises:
         InputError: not a flow, no such style, or a frame that is missing, unused or of another size.

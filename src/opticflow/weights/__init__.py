@@ -28,8 +28,8 @@ def load_network(name_or_file: str | Path) -> FlowNetwork:
         name_or_file: NETWORK or NETWORK.TAG, a checkpoint in a layout that `read_checkpoint` knows, or a run's folder.
 
     Raises:
-        InputError: no such name; the message lists the near ones.
-        WeightsError: a file that does not fit, or a network whose weights are not here.
+        InputError: there is no such name; the message lists similar ones.
+        WeightsError: the file does not fit, or the weights of the network are not on this machine.
     """
     checkpoint = load_checkpoint(name_or_file)
     return build(str(name_or_file)).eval() if checkpoint is None else checkpoint.build()
@@ -48,8 +48,10 @@ def load_checkpoint(name_or_file: str | Path) -> Checkpoint | None:
 
 
 def usual_settings(name_or_file: str | Path) -> dict[str, Any]:
-    """Return the default settings of named weights: `use` of their record; {} for everything else. Arguments and errors
-    are those of `load_network`, but weights may be missing."""
+    """Return the default settings for named weights: the field `use` of their record, or {} if there is no record.
+
+    Arguments and errors are those of `load_network`, but missing weights are no error.
+    """
     record = _record_here(name_or_file)
     return dict(record.use) if record else {}
 
@@ -74,12 +76,12 @@ def as_file(name_or_file: str | Path) -> Path | None:
     a checkpoint, or an imported one.
 
     Raises:
-        InputError: several imported files are meant.
+        InputError: the name fits several imported files.
     """
     if name_or_file in MODELS:
         return None
     path = Path(name_or_file)
-    # os.path, as pathlib's own raises on a name that is too long
+    # os.path, because pathlib raises an error for a name that is too long
     if os.path.isfile(path / RUN_WEIGHTS):  # noqa: PTH113
         return path / RUN_WEIGHTS
     if isinstance(name_or_file, Path) or path.name.endswith(SUFFIXES) or os.path.isfile(path):  # noqa: PTH113
@@ -105,10 +107,11 @@ def import_checkpoint(file: Path, output: Path | None = None) -> tuple[Checkpoin
 
     Args:
         file: in a layout that `read_checkpoint` knows.
-        output: a `.safetensors` file; without it the weights become known by their name, NETWORK.TAG.
+        output: a `.safetensors` file; if None, the weights are stored so that their name, NETWORK.TAG, finds them.
 
     Raises:
-        WeightsError: the file is not what it should be, or other weights are known by its name.
+        InputError: `output` has another suffix.
+        WeightsError: the file is no valid checkpoint, or other weights already have its name.
         FormatError: the output cannot be written.
     """
     checkpoint = read_checkpoint(file)
@@ -128,7 +131,7 @@ def _check_free(output: Path, checkpoint: Checkpoint, file: Path) -> None:
     try:
         there = read_checkpoint(output)
     except WeightsError:
-        return  # damaged, so no loss
+        return  # a damaged file may be replaced
     same = there.options == checkpoint.options and all(
         torch.equal(tensor, there.tensors[name]) for name, tensor in checkpoint.tensors.items()
     )
@@ -176,11 +179,14 @@ def find_records(name: str) -> list[WeightsRecord]:
 
 
 def download_named(name: str, *, progress: Any = None) -> tuple[WeightsRecord, Path]:
-    """Download the weight set with this name, or the first of a network; see `download`."""
+    """Download the weight set with this name, or the first available one of a network; see `download`."""
     known = find_records(name)
     if not known:
-        raise WeightsError(f"there are no published weights for {name}; a checkpoint file may be given in their place")
-    # a set that can be fetched or is shipped, before one that must be brought by hand
+        raise WeightsError(
+            f"there are no published weights for {name}; a checkpoint file, or the folder of a training run, may be "
+            "given in their place"
+        )
+    # a set that can be downloaded or is shipped comes before one that must be fetched by hand
     record = next((record for record in known if record.url or record.file), known[0])
     return record, download(record, progress=progress)
 
@@ -204,7 +210,7 @@ def _weights_here(network: str, tag: str) -> Path:
     cures += [f"get a file from {record.page} and `opticflow models import FILE`" for record in known if record.page][
         :1
     ]
-    cures += ["give a checkpoint file in place of the name"]
+    cures += ["give a checkpoint file, or the folder of a training run, in place of the name"]
     raise WeightsError(f"there are no weights for {name} here: {', or '.join(cures)}")
 
 

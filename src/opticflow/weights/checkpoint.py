@@ -1,4 +1,4 @@
-"""Checkpoint files: recognise whose format it is and for which network, and load the weights."""
+"""Checkpoint files: recognise the layout and the network of a file, load its weights, and save weights."""
 
 import inspect
 import json
@@ -31,7 +31,7 @@ _SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|safetensors|pkl|bin))+$", re.IGNORE
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights under this package's names, with what is known of them."""
+    """Weights under this package's parameter names, with their metadata."""
 
     network: str
     """A key of MODELS."""
@@ -58,7 +58,7 @@ class Checkpoint:
 
     def build(self) -> FlowNetwork:
         """Return the network with these weights, in evaluation mode."""
-        with torch.device("meta"):  # saves drawing random weights only to overwrite them
+        with torch.device("meta"):  # avoids drawing random weights that would be overwritten
             network = build(self.network, **self.options)
         # the network takes the tensors themselves, without a copy
         network.load_state_dict(self.tensors, assign=True)
@@ -82,7 +82,7 @@ class Checkpoint:
         with atomic_path(path) as beside:
             try:
                 save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, notes)
-            except SafetensorError as error:  # a full disk
+            except SafetensorError as error:  # such as a full disk
                 raise FormatError(f"cannot write {path}: {error}") from error
 
 
@@ -109,8 +109,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             layout.licence,
             layout.options,
         )
-    _check_fit(found, original, path)  # before anything is made of tensors that claim a size
-    # files in half precision are computed with as float32
+    _check_fit(found, original, path)  # before any computation with tensors whose size comes from the file
+    # weights that are stored in half precision are used as float32
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.tensors.items()}
     if useless := [original.get(name, name) for name, tensor in floats.items() if not tensor.isfinite().all()]:
         raise WeightsError(f"{path}: {len(useless)} tensors hold NaN or infinity: {listed(useless)}")
@@ -212,7 +212,7 @@ def _check_fit(found: Checkpoint, original: Mapping[str, str], path: Path) -> No
 def _check_options(found: Checkpoint) -> None:
     """Compare the types of options, which come from a file, with those declared by the network's function."""
     if found.network not in MODELS:
-        return  # which `build` says better
+        return  # `build` gives a better error
     parameters = inspect.signature(MODELS[found.network]).parameters
     for name, value in found.options.items():
         declared = parameters[name].annotation if name in parameters else None

@@ -23,7 +23,7 @@ _ENCODERS = {"fnet": "feature_encoder", "cnet": "context_encoder"}
 _GATES = {"z": "update_gate", "r": "reset_gate", "q": "candidate"}
 
 PRINCETON: Rules = [
-    # each strided block keeps the norm of its shortcut twice; torch lets the later name, downsample.1, win
+    # each strided block stores the norm of its shortcut twice; torch uses the later name, downsample.1
     (r"[fc]net\.layer[23]\.0\.norm3\..*", None),
     (r"([fc]net)\.(conv|norm)1\.(.*)", lambda m: f"{_ENCODERS[m[1]]}.stem.{m[2]}.{m[3]}"),
     (r"([fc]net)\.conv2\.(.*)", lambda m: f"{_ENCODERS[m[1]]}.projection.{m[2]}"),

@@ -11,9 +11,9 @@ from opticflow.models import FlowNetwork
 def weights_hash(network: nn.Module) -> str | None:
     """Return the SHA-256 of a network's parameters and buffers (names, types, shapes and values); None if it has none.
 
-    It depends neither on the file they came from, so that two layouts of the same weights have the same hash, nor on
-    what is around the network: refinement, `torch.compile`, data-parallel training. It is what the records of an
-    estimate, the report of an evaluation and `opticflow models info` give, and can be compared between them.
+    It does not depend on the file they came from, so two layouts of the same weights have the same hash. It does not
+    depend on wrappers around the network either: refinement, `torch.compile`, data-parallel training. The records of an
+    estimate, the report of an evaluation and `opticflow models info` give this hash, so it can be compared.
     """
     state = _bare(network).state_dict()
     if not state:
@@ -29,7 +29,7 @@ def weights_hash(network: nn.Module) -> str | None:
 
 
 def _bare(network: nn.Module) -> nn.Module:
-    """Return the network without the networks around it."""
+    """Return the network without its wrappers."""
     if isinstance(network, FlowNetwork) and network.innermost is not network:
         return _bare(network.innermost)
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):

@@ -16,17 +16,17 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 def download(record: WeightsRecord, *, progress: Any = None) -> Path:
     """Return the file of a weight set, from the cache or the network.
 
-    What was cut short or damaged on the way is fetched again from its beginning, a few times; only a whole file whose
-    hash is right gets its final name.
+    After a failed transfer or a wrong hash, the whole file is fetched again, up to `ATTEMPTS_AFTER_A_FAILURE` times.
+    Only a file with the right hash gets the final name.
 
     Args:
-        record: which.
-        progress: an object with `total`, `update(bytes)`, `reset()` and `close()`, as pooch wants it; tqdm's do.
+        record: the record of the weight set.
+        progress: an object with `total`, `update(bytes)`, `reset()` and `close()`, as pooch wants it, such as tqdm's.
 
     Raises:
-        WeightsError: there is no address to fetch it from, the address cannot be reached or does not have it, or what
-            comes is something else.
-        FormatError: the folder for it cannot be made.
+        WeightsError: there is no URL, the URL cannot be reached or does not have the file, the hash of the file is
+            wrong, or the file cannot be stored.
+        FormatError: the folder for the file cannot be made.
     """
     if record.present:
         verify(record, record.path)
@@ -38,21 +38,21 @@ def download(record: WeightsRecord, *, progress: Any = None) -> Path:
         )
     if not record.url.startswith(("https://", "http://")):
         raise WeightsError(f"{record.name} cannot be fetched: {record.url!r} is no address of the web")
-    import pooch  # here, so that a machine that downloads nothing can do without it
+    import pooch  # here, because only downloads need it
 
     make_folder(record.path.parent)
     fetched = _Checked(record, progress)
     store = pooch.create(
         record.path.parent,
         base_url="",
-        # without the whole hash pooch checks nothing, and `_Checked` compares its beginning
+        # without a whole hash pooch checks nothing; `_Checked` also compares the beginning of a hash
         registry={record.path.name: f"sha256:{record.sha256}" if record.sha256 else None},
         urls={record.path.name: record.url},
         retry_if_failed=ATTEMPTS_AFTER_A_FAILURE,
     )
     logger = pooch.get_logger()
     level = logger.level
-    # pooch's log would report every attempt on the terminal
+    # pooch would log every attempt
     logger.setLevel("ERROR")
     try:
         return Path(store.fetch(record.path.name, downloader=fetched))  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def verify(record: WeightsRecord, path: Path) -> None:
 
 
 class _Checked:
-    """Pooch's downloader with an additional check against the beginning of a hash: pooch needs the whole hash."""
+    """A downloader for pooch that also checks the beginning of a hash, because pooch itself needs the whole hash."""
 
     def __init__(self, record: WeightsRecord, progress: Any):
         self.record = record

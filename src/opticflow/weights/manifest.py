@@ -36,7 +36,7 @@ class WeightsRecord:
 
     @property
     def tag(self) -> str:
-        """Distinguishes it from the other sets of its network."""
+        """The tag that distinguishes it from the other sets of its network."""
         # tags contain dots themselves, so only the first dot separates
         return self.name.partition(".")[2]
 
@@ -63,10 +63,10 @@ class WeightsRecord:
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloaded weights: `OPTICFLOW_CACHE`, or the platform's cache folder."""
+    """Return the folder for downloaded weights: `weights` in `OPTICFLOW_CACHE` or in the platform's cache folder."""
     folder = os.environ.get("OPTICFLOW_CACHE")
     if not folder:
-        import pooch  # here, so that a machine that downloads nothing can do without it
+        import pooch  # here, because it is not needed if `OPTICFLOW_CACHE` is set
 
         folder = pooch.os_cache("opticflow")
     return Path(folder) / "weights"
@@ -85,13 +85,13 @@ def imported_files(name: str) -> list[Path]:
         name: NETWORK, NETWORK.AUTHORS or NETWORK.AUTHORS.FILE.
     """
     exact = imported_path(name)
-    if os.path.isfile(exact):  # noqa: PTH113 - pathlib's own raises on a name that is too long
+    if os.path.isfile(exact):  # noqa: PTH113 - pathlib raises an error for a name that is too long
         return [exact]
     return sorted(exact.parent.glob(f"{glob.escape(name)}.*.safetensors")) if "/" not in name else []
 
 
 @cache
 def records() -> tuple[WeightsRecord, ...]:
-    """Return all known weight sets, in the order of the list."""
+    """Return all known weight sets, in the order of `manifest.toml`."""
     with (HERE / "manifest.toml").open("rb") as file:
         return tuple(WeightsRecord(**entry) for entry in tomllib.load(file)["weights"])

@@ -22,9 +22,10 @@ from opticflow.io.contents import one_line
 from opticflow.io.limits import check_memory, read_limit
 
 _NESTS = ("state_dict", "model_state_dict", "model")
-"""Keys under which most training programs store the weights: where several sets of weights fit, that one is used."""
+"""Keys under which most training programs store the weights. If several sets of weights fit, the one under these keys
+is used."""
 _DEEPEST = 4
-"""Depth of nested dictionaries up to which weights are looked for."""
+"""Number of nested dictionaries through which weights are looked for."""
 _INSTRUCTION = 100
 """Upper bound of the memory that one byte or instruction of a pickle may need, in bytes."""
 
@@ -96,16 +97,16 @@ def read_tensors(path: Path, known: Callable[[Iterable[str]], bool]) -> tuple[di
     """Return the tensors in a checkpoint by name, and the metadata of a safetensors file.
 
     Args:
-        path: of torch.save, or a safetensors file.
-        known: whether a network's weights have such names. The set of tensors is taken, out of all that lie within each
-            other, whose names it knows; prefixes that all names share (`module.`, `model.`) and the marks of compiled
-            modules (`_orig_mod.`) are dropped for it.
+        path: a file of torch.save, or a safetensors file.
+        known: returns whether a network's weights have these names. Among nested sets of tensors, the set whose names
+            are known is used. Prefixes that all names share (`module.`, `model.`) and the marks of compiled modules
+            (`_orig_mod.`) are removed before.
 
     Raises:
-        WeightsError: no such file; damaged; something else than a checkpoint; a pickle that wants to run code; more
-            memory is needed than reading a file may take (`io.limits`).
+        WeightsError: the file is missing, damaged, or no checkpoint; its pickle wants to run code; or it needs more
+            memory than reading a file may take (`io.limits`).
     """
-    if not os.path.isfile(path):  # noqa: PTH113 - pathlib's own raises on a name that is too long
+    if not os.path.isfile(path):  # noqa: PTH113 - pathlib raises an error for a name that is too long
         raise WeightsError(f"{path}: there is no such file")
     try:
         with path.open("rb") as file:
@@ -145,7 +146,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except Exception as error:  # of several libraries, for a file that may hold anything
+    except Exception as error:  # the errors of several libraries have no common type
         raise WeightsError(f"{path}: not a whole safetensors file ({_first_line(error)}); fetch it again") from error
 
 
@@ -159,7 +160,7 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
             warnings.catch_warnings(),
             contextlib.nullcontext(path) if zipped else _Counted(path) as file,
         ):
-            warnings.simplefilter("ignore")  # of an unusual pickle, which our error speaks of
+            warnings.simplefilter("ignore")  # about an unusual pickle, which our error reports
             # `weights_only` reads tensors and plain values, and refuses everything that would run code
             return torch.load(file, map_location="cpu", weights_only=True)
     except FormatError as error:
@@ -176,7 +177,7 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
             f"{path}: not a checkpoint that can be read without running code ({_first_line(error)}). Save the state "
             "dict alone, by torch.save(network.state_dict(), file)"
         ) from error
-    except Exception as error:  # of PyTorch and what it reads with, for a file that may hold anything
+    except Exception as error:  # the errors of PyTorch and its libraries have no common type
         if "TorchScript" in str(error):
             raise WeightsError(
                 f"{path}: a TorchScript program, not weights alone; "
@@ -186,7 +187,7 @@ def _read_pickle(path: Path, *, zipped: bool) -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """Raise an error for an archive that is small compared with its contents."""
+    """Raise an error for an archive whose contents need too much memory when they are unpacked."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
@@ -197,7 +198,7 @@ def _check_archive(path: Path) -> None:
 
 
 class _Counted(io.BufferedReader):
-    """A file whose pickle is read with a limit on the number of instructions."""
+    """A file that limits the number of reads, and thus of the instructions of a pickle in it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
@@ -213,7 +214,7 @@ class _Counted(io.BufferedReader):
 def _calls(path: Path) -> list[str]:
     """Return what a pickle that PyTorch refuses would import, as far as its opcodes show."""
     calls, strings = [], []
-    with contextlib.suppress(Exception):  # what came before is worth naming
+    with contextlib.suppress(Exception):  # the names found before an error are still useful
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 contents = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
@@ -240,7 +241,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bool]) -> dict[str, Tensor]:
-    """Return the only set of tensors that belongs to a network in what a training program has saved."""
+    """Return the set of tensors that belongs to a network, among all that a training program has saved.
+
+    If no set fits a network, return the largest one.
+    """
     found = dict(_sets(loaded, (), set()))
     fitting = {place: tensors for place in found if (tensors := _unprefixed(found[place], known)) is not None}
     # of several sets that fit, one under the usual names is taken, in the order of `_NESTS`
@@ -264,7 +268,7 @@ def _weights_within(loaded: Any, path: Path, known: Callable[[Iterable[str]], bo
 
 
 def _sets(loaded: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """Yield the nested dictionaries of tensors, with their position."""
+    """Yield the nested dictionaries of tensors, each with the keys that lead to it."""
     if not isinstance(loaded, Mapping) or not loaded or id(loaded) in seen:
         return
     # a pickle may contain a dictionary within itself
