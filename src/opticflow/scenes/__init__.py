@@ -1,1 +1,1 @@
-"""Synthetic worlds with exact flow."""
+"""Synthetic worlds: generators of frames with exact ground-truth flow."""

@@ -85,7 +85,7 @@ def _tube(
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(points))
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-12
-    # any direction that the path does not follow serves to find two axes across it
+    # the cross product with any direction not parallel to the path gives an axis of the cross-section
     helper = np.array([1.0, 0, 0]) if abs(tangents.mean(axis=0)[0]) < 0.7 else np.array([0, 1.0, 0])
     right = np.cross(tangents, helper)
     right /= np.linalg.norm(right, axis=1, keepdims=True) + 1e-12

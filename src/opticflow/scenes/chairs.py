@@ -1,4 +1,4 @@
-"""Synthetic worlds like FlyingChairs and ChairsSDHom: chairs over a background picture; all move by similarities.
+"""Synthetic worlds like FlyingChairs and ChairsSDHom: chairs and a background that move by similarity transforms.
 
 Dosovitskiy et al., "FlowNet: Learning optical flow with convolutional networks", ICCV 2015; Ilg et al., "FlowNet 2.0",
 CVPR 2017, section 3.2. The original generator is not public. Published parameters are used where they are known; the
@@ -123,7 +123,7 @@ class Chairs:
         rng = np.random.default_rng([self.seed, 0, index])
         background = self._background(rng)
         layers = [background]
-        carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, homography of the background between frames
+        carried = background.second @ np.linalg.inv(background.first)  # 3 x 3, between the frames
         for _ in range(int(rng.integers(self.config.objects[0], self.config.objects[1] + 1))):
             layer = self._object(rng, carried)
             if layer is not None:

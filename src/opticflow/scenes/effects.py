@@ -1,4 +1,4 @@
-"""Effects of the camera, the light and the weather on the rendered frames of a pair. They change no flow."""
+"""Effects of camera, light and weather on the rendered frames of a pair. They do not change the flow."""
 
 from dataclasses import replace
 from typing import no_type_check
@@ -16,11 +16,11 @@ from opticflow.shapes import FlowArray, Frame
 Canvas = Float32[np.ndarray, "height width 3"]
 
 LONGEST_BLUR = 48
-"""Longest motion blur, in pixels."""
+"""Maximum length of the motion blur, in pixels."""
 
 
 def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: EffectsConfig) -> RenderedPair:
-    """Return the pair with random effects on both frames; flow and occlusion stay as they are."""
+    """Return the pair with random effects applied to both frames; flow and occlusion do not change."""
     if rng.random() < effects.clean_share:
         return pair
     frames = [pair.first.astype(np.float32), pair.second.astype(np.float32)]  # H x W x 3 each, grey levels
@@ -41,7 +41,7 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
     gamma = rng.uniform(*effects.grading)
     changes = rng.normal(0, effects.exposure, (2, 3)) * [[0.15] * 3, [1.0] * 3]  # 2 frames x 3 channels, octaves
     if rng.random() < effects.exposure_share:
-        # the exposure changes mostly alike in all channels
+        # the exposure change is similar in all channels
         changes[1] = changes[1].mean() + 0.2 * changes[1]
     else:
         changes[1] = 0
@@ -60,18 +60,21 @@ def apply_effects(rng: np.random.Generator, pair: RenderedPair, effects: Effects
 
 
 def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR) -> Canvas:
-    """Average each pixel along the motion of the surface it shows, over at most `longest` pixels.
+    """Apply motion blur: average each pixel along the motion of its surface, over at most `longest` pixels.
 
-    The streak is centred on the pixel, so that the flow of the middle of the exposure stays true. Where a fast surface
-    is near, its motion is taken for the pixels that it sweeps over (after McGuire et al., "A reconstruction filter for
-    plausible motion blur", I3D 2012), so that the borders of moving things blur too.
+    The streak is centred on the pixel, so that the flow still holds for the middle of the exposure. A pixel near a
+    faster surface uses the motion of that surface (after McGuire et al., "A reconstruction filter for plausible motion
+    blur", I3D 2012), so that the borders of moving objects are blurred too.
+
+    Args:
+        motion: displacement of each pixel during the exposure.
     """
     speed = np.hypot(motion[..., 0], motion[..., 1])
-    reach = int(min(longest, speed.max())) // 2  # pixels to either side
+    reach = int(min(longest, speed.max())) // 2  # in pixels, on each side
     out = np.empty_like(canvas)
     swept = motion
     if reach >= 2:
-        # a quarter of the size is enough to find the fastest motion nearby, and takes much less time
+        # at a quarter of the size, the search for the fastest motion nearby is accurate enough and much faster
         small = cv2.resize(motion, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
         swept = cv2.resize(_fastest(small, max(1, reach // 4)), motion.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     _average(out, canvas, motion, np.ascontiguousarray(swept), np.float32(longest))
@@ -81,10 +84,10 @@ def motion_blur(canvas: Canvas, motion: FlowArray, longest: float = LONGEST_BLUR
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _fastest(motion, reach):
-    """Return the fastest motion within a square around each pixel."""
+    """Return the fastest motion within a square of `reach` pixels on each side of each pixel."""
     height, width = motion.shape[:2]
     rows, out = motion.copy(), motion.copy()
-    # a maximum over a square is one along rows, then one along columns
+    # the maximum over a square is separable: first along rows, then along columns
     for y in range(height):
         for x in range(width):
             best = np.float32(-1)
@@ -107,14 +110,14 @@ def _fastest(motion, reach):
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _average(out, canvas, motion, swept, longest):
-    """Average colours along the motion. A sample counts if it belongs to the pixel's own surface or to a faster one
-    that moves over the pixel."""
+    """Average the colours along the motion `swept` and write them to `out`. A sample counts only if the streak of the
+    pixel's own surface, or of the surface at the sample, is long enough to connect the two."""
     height, width = canvas.shape[:2]
     for y in range(height):
         for x in range(width):
             u, v = swept[y, x, 0], swept[y, x, 1]
             length = np.sqrt(u * u + v * v)
-            # shorter streaks would change nothing
+            # a streak of less than half a pixel has no visible effect
             if length < 0.5:
                 for c in range(3):
                     out[y, x, c] = canvas[y, x, c]
@@ -131,7 +134,7 @@ def _average(out, canvas, motion, swept, longest):
                 i = min(max(int(y + at * v + np.float32(0.5)), 0), height - 1)
                 distance = abs(at) * length
                 there = np.sqrt(motion[i, j, 0] ** 2 + motion[i, j, 1] ** 2)
-                # a streak of twice the distance is just long enough to reach the pixel
+                # a streak extends by half of its length to each side, so it must be twice as long as the distance
                 weight = np.float32(1) if 2 * distance <= max(there, own) + 1 else np.float32(0)
                 red += weight * canvas[i, j, 0]
                 green += weight * canvas[i, j, 1]
@@ -141,7 +144,7 @@ def _average(out, canvas, motion, swept, longest):
 
 
 def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, softness: float) -> list[Canvas]:
-    """Darken or brighten soft patches, which drift, grow and turn independently of the scene."""
+    """Darken or brighten a few soft patches that drift independently of the scene; a negative strength darkens."""
     height, width = frames[0].shape[:2]
     masks = np.zeros((2, height // 2, width // 2), np.float32)  # 2 frames x H/2 x W/2
     for _ in range(int(rng.integers(1, 4))):
@@ -158,7 +161,7 @@ def _patches(rng: np.random.Generator, frames: list[Canvas], strength: float, so
 
 
 def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list[Canvas]:
-    """Add bright haze that is thicker towards the top and in clouds; it does not move."""
+    """Add static bright fog, denser in clouds and mostly towards the top; it replaces a share of the light."""
     height, width = frames[0].shape[:2]
     clouds = noise.fractal(rng, height // 4, width // 4, coarsest=64, persistence=0.5)
     ramp = np.linspace(rng.uniform(0.3, 1.5), rng.uniform(0, 1), height // 4, dtype=np.float32)[:, None]
@@ -169,7 +172,7 @@ def _fog(rng: np.random.Generator, frames: list[Canvas], density: float) -> list
 
 
 def _defocus(rng: np.random.Generator, frames: list[Canvas], sigma: float) -> list[Canvas]:
-    """Blur the whole frame, or increasingly towards one side, as with a shallow depth of field."""
+    """Apply defocus blur to the whole frame, or increasingly towards one side as with a shallow depth of field."""
     height, width = frames[0].shape[:2]
     blurred = [cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames]
     if rng.random() < 0.5:
@@ -181,27 +184,27 @@ def _defocus(rng: np.random.Generator, frames: list[Canvas], sigma: float) -> li
 
 
 def _grade(frame: Canvas, gamma: float, gain: np.ndarray) -> Canvas:
-    """Change brightness and gamma, and clip to the range as a sensor does."""
+    """Apply a gain per channel, clip to the range as a sensor does, and apply the gamma."""
     scaled = np.clip(frame * (gain / 255).astype(np.float32), 0, 1)
     return cv2.pow(scaled, gamma) * np.float32(255)
 
 
 def _noise(rng: np.random.Generator, frames: list[Canvas], deviation: float) -> list[Canvas]:
-    """Add photon and read-out noise, sometimes in blotches as after demosaicing; independent in each frame."""
+    """Add photon and read-out noise, independent in each frame; sometimes in blotches as after demosaicing."""
     blotched = rng.random() < 0.4
     out = []
     for frame in frames:
         grain = rng.standard_normal(frame.shape, dtype=np.float32)
         if blotched:
-            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)  # makes up for the contrast lost
-        # photon noise grows with the square root of the light; the constant stands for read-out noise
+            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)  # restores most of the lost contrast
+        # photon noise grows with the square root of the light; the constant models read-out noise
         strength = np.sqrt(frame / np.float32(128) + np.float32(0.3)) * np.float32(deviation)
         out.append(frame + strength * grain)
     return out
 
 
 def _compress(frame: Frame, quality: int) -> Frame:
-    """Compress to JPEG and decompress; the order of the channels matters for its chroma subsampling."""
+    """Compress a frame to JPEG and decompress it; OpenCV expects BGR, which matters for the chroma subsampling."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
 

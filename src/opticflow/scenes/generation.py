@@ -1,4 +1,4 @@
-"""Write synthetic data sets: in several processes, resumable, without incomplete files."""
+"""Write synthetic data sets to disk: in several processes, resumable, and without incomplete files."""
 
 import json
 import multiprocessing
@@ -21,9 +21,9 @@ MANIFEST = "generation.json"
 MOST_ITEMS = 10**9
 MOST_JOBS = 1024
 SPARE_BYTES = 256 * 2**20
-"""Disk space that must stay free."""
+"""Disk space in bytes that must stay free."""
 VERSION = 1
-"""Version of the samples; it is raised when the same seed gives other samples than before."""
+"""Version of the samples. It is increased whenever the same seed gives different samples than before."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,30 @@ class Order:
     version: int = VERSION
 
     def world(self) -> World:
-        """Return the world that makes the items."""
+        """Return the world that renders the items."""
         backgrounds, objects = (Path(folder) if folder else None for folder in (self.backgrounds, self.objects))
         return make_world(self.kind, self.seed, (self.height, self.width), backgrounds=backgrounds, objects=objects)
 
 
 @dataclass(frozen=True)
 class SizeEstimate:
-    """The items that a run still has to make, and the disk space that they need."""
+    """The missing items of a data set, the disk space that they need, and the free disk space."""
 
     missing: Sequence[int]
-    """Numbers of the items that do not exist yet."""
+    """Indices of the items that are not yet on disk."""
     bytes: int
-    """Disk space that they need."""
+    """Approximate disk space that the missing items need, in bytes."""
     free: int
-    """Disk space that is free."""
+    """Free disk space, in bytes."""
 
 
 def estimate_size(order: Order, root: Path, count: int, *, resume: bool) -> SizeEstimate:
-    """Find the missing items and the disk space they need, and check that the data set can be written to a folder.
+    """Find the missing items of a data set and the disk space that they need, and check that `root` can hold it.
 
     Raises:
-        InputError: the folder holds another set, or the same and `resume` is off, or other things.
-        DatasetError: the disk has not enough room.
+        InputError: `count` is out of range; or `root` is a file, or a folder that holds other files, a different data
+            set, or the same data set while `resume` is false.
+        DatasetError: there is not enough free disk space.
     """
     if not 1 <= count <= MOST_ITEMS:
         raise InputError(f"{count} items were asked for; wanted 1 to {MOST_ITEMS}")
@@ -71,7 +72,7 @@ def estimate_size(order: Order, root: Path, count: int, *, resume: bool) -> Size
     if root.is_dir():
         missing = [number for number in missing if not layout.last(root, number).is_file()]
     needed = len(missing) * layout.item_bytes(order.height, order.width)
-    # the folder may not exist yet, so the nearest one above it tells which disk is written to
+    # the folder may not exist yet, so the disk is found from its nearest existing parent folder
     existing = next(folder for folder in [root.absolute(), *root.absolute().parents] if folder.is_dir())
     free = shutil.disk_usage(existing).free
     if needed + SPARE_BYTES > free:
@@ -91,23 +92,23 @@ def generate(
     resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SizeEstimate:
-    """Write those of the items 0 to `count` - 1 that do not exist yet.
+    """Write the items 0 to `count` - 1 of a data set, and skip those that already exist.
 
     Args:
-        root: a new or empty folder; with `resume` also one that an earlier run has begun.
-        jobs: processes. The files are the same whatever their number.
-        progress: called with the number of items that are there, and `count`.
+        root: a new or empty folder; with `resume`, also the folder of an earlier, interrupted run.
+        jobs: number of processes; it does not change the files.
+        progress: called at the start and after each item with the number of existing items and `count`.
 
     Raises:
-        OpticflowError: see `estimate_size`; or a file cannot be written.
+        OpticflowError: see `estimate_size`; also if `jobs` is out of range or a file cannot be written.
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"{jobs} jobs were asked for; wanted 1 to {MOST_JOBS}")
-    order.world()  # refuses what cannot be made, before anything is written
+    order.world()  # raises if the settings are invalid, before anything is written
     plan = estimate_size(order, root, count, resume=resume)
     root.mkdir(parents=True, exist_ok=True)
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        remove_unfinished(folder)  # of a run that was killed
+        remove_unfinished(folder)  # left by a run that was killed
     write_bytes(root / MANIFEST, json.dumps(asdict(order), indent=2).encode())
     done = count - len(plan.missing)
     progress(done, count)
@@ -124,7 +125,7 @@ def generate(
 
 
 def amount(count: int) -> str:
-    """Format a number of bytes for people: `4.2 GB`."""
+    """Format a number of bytes with a decimal unit, such as `4.2 GB`."""
     power = min(4, max(1, (len(str(count)) - 1) // 3))
     return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
@@ -154,9 +155,9 @@ def _check_folder(order: Order, root: Path, *, resume: bool) -> None:
 
 
 def _make(order: Order, root: Path, numbers: Sequence[int]):
-    """Make and write items one by one; yield their numbers."""
+    """Make and write items one by one; yield the index of each item after it is written."""
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # the processes are the parallelism
+    cv2.setNumThreads(1)  # items are already made in parallel by processes
     try:
         world, layout = order.world(), LAYOUTS[order.kind]
         for number in numbers:
@@ -167,7 +168,10 @@ def _make(order: Order, root: Path, numbers: Sequence[int]):
 
 
 def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
-    """Make and write items in several processes. A process whose parent was killed stops at its next item."""
+    """Make and write items in several processes; yield the index of each item after it is written.
+
+    If the parent process is killed, its worker processes stop after their current item.
+    """
     context = multiprocessing.get_context("spawn")
     processes, pipes = [], []
     try:
@@ -176,7 +180,7 @@ def _spread(order: Order, root: Path, numbers: Sequence[int], jobs: int):
             process = context.Process(target=_work, args=(there, order, root, numbers[job::jobs]), daemon=True)
             with interrupts_held_back():
                 process.start()
-            there.close()  # so that the pipe ends when the process dies
+            there.close()  # so that reading ends with EOFError when the worker dies
             processes.append(process)
             pipes.append(here)
         while pipes:

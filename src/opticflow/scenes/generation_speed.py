@@ -1,4 +1,4 @@
-"""Measure how fast worlds are generated: pairs, or frames of sequences, per second on one core."""
+"""Measure the speed of generation: pairs, or frames of sequences, per second on one core."""
 
 import time
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from opticflow.scenes.worlds import make_world
 
 @dataclass(frozen=True)
 class GenerationSpeed:
-    """The speed of one world."""
+    """The generation speed of one world."""
 
     kind: str
     size: tuple[int, int]
-    """Height and width."""
+    """Height and width of the frames."""
     pairs: int
-    """Number of pairs that were made; for worlds of sequences, number of frames, each with both passes, both flows and
-    all maps."""
+    """Number of pairs made in each round. For worlds of sequences: the number of frames, each with both passes, both
+    flows and all maps."""
     stocking_seconds: float
-    """Processor time to make all pictures and objects of the world. A process pays it once, however many pairs it
-    makes."""
+    """Processor time in seconds to make the pictures and objects of the world, except those that the first item has
+    already made. Each process spends it once, independent of the number of pairs."""
     seconds_per_pair: float
-    """Processor time of a pair once the pictures and objects exist; the best of the rounds."""
+    """Processor time in seconds per pair when all pictures and objects exist; the smallest value of all rounds."""
 
     @property
     def pairs_per_second(self) -> float:
@@ -34,12 +34,18 @@ class GenerationSpeed:
 def measure_generation_speed(
     kind: str, *, size: tuple[int, int] | None = None, pairs: int = 50, rounds: int = 3
 ) -> GenerationSpeed:
-    """Make pairs in this process, on one thread, and measure the processor time."""
+    """Generate pairs in this process on one thread, and measure the processor time.
+
+    Args:
+        size: height and width of the frames; None means the default size of the world.
+        pairs: number of pairs (or frames of sequences) per round, rounded up to whole items.
+        rounds: number of repetitions.
+    """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         world = make_world(kind, 0, size)
-        first = world.item(0)  # compiles
+        first = world.item(0)  # compiles the kernels, so that compilation is not measured
         each = len(first.frames) if isinstance(first, ThingsSequence) else 1
         items = -(-pairs // each)
         begun = time.process_time()

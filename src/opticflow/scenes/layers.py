@@ -1,4 +1,4 @@
-"""Flat layers that move between two frames, and how a stack of them is rendered with exact flow and occlusion."""
+"""Flat textured layers that move between two frames, and their rendering with exact flow and occlusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,53 +18,55 @@ _RIGID = np.zeros((2, 2, 2), np.float32)  # 2 x 2 nodes x (s, t), no displacemen
 
 @dataclass(frozen=True)
 class Deformation:
-    """A non-rigid deformation of a layer before the second frame: displacements on a coarse lattice, in texels."""
+    """A non-rigid deformation of a layer between the frames: displacements on a coarse lattice, in texels."""
 
     lattice: Float32[np.ndarray, "rows columns 2"]
-    """Displacement (s, t) at texture positions (column * step, row * step); bilinear between them, constant outside."""
+    """Displacement (s, t) at the texture positions (column * step, row * step). Between the nodes it is interpolated
+    bilinearly; outside the lattice it continues with the value at the border."""
     step: float
-    """Spacing of the lattice in texels. The displacement must change by less than half of it from point to point,
-    so that the bent layer does not fold."""
+    """Spacing of the lattice nodes in texels. Between neighbouring nodes the displacement must change by less than half
+    of the spacing, so that the deformed layer does not fold over itself."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """A flat textured object and its position in the two frames.
 
-    The flow of a point is exact: texture coordinates (s, t) are seen at `first @ (s, t, 1)` in the first frame and at
-    `second @ ((s, t) + deformation, 1)` in the second.
+    A point with texture coordinates (s, t) is at `first @ (s, t, 1)` in the first frame and at
+    `second @ ((s, t) + deformation, 1)` in the second; so its flow is exact.
     """
 
     texture: Texture
-    """RGBA texture with colours premultiplied by alpha; band-limited."""
+    """RGBA texture, band-limited, with colours premultiplied by alpha."""
     first: Homography
     """Homography from the texture to the first frame, in pixels."""
     second: Homography
     """Homography from the texture to the second frame, in pixels."""
     deformation: Deformation | None = None
     endless: bool = False
-    """Whether the texture continues beyond its borders, mirrored; otherwise it is transparent there."""
+    """Whether the texture is repeated by reflection beyond its borders; otherwise it is transparent there."""
     gain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.ones(3, np.float32))
-    """Factor on red, green and blue; the same in both frames."""
+    """Factor applied to red, green and blue; the same in both frames."""
     opacity: float = 1.0
-    """Factor on alpha; the same in both frames. A layer that hides at most half of what is behind it has no flow."""
+    """Factor applied to alpha; the same in both frames. Where a layer hides at most half of the light from behind it,
+    the flow is that of the layers behind it."""
 
     @property
     def rests(self) -> bool:
-        """Whether the layer does not move, so that its flow is exactly zero. See `settled`."""
+        """Whether the layer is static, so that its flow is exactly zero. See `settled`."""
         return self.second is self.first and self.deformation is None
 
 
 def settled(layer: Layer) -> Layer:
-    """Return the layer with exactly equal positions in both frames if they differ by rounding errors only; else the
-    layer itself."""
+    """Return the layer itself, or a copy that is exactly at rest if its positions in both frames differ only by
+    rounding errors."""
     moves = layer.deformation is not None or not np.allclose(layer.first, layer.second, rtol=1e-12, atol=1e-12)
     return layer if moves else replace(layer, second=layer.first)
 
 
 @dataclass(frozen=True)
 class _View:
-    """The position of a layer in one of the two frames."""
+    """A layer and its position in one of the two frames."""
 
     layer: Layer
     matrix: Homography
@@ -79,17 +81,18 @@ class _View:
 
 
 def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") -> RenderedPair:
-    """Render a stack of layers, the rearmost first, into two frames.
+    """Render two frames of a stack of layers with flow and occlusion; `layers` is ordered from back to front.
 
-    A pixel shows the topmost layer that hides more than half of what is behind it at the pixel's centre; its flow is
-    that layer's. It is occluded if its point leaves the frame (beyond the centres of the outermost pixels) or if
-    another layer hides it in the other frame; that is decided at the point's exact position, not at a pixel's centre.
+    A pixel belongs to the topmost layer that hides more than half of the light from behind it at the centre of the
+    pixel; the flow of the pixel is the flow of that layer. The pixel is occluded if its point leaves the frame (beyond
+    the centres of the outermost pixels), or if another layer hides the point in the other frame. The second test uses
+    the exact sub-pixel position of the point.
     """
     views = [_views(layer, height, width) for layer in layers]
     first, first_instances = _draw([view for view, _ in views], height, width)
     second, second_instances = _draw([view for _, view in views], height, width)
     forward, first_occluded = _follow(views, first_instances, second_instances)
-    # backwards in time, the two views of each layer change places
+    # for the backward flow, swap the two views of each layer
     swapped = [(there, here) for here, there in views]
     backward, second_occluded = _follow(swapped, second_instances, first_instances)
     return RenderedPair(
@@ -108,11 +111,11 @@ def render(layers: Sequence[Layer], height: int, width: int, *, name: str = "") 
 def bounds(
     matrix: Homography, rows: int, columns: int, height: int, width: int, *, margin: float = 1.0
 ) -> tuple[int, int, int, int]:
-    """Return the bounding box of the pixels that a texture can touch: top, bottom, left and right; bottom and right are
-    exclusive."""
+    """Return the bounding box of the pixels that a texture can cover: top, bottom, left and right; bottom and right are
+    exclusive. The box is enlarged by `margin` pixels and clipped to the frame."""
     corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)  # 3 x 4
     x, y, depth = matrix @ corners
-    # the image of a corner behind the camera is not bounded
+    # a texture with a corner behind the camera has an unbounded image
     if (depth <= 1e-9).any():
         return 0, height, 0, width
     x, y = x / depth, y / depth
@@ -127,7 +130,7 @@ def _views(layer: Layer, height: int, width: int) -> tuple[_View, _View]:
         box = (0, height, 0, width)
         if not layer.endless:
             reach = 1.0
-            # a bent layer reaches further by its largest displacement, here turned into pixels
+            # enlarge the box of a deformed layer by its largest displacement, converted to pixels
             if deformed and layer.deformation is not None:
                 reach += float(np.abs(layer.deformation.lattice).max()) * float(
                     np.abs(matrix[:2, :2]).sum(axis=1).max()
@@ -164,13 +167,18 @@ def _draw(views: Sequence[_View], height: int, width: int) -> tuple[Frame, Insta
 def _follow(
     views: Sequence[tuple[_View, _View]], instances: InstanceMap, others: InstanceMap
 ) -> tuple[FlowArray, MaskArray]:
-    """Compute the flow and the occlusion mask of the frame whose instances are given; `views` holds the layers'
-    positions in that frame and in the other."""
+    """Compute the flow and the occlusion mask of one frame.
+
+    Args:
+        views: for each layer, its position in this frame and in the other one.
+        instances: instance map of this frame.
+        others: instance map of the other frame.
+    """
     height, width = instances.shape
     flow = np.zeros((height, width, 2), np.float32)
-    state = np.zeros((height, width), np.uint8)  # 0 seen, 1 out of the frame, 2 perhaps hidden
+    state = np.zeros((height, width), np.uint8)  # 0 visible, 1 out of the frame, 2 possibly hidden
     for identity, (here, there) in enumerate(views):
-        # a layer at rest keeps zero flow, so only its occlusion must be found
+        # a static layer keeps zero flow, so only its occlusion must be computed
         if here.layer.rests:
             state[(instances == identity) & (others != identity)] = 2
             continue
@@ -188,7 +196,7 @@ def _follow(
             here.box,
         )
     occluded = state == 1
-    # only points beside another layer are tested against all layers, each at its exact position
+    # only points near another layer need the test against all layers at their exact positions
     y, x = np.nonzero(state == 2)
     points = flow[y, x].astype(np.float64) + np.stack([x, y], axis=-1)  # N x 2, (x, y) in the other frame
     identities = instances[y, x]

@@ -1,6 +1,6 @@
-"""Textures of single materials: fractal noise, repeated structures, writing, and surfaces almost without texture.
+"""Procedural textures of single materials: fractal noise, repeated structures, writing, and almost textureless ones.
 
-Every function draws one from a random generator.
+Each function draws one texture with a random generator.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def surface(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw a single colour, or a smooth gradient of two or three colours, almost without texture."""
+    """Draw an almost textureless picture: a single colour, or a smooth gradient of two or three colours."""
     if rng.random() < 0.3:
         canvas = np.empty((height, width, 3), np.uint8)
         canvas[:] = colour(rng)
@@ -30,7 +30,7 @@ def plain(rng: np.random.Generator, height: int, width: int) -> Frame:
     ramp = np.cos(angle) * x + np.sin(angle) * y if rng.random() < 0.6 else np.hypot(x - np.cos(angle), y)  # H x W
     ramp = (ramp - ramp.min()) / np.ptp(ramp) * (len(colours) - 1)
     canvas = np.stack([np.interp(ramp, np.arange(len(colours)), colours[:, c]) for c in range(3)], axis=-1)
-    dither = rng.random((height, width, 1), dtype=np.float32)  # hides the steps of 8 bits
+    dither = rng.random((height, width, 1), dtype=np.float32)  # hides the steps of 8-bit quantisation
     return np.clip(np.floor(canvas + dither), 0, 255).astype(np.uint8)
 
 
@@ -41,25 +41,25 @@ def material(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def grained(rng: np.random.Generator, canvas: Frame) -> Frame:
-    """Add fine detail, whose strength varies over the picture.
+    """Add fine detail, with a strength that varies over the picture.
 
-    Without it a third of a frame says nothing about its motion; in the nine samples of FlyingChairs and in Sintel's
-    brighter scenes it is 1 to 20 %.
+    Without this detail, a third of a frame has too little texture to show its motion; in the nine samples of
+    FlyingChairs and in the brighter scenes of Sintel, this share is 1 to 20 %.
     """
     height, width = canvas.shape[:2]
     detail = fractal(rng, height, width, coarsest=2 ** rng.uniform(1.5, 5), persistence=rng.uniform(0.8, 1.0))
     strength = 0.016 * 2 ** rng.uniform(0, 3)
-    # H x W; the strength varies by octaves
+    # H x W; the exponent makes the strength vary by octaves
     detail *= strength * np.exp2(fractal(rng, height, width, coarsest=256, persistence=0.5))
     detail = np.clip(detail, -0.4, 0.4)[..., None]
     return np.clip(canvas * (1 + detail) + 30 * detail, 0, 255).astype(np.uint8)
 
 
 def _plane(rng: np.random.Generator, height: int, width: int, *, tilt: float = 0.6) -> tuple[Field, Field]:
-    """Return the coordinates, in pixels, of a plane that is rotated and slightly tilted against the picture."""
+    """Return the coordinates (H x W each, in pixels) on a plane that is rotated, and tilted slightly in perspective."""
     angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    # the factor on the distance of the plane, which makes the picture a perspective view
+    # division by this homogeneous coordinate gives a perspective view
     recede = (
         1
         + np.float32(rng.uniform(-tilt, tilt)) * (y / height - 0.5)
@@ -70,14 +70,14 @@ def _plane(rng: np.random.Generator, height: int, width: int, *, tilt: float = 0
 
 
 def mottle(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw isotropic noise, as of stone, plaster, earth, grass or cloud."""
+    """Draw isotropic noise that resembles stone, plaster, earth, grass or cloud."""
     coarsest = 2 ** rng.uniform(3, 8)
     field = fractal(rng, height, width, coarsest=coarsest, persistence=rng.uniform(0.4, 0.95))
     return paint(field, palette_around(rng, rng.uniform(0.15, 0.9)))
 
 
 def _fibre(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw anisotropic noise with waves across it, as of water, brushed metal, fur or wood."""
+    """Draw anisotropic noise, sometimes with waves, that resembles water, brushed metal, fur or wood."""
     field = fractal(rng, height, width, coarsest=2 ** rng.uniform(3, 6), persistence=0.7, stretch=rng.uniform(2, 12))
     if rng.random() < 0.5:
         across = np.arange(height, dtype=np.float32)[:, None] * np.float32(rng.uniform(0.02, 0.5))
@@ -87,14 +87,14 @@ def _fibre(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def bricks(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw a lattice of cells with joints, each cell in its own tone: bricks, tiles, planks or windows."""
+    """Draw a lattice of cells with joints, each cell with its own tone: bricks, tiles, planks or windows."""
     x, y = _plane(rng, height, width)
     tall = rng.uniform(8, 60)
     wide = tall * rng.choice([1.0, 2.0, rng.uniform(0.5, 5)])
     row = np.floor(y / np.float32(tall))  # number of the row at each pixel
     shift = x + row * np.float32(wide * rng.choice([0.0, 0.5, 0.3]))
     column = np.floor(shift / np.float32(wide))
-    # a hash of the cell's row and column chooses its tone
+    # a hash of the cell's row and column selects its tone
     tone = rng.random(4096, dtype=np.float32)[((row * 57 + column * 131).astype(np.int64)) % 4096]
     joint = np.float32(rng.uniform(0.3, 1.2) + 0.02 * tall)
     # signed distance to the border of the cell's face, in pixels; negative inside
@@ -133,7 +133,7 @@ def _stripes(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _stones(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw the Voronoi cells of random points, bulging or flat: pebbles, cracked earth or scales."""
+    """Draw the Voronoi cells of random points, convex or flat: pebbles, cracked earth or scales."""
     spacing = 2 ** rng.uniform(3, 6.3)
     count = max(4, int(height * width / spacing**2))
     # a distance transform labels each pixel with its nearest seed, which makes Voronoi cells
@@ -155,7 +155,7 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
     canvas = paint(fractal(rng, height, width, coarsest=32, persistence=0.9), palette // 2)
     count = min(2500, int(1.5 * height * width / size**2))
     across = rng.uniform(0, width, count)
-    # sorted places: what stands lower in the picture lies in front
+    # half of the time sorted by row, so that lower shapes are drawn in front of higher ones
     down = np.sort(rng.uniform(0, height, count)) if rng.random() < 0.5 else rng.uniform(0, height, count)
     length, slim = size * rng.lognormal(0, 0.4, count), rng.uniform(0.2, 0.9, count)
     angles, tones = rng.uniform(0, 360, count), rng.integers(0, 256, count)
@@ -166,7 +166,7 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _writing(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw lines of letters, as on paper, signs and screens."""
+    """Draw lines of text, as on paper, signs and screens."""
     canvas = paint(fractal(rng, height, width, coarsest=128, persistence=0.6), palette_around(rng, 0.15))
     ink = colour(rng).tolist()
     scale = rng.uniform(0.3, 2.2)
@@ -183,7 +183,7 @@ def _writing(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _nothing(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw a gradient with very faint grain, as of sky, painted walls or paper."""
+    """Draw a gradient with very faint grain, like sky, a painted wall or paper."""
     canvas = plain(rng, height, width).astype(np.float32)
     canvas += np.float32(rng.uniform(0, 4)) * fractal(rng, height, width, coarsest=64, persistence=0.9)[..., None]
     return np.clip(canvas, 0, 255).astype(np.uint8)
@@ -193,4 +193,4 @@ _MATERIALS: list[Callable[[np.random.Generator, int, int], Frame]] = [
     mottle, _fibre, bricks, _stripes, _stones, _leaves, _writing, _nothing,
 ]  # fmt: skip
 _MATERIAL_SHARES = [0.26, 0.14, 0.15, 0.09, 0.11, 0.13, 0.07, 0.05]
-"""Most surfaces are irregular; regular ones are the hard cases and get a third."""
+"""Probabilities of `_MATERIALS`. Most surfaces are irregular; regular ones are hard cases and get about a third."""

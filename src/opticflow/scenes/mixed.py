@@ -1,7 +1,8 @@
-"""The `mixed` world: layered scenes and rigid scenes with wide distributions, for training robust weights.
+"""The `mixed` worlds: layered scenes and rigid scenes with wide distributions, for training robust weights.
 
-After AutoFlow (Sun et al., CVPR 2021): layers composited back to front, each a random picture in a random shape with
-its own motion; with non-rigid deformation, thin structures and scenes under camera motion added.
+The layered scenes follow AutoFlow (Sun et al., CVPR 2021): layers are composited from back to front, and each layer is
+a random picture in a random shape with its own motion. This module adds non-rigid deformations, thin structures, and
+rigid scenes under camera motion.
 """
 
 from copy import copy
@@ -25,7 +26,8 @@ LATTICE_CELLS = 24
 
 
 class Mixed:
-    """A world of this family. `world[index]` depends on the seed and the index alone."""
+    """A world of the `mixed` family. `world[index]` depends only on the seed, the index and the parameters of the
+    world."""
 
     def __init__(
         self,
@@ -37,13 +39,13 @@ class Mixed:
         objects: Path | None = None,
         kind: str = "mixed",
     ) -> None:
-        """Set up the world; pictures and objects are made when first needed.
+        """Set up the world; pictures and objects are made on first use.
 
         Args:
             size: height and width of the frames.
             backgrounds: a folder of pictures that replace the procedural ones.
             objects: a folder of RGBA cut-outs that replace the chairs.
-            kind: the world's name.
+            kind: name of the world.
         """
         self.kind, self.config, self.seed, self.size = kind, config, seed, size
         self._pictures = background_pool(config.pictures, [seed, 11], size, backgrounds)
@@ -64,15 +66,15 @@ class Mixed:
 
     def __getitem__(self, index: int) -> RenderedPair:
         pair = self._scene(index, self.config)
-        # the effects have a generator of their own, so that the scene is the same with and without them
+        # the effects use a separate random generator, so that the scene is the same with and without them
         return apply_effects(np.random.default_rng([self.seed, 10, index, 1]), pair, self.config.effects)
 
     def item(self, index: int) -> RenderedPair:
-        """Return pair number `index`, which is what a data set stores as one item."""
+        """Return pair number `index`: a data set stores one pair as one item."""
         return self[index]
 
     def clean(self, index: int) -> RenderedPair:
-        """Return the pair without effects and without transparency, so that the frames show exactly what moves."""
+        """Return the pair without effects and transparency, so that the frames differ only by motion."""
         return self._scene(index, self.config.clean())
 
     def _scene(self, index: int, config: MixedConfig) -> RenderedPair:
@@ -81,8 +83,8 @@ class Mixed:
         displacement = (
             0.0 if rng.random() < config.still_background_share else _log_uniform(rng, config.background_displacement)
         )
-        displacement *= width / 512  # the config are in pixels of frames 512 wide
-        # `carried` is the homography by which the background moves; objects move along with it
+        displacement *= width / 512  # the config gives pixels for frames 512 wide
+        # `carried` is the homography of the background between the frames; objects move along with it
         if rng.random() < config.rigid_share:
             layers, carried = self._rigid(rng, displacement)
         else:
@@ -102,12 +104,12 @@ class Mixed:
     # Backgrounds ---------------------------------------------------------------------------------------------
 
     def _flat(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
-        """Draw a background: one picture that moves, tilts and sometimes deforms."""
+        """Draw a background of one picture that moves, tilts and sometimes deforms; also return its homography."""
         height, width = self.size
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
         motion = self._motion(rng, ((width - 1) / 2, (height - 1) / 2), displacement, max(height, width))
-        # the lowest row of a homography tilts the picture; that moves a border by about `displacement`
+        # the last row of a homography tilts the picture; this moves the borders by about `displacement`
         tilt = np.eye(3)
         tilt[2, :2] = rng.normal(0, 1, 2) * min(displacement, 30) / width**2
         motion = motion @ tilt
@@ -123,32 +125,36 @@ class Mixed:
         )
 
     def _faint(self, rng: np.random.Generator, texture: Texture) -> Texture:
-        """Reduce most of the contrast of a picture, and mostly darken it."""
+        """Remove most of the contrast of a picture; in most cases also darken it."""
         contrast, level = rng.uniform(*self.config.faint), rng.uniform(*self.config.faint_level)
         # contrast is reduced about the grey level `level`
         faint = cv2.convertScaleAbs(texture, alpha=contrast, beta=(1 - contrast) * level)
-        faint[..., 3] = 255  # the change was applied to alpha too
+        faint[..., 3] = 255  # `convertScaleAbs` has also changed alpha
         return faint
 
     def _rigid(self, rng: np.random.Generator, displacement: float) -> tuple[list[Layer], Homography]:
-        """Draw a rigid scene seen by a moving camera: a far picture, the ground, walls, and objects standing there."""
+        """Draw a rigid scene under camera motion: a far picture, the ground, walls, and upright objects on the ground.
+
+        Returns:
+            the layers from back to front, and the homography of the far picture between the frames.
+        """
         height, width = self.size
         turning = rng.uniform(*self.config.forward_turning)
         view, horizon = rigid.draw_view(rng, height, width, displacement, turning=turning)
         texture = self._backdrop(rng)
         first = cut(rng, texture, height, width)
         forward = np.array([0.0, 0.0, 1.0])
-        # a plane at 16 to 1000 camera heights, where translation moves hardly anything
+        # a plane at a distance of 16 to 1000 camera heights, where camera translation has little effect
         far = view.homography(forward, 10 ** rng.uniform(1.2, 3))
         layers = [Layer(texture, first, far @ first, endless=True, gain=_gain(rng))]
         ground, *walls = rigid.street(rng, texels=height / 3)
         for plane, before in [(ground, []), *((wall, [ground]) for wall in walls)]:
             layers.append(rigid.plane_layer(view, plane, before, self._surfaces.draw(rng), height, width, _gain(rng)))
         focal = view.intrinsics[1, 1]
-        # sorted from far to near, so that nearer things are drawn later
+        # sorted from far to near, so that nearer objects are drawn later
         feet = np.sort(rng.uniform(horizon + 0.05 * height, 1.1 * height, int(rng.integers(*self.config.uprights))))
         for foot in feet:
-            depth = focal / (foot - horizon)  # camera heights: the ground lies one below the camera
+            depth = focal / (foot - horizon)  # in camera heights; the ground is one camera height below the camera
             size = np.clip(focal / depth * rng.uniform(0.2, 1.5), *self.config.object_size)
             texture, scale = self._cutout(rng, size, texture)
             rows, columns = texture.shape[:2]
@@ -176,7 +182,7 @@ class Mixed:
         return Layer(texture, turned, motion @ turned, bend, gain=_gain(rng), opacity=opacity if transparent else 1.0)
 
     def _cutout(self, rng: np.random.Generator, size: float, backdrop: Texture) -> tuple[Texture, float]:
-        """Return an object `size` pixels long, and the scale that is left to apply."""
+        """Draw an object for a longer side of `size` pixels; also return the scale at which it must still be drawn."""
         if rng.random() < self.config.chair_share:
             return resized(self._chairs.draw(rng), size)
         longer = max(self.config.smallest_stencil, round(size))
@@ -191,7 +197,8 @@ class Mixed:
         return cv2.GaussianBlur(texture, (0, 0), noise.SOFTNESS, borderType=cv2.BORDER_CONSTANT), 1.0
 
     def _colours(self, rng: np.random.Generator, rows: int, columns: int, backdrop: Texture) -> np.ndarray:
-        """Return the colours of an object: a part of a material, a picture or the background, lit from one side."""
+        """Draw the colours of an object: a crop of a material, a picture or the background, with a brightness
+        gradient."""
         if rng.random() < self.config.shared_texture_share:
             source = backdrop[..., :3]
         elif rng.random() < 0.6:
@@ -205,7 +212,7 @@ class Mixed:
             piece = cv2.resize(piece, (columns, rows), interpolation=cv2.INTER_LINEAR)
         slope = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
         y, x = np.ogrid[-0.5 : 0.5 : rows * 1j, -0.5 : 0.5 : columns * 1j]
-        light = (1 + slope[0] * y + slope[1] * x).astype(np.float32)  # rows x columns, factor on the colours
+        light = (1 + slope[0] * y + slope[1] * x).astype(np.float32)  # rows x columns, factor applied to the colours
         return cv2.multiply(np.ascontiguousarray(piece), cv2.merge([light] * 3), dtype=cv2.CV_8U)
 
     # Motions -------------------------------------------------------------------------------------------------
@@ -213,26 +220,26 @@ class Mixed:
     def _motion(
         self, rng: np.random.Generator, centre: tuple[float, float], displacement: float, size: float
     ) -> Homography:
-        """Draw a similarity transform that moves the centre by up to about `displacement` pixels, and the rim by about
-        as much through rotation and zoom."""
+        """Draw a similarity transform that translates the centre by up to `displacement` pixels; rotation and zoom move
+        the rim by a similar distance."""
         direction = rng.uniform(0, 2 * np.pi)
         shift = displacement * np.cos(direction), 0.6 * displacement * np.sin(direction)
-        rim = displacement / (size / 2)  # radians, or change of scale, that moves the rim by `displacement`
+        rim = displacement / (size / 2)  # angle (radians) or change of scale that moves the rim by `displacement`
         angle = np.clip(rng.normal(0, 0.5) * rim, -np.radians(self.config.rotation), np.radians(self.config.rotation))
         zoom = np.clip(rng.normal(0, 0.4) * rim, -self.config.zoom, self.config.zoom)
         return similarity(centre, angle, 1 + zoom, shift)
 
     def _deformation(self, rng: np.random.Generator, texture: Texture, displacement: float) -> Deformation | None:
-        """Draw a smooth random deformation of up to about half the displacement, or None."""
+        """Draw a smooth random deformation of up to about half of `displacement`; return None for no deformation."""
         if rng.random() >= self.config.deformation_share or displacement == 0:
             return None
         rows, columns = texture.shape[:2]
         step = max(rows, columns) / LATTICE_CELLS  # texels
-        shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1  # rows and columns of nodes
+        shape = int(np.ceil(rows / step)) + 1, int(np.ceil(columns / step)) + 1  # numbers of rows and columns of nodes
         coarsest = 2 ** rng.uniform(2, 4)
         field = np.dstack([noise.fractal(rng, *shape, coarsest=coarsest, persistence=0.25) for _ in range(2)])
         field = cv2.GaussianBlur(field, (0, 0), 1.5)
-        # the slope is bounded, so that the layer does not fold over itself
+        # limit the slope, so that the layer does not fold over itself
         slope = max(np.abs(np.diff(field, axis=0)).max(), np.abs(np.diff(field, axis=1)).max()) / step
         amplitude = min(0.35 * displacement, self.config.deformation_slope / (slope + 1e-9))
         return Deformation(np.ascontiguousarray(field * np.float32(amplitude)), step)

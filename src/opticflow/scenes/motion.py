@@ -1,4 +1,4 @@
-"""Random similarity transforms with the published distribution of FlyingChairs."""
+"""Random similarity transforms, with a distribution like that published for FlyingChairs."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from opticflow.scenes.layers import Homography
 
 @dataclass(frozen=True)
 class HeavyTailed:
-    """The distribution of a parameter that is often small and sometimes large.
+    """A heavy-tailed distribution of a motion parameter: most values are close to the mean, a few are far from it.
 
     xi = mean + beta * clip(sign(g) |g|^power, low - mean, high - mean), with g ~ N(0, deviation) and
-    beta ~ Bernoulli(probability): after Dosovitskiy et al., "FlowNet", ICCV 2015, supplementary material. The power is
-    taken of the departure from the mean: taken of the scale itself it would put most backgrounds at the limits of the
-    scale, and the mean displacement at three times that of real samples.
+    beta ~ Bernoulli(probability); after Dosovitskiy et al., "FlowNet", ICCV 2015, supplementary material. The power is
+    applied to the deviation from the mean. If it were applied to the scale itself, most backgrounds would have the
+    smallest or the largest scale, and the mean displacement would be three times that of real samples.
     """
 
     power: float
@@ -44,7 +44,8 @@ class RandomSimilarity:
     """Scale factor."""
 
     def draw(self, rng: np.random.Generator, centre: tuple[float, float], *, unit: float = 1.0) -> Homography:
-        """Draw a transform that rotates and scales about `centre` (x, y); translations are multiplied by `unit`."""
+        """Draw a transform that rotates and scales about `centre` (x, y) and translates; `unit` scales the
+        translation."""
         shift = unit * self.translation.draw(rng), unit * self.translation.draw(rng)
         return similarity(centre, np.radians(self.rotation.draw(rng)), self.scale.draw(rng), shift)
 
@@ -61,10 +62,10 @@ def similarity(
 
 
 def placement(centre: tuple[float, float], size: tuple[float, float], scale: float, mirrored: bool) -> Homography:
-    """Return the homography that places a texture of `size` (columns, rows) upright with its middle at `centre` (x,
-    y)."""
+    """Return the homography that places a texture of `size` (columns, rows) upright, with its centre at `centre`
+    (x, y) in the frame, scaled and optionally mirrored left to right."""
     sign = -scale if mirrored else scale
-    # the first pixel's centre is 0, so the middle of n pixels lies at (n - 1) / 2
+    # the centre of the first pixel is at 0, so the middle of n pixels is at (n - 1) / 2
     return np.array(
         [
             [sign, 0.0, centre[0] - sign * (size[0] - 1) / 2],

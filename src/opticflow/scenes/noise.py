@@ -1,7 +1,7 @@
-"""Fractal noise, and the blur that band-limits each picture.
+"""Fractal noise, and the blur that band-limits the pictures.
 
-All pictures are band-limited (`SOFTNESS`), as a lens does, so that they can be resampled at sub-pixel positions
-without aliasing.
+All pictures are band-limited with `SOFTNESS`, similar to the blur of a lens, so that they can be resampled at sub-pixel
+positions without aliasing.
 """
 
 import cv2
@@ -11,14 +11,14 @@ from jaxtyping import Float32
 from opticflow.shapes import Frame
 
 SOFTNESS = 0.7
-"""Standard deviation in pixels of the blur that band-limits each picture. After it, linear interpolation of a step of
-200 grey levels is wrong by at most 200 * 0.242 / SOFTNESS^2 / 8 = 12.3 levels."""
+"""Standard deviation, in pixels, of the Gaussian blur that band-limits each picture. After this blur, the error of
+linear interpolation at a step of 200 grey levels is at most 200 * 0.242 / SOFTNESS^2 / 8 = 12.3 levels."""
 
 Field = Float32[np.ndarray, "height width"]
 
 
 def soften(canvas: Frame, sigma: float = SOFTNESS) -> Frame:
-    """Band-limit a picture so that it can be resampled."""
+    """Band-limit a picture with a Gaussian blur, so that it can be resampled without aliasing."""
     return cv2.GaussianBlur(canvas, (0, 0), sigma)
 
 
@@ -28,9 +28,9 @@ def fractal(
     """Draw fractal noise of several octaves, with mean 0 and standard deviation 1.
 
     Args:
-        coarsest: size in pixels of the largest structure.
-        persistence: strength of each octave relative to the next coarser one; 0.5 is smooth, 1 is sand.
-        stretch: how many times wider than high the structure is.
+        coarsest: size in pixels of the largest structures; rounded to a power of 2.
+        persistence: amplitude of each octave relative to the next coarser one; 0.5 looks smooth, 1 looks like sand.
+        stretch: ratio of width to height of the structures.
     """
     octaves = max(1, round(np.log2(max(coarsest, 2))))
     step = 2**octaves

@@ -1,11 +1,16 @@
-"""Random closed outlines."""
+"""Random closed outlines: polygons, blobs and stars."""
 
 import numpy as np
 from jaxtyping import Float32
 
 
 def outline(rng: np.random.Generator, kind: str, count: int = 64) -> Float32[np.ndarray, "corners 2"]:
-    """Draw a random closed outline within the unit circle: `polygon`, `blob` or `star`."""
+    """Draw a random closed outline within the unit circle.
+
+    Args:
+        kind: `polygon`, `blob` or `star`.
+        count: number of corners of a blob; polygons and stars have a random number.
+    """
     if kind == "polygon":
         angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 9))))
         radius = rng.uniform(0.6, 1.0, len(angles))
@@ -18,6 +23,6 @@ def outline(rng: np.random.Generator, kind: str, count: int = 64) -> Float32[np.
         # harmonics of the angle; the higher ones are weaker, so that the outline is smooth
         for order in range(2, 7):
             radius += rng.normal(0, 0.45 / order) * np.cos(order * angles + rng.uniform(0, 2 * np.pi))
-        radius = np.clip(radius, 0.15, None)  # keeps the outline from crossing itself
+        radius = np.clip(radius, 0.15, None)  # a positive radius, so that the outline does not cross itself
         radius /= radius.max()
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=-1).astype(np.float32)

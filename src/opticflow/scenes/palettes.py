@@ -1,4 +1,4 @@
-"""Random colours and palettes, and scalar fields coloured with them."""
+"""Random colours and palettes, and the colouring of scalar fields with them."""
 
 import cv2
 import numpy as np
@@ -9,8 +9,8 @@ from opticflow.shapes import Frame
 
 
 def colour(rng: np.random.Generator) -> np.ndarray:
-    """Draw an RGB colour in [0, 255], mostly muted and mostly of earth, plants or sky."""
-    hue = rng.normal((0.6, 1.9, 3.5)[rng.choice(3, p=[0.55, 0.25, 0.2])], 0.4)  # in sixths of the circle
+    """Draw an RGB colour in [0, 255]: mostly muted, and mostly a hue of earth, plants or sky."""
+    hue = rng.normal((0.6, 1.9, 3.5)[rng.choice(3, p=[0.55, 0.25, 0.2])], 0.4)  # in sixths of the hue circle
     if rng.random() < 0.2:
         hue = rng.uniform(0, 6)
     saturation, value = rng.beta(1.1, 2.6), rng.uniform(0.06, 1.0)
@@ -20,7 +20,7 @@ def colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def palette_around(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarray, "256 3"]:
-    """Draw a palette: a curve through colour space around one colour, whose length is given by `contrast` in [0, 1]."""
+    """Draw a palette of colours around a random one; a larger `contrast` in [0, 1] spreads them farther from it."""
     base = colour(rng)
     stops = np.stack([base + contrast * (colour(rng) - base) for _ in range(int(rng.integers(2, 5)))])  # N x 3
     # sorted by brightness, so that a larger value of a field is a brighter colour
@@ -30,7 +30,6 @@ def palette_around(rng: np.random.Generator, contrast: float) -> UInt8[np.ndarra
 
 
 def paint(field: Field, palette: UInt8[np.ndarray, "256 3"]) -> Frame:
-    """Colour a field of mean 0 and standard deviation 1 with a palette that spans two and a half standard
-    deviations."""
-    index = cv2.convertScaleAbs(np.clip(field * 51 + 127.5, 0, 255))  # H x W; 51 levels to a deviation
+    """Colour a field of mean 0 and standard deviation 1 with a palette that covers the values from -2.5 to 2.5."""
+    index = cv2.convertScaleAbs(np.clip(field * 51 + 127.5, 0, 255))  # H x W; 51 levels per standard deviation
     return cv2.LUT(cv2.merge([index, index, index]), palette[None])

@@ -1,7 +1,7 @@
-"""Procedural pictures that replace photographs, drawn from a random generator.
+"""Procedural pictures that replace photographs, drawn with a random generator.
 
-Natural pictures are occluding surfaces of all sizes (the dead-leaves model of Lee, Mumford and Huang, 2001) whose
-spectra fall off like 1/f; here materials are laid over each other as landscapes, streets, walls and heaps.
+Natural pictures resemble occluding surfaces of all sizes (the dead-leaves model of Lee, Mumford and Huang, 2001), with
+spectra that fall off like 1/f. This module layers materials to form landscapes, streets, walls and heaps.
 """
 
 from collections.abc import Callable
@@ -28,20 +28,20 @@ def picture(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _landscape(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw sky, ranges of hills or a skyline, and the ground in front."""
+    """Draw a landscape: the sky, ranges of hills or skylines, and the ground in front."""
     canvas = _sky(rng, height, width)
     horizon = rng.uniform(0.1, 0.55)
     ranges = int(rng.integers(2, 6))
-    # ranges from far to near, each of which hides what is behind it
+    # from far to near, so that each range hides those behind it
     for depth in np.linspace(0, 1, ranges):
         level = height * (horizon + (1 - horizon) * 0.9 * depth**1.5)
         rough = rng.uniform(0.01, 0.12) * height
-        # width, row of the ridge in each column
+        # row of the ridge in each column; shape: width
         ridge = level + rough * fractal(rng, 4, width, coarsest=2 ** rng.uniform(4, 8), persistence=0.55)[1]
         if rng.random() < 0.3:  # a skyline: steps instead of slopes
             step = int(rng.integers(10, 70))
             ridge = np.repeat(ridge[::step], step)[:width] - rough
-        # H x W x 1, soft over one pixel
+        # H x W x 1; 1 below the ridge, with an edge one pixel wide
         below = np.clip(np.arange(height, dtype=np.float32)[:, None] - ridge + 0.5, 0, 1)[..., None]
         ground = material(rng, height, width).astype(np.float32)
         # aerial perspective: far ranges take on the colour of the sky
@@ -57,14 +57,14 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> Frame:
         top, bottom = colour(rng), 0.5 * colour(rng) + 100
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     clouds = fractal(rng, height, width, coarsest=256, persistence=0.55, stretch=rng.uniform(1, 4))
-    # H x W x 1, share of cloud
+    # H x W x 1, opacity of the clouds
     cover = np.clip(clouds * rng.uniform(0.2, 0.8) + rng.uniform(-0.6, 0.3), 0, 1)[..., None]
     canvas = top + ramp * (bottom - top)
     return np.clip(canvas + cover * (235 - canvas), 0, 255).astype(np.uint8)
 
 
 def _street(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw facades with rows of windows side by side, above pavement."""
+    """Draw a street: a row of facades with windows, and the pavement below."""
     canvas = _sky(rng, height, width)
     left = -int(rng.integers(0, 100))
     while left < width:
@@ -99,7 +99,7 @@ def _wall(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 
 def _heap(rng: np.random.Generator, height: int, width: int) -> Frame:
-    """Draw overlapping objects of all sizes: a dead leaves model with a power law of sizes."""
+    """Draw overlapping objects of all sizes: a dead-leaves model with a power-law distribution of sizes."""
     canvas = material(rng, height, width)
     _clutter(rng, canvas, int(rng.integers(60, 200)), largest=0.6)
     return canvas
@@ -107,22 +107,23 @@ def _heap(rng: np.random.Generator, height: int, width: int) -> Frame:
 
 _LAYOUTS: list[Callable[[np.random.Generator, int, int], Frame]] = [_landscape, _street, _wall, _heap]
 _LAYOUT_SHARES = [0.35, 0.25, 0.15, 0.25]
-"""FlyingChairs took 33 % city, 13 % landscape and 53 % mountain photographs; walls and heaps add variety."""
+"""Probabilities of `_LAYOUTS`. FlyingChairs used 33 % city, 13 % landscape and 53 % mountain photographs; walls and
+heaps add variety."""
 
 
 def _clutter(rng: np.random.Generator, canvas: Frame, count: int, largest: float = 0.25) -> None:
-    """Draw shapes over a canvas, each cut from one of a few materials and shaded from one side."""
+    """Draw `count` shapes over a canvas, each cut from one of a few materials and shaded from one side."""
     if count == 0:
         return
     height, width = canvas.shape[:2]
     sheets = [material(rng, height // 2, width // 2) for _ in range(int(rng.integers(2, 5)))]
     for _ in range(count):
-        # many small shapes and few large ones: a Pareto distribution of sizes
+        # a Pareto distribution of sizes gives many small shapes and few large ones
         radius = max(2.0, largest * height * min(1.0, 0.04 * rng.pareto(1.3) + 0.02))
         corners = outline(rng, ("polygon", "blob", "star")[rng.choice(3, p=[0.5, 0.4, 0.1])], 24)
         corners = corners * radius * rng.uniform(0.4, 1.0, 2).astype(np.float32)
         turn = rng.uniform(0, 2 * np.pi)
-        # 24 x 2, pixels
+        # corners x 2, pixels
         corners = corners @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]], np.float32)
         centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
         _cut(rng, canvas, sheets[rng.integers(len(sheets))], corners + centre.astype(np.float32))
@@ -138,35 +139,35 @@ def _cut(
     if tall < 2 or wide < 2:
         return
     stencil = np.zeros((tall, wide), np.uint8)
-    # in 16ths of a pixel
+    # coordinates in 1/16 pixel
     cv2.fillPoly(stencil, [np.round((corners - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
     top, left = rng.integers(0, sheet.shape[0] - tall + 1), rng.integers(0, sheet.shape[1] - wide + 1)
     tint = colour(rng) / 128 if rng.random() < 0.7 else np.ones(3)
     slope = rng.uniform(-0.5, 0.5, 2)
     y, x = np.ogrid[-0.5 : 0.5 : tall * 1j, -0.5 : 0.5 : wide * 1j]
-    shade = (1 + slope[0] * y + slope[1] * x)[..., None] * tint  # rows x columns x 3, factor on the colours
+    shade = (1 + slope[0] * y + slope[1] * x)[..., None] * tint  # rows x columns x 3, factor applied to the colours
     patch = np.clip(sheet[top : top + tall, left : left + wide] * shade, 0, 255)
     target = canvas[y0 : y0 + tall, x0 : x0 + wide]
     target[:] = (target + (stencil[..., None] / 255) * (patch - target)).astype(np.uint8)
 
 
 def _wires(rng: np.random.Generator, canvas: Frame, count: int) -> None:
-    """Draw wires, poles and branches: long thin curves across the picture."""
+    """Draw long thin curves across the picture, such as wires, poles and branches."""
     height, width = canvas.shape[:2]
     for _ in range(count):
         along = np.linspace(0, 1, 24)[:, None]
         ends = rng.uniform(-0.2, 1.2, (2, 2)) * (width, height)
         bend = rng.normal(0, 0.1, 2) * (width, height) * np.sin(np.pi * along)
-        # 24 x 2, 16ths of a pixel
+        # 24 x 2, in 1/16 pixel
         curve = np.round((ends[0] + along * (ends[1] - ends[0]) + bend) * 16).astype(np.int32)
         thickness = int(min(14, 1 + rng.exponential(2.0)))
         cv2.polylines(canvas, [curve], False, colour(rng).tolist(), thickness, cv2.LINE_AA, shift=4)
 
 
 def _light(rng: np.random.Generator, canvas: Frame) -> Frame:
-    """Apply uneven light, sometimes a cast shadow, and a random exposure and tint."""
+    """Apply uneven illumination, sometimes a cast shadow, and a random exposure and tint."""
     height, width = canvas.shape[:2]
-    # H x W, factor on the grey levels
+    # H x W, factor applied to the grey levels
     light = 1 + np.float32(rng.uniform(0, 0.25)) * fractal(rng, height, width, coarsest=256, persistence=0.4)
     if rng.random() < 0.3:
         corners = (rng.uniform(-0.3, 1.3, (4, 2)) * (width, height)).astype(np.int32)

@@ -1,9 +1,9 @@
-"""The photometric proof of the ground truth: the second frame, warped along the flow, equals the first one wherever
-nothing is occluded.
+"""Photometric check of the ground truth: the second frame, warped along the flow, must equal the first frame at all
+pixels that are not occluded.
 
-Measured in grey levels as the mean absolute difference of the three channels. Linear interpolation cannot fetch the
-colour of one surface alone where two meet, so borders are also reported apart: the rim is every pixel that has
-another layer among its eight neighbours, here or at its target.
+The error is the mean absolute difference of the three channels, in grey levels. Where two surfaces meet, linear
+interpolation mixes their colours, so pixels near such borders are also reported separately: the rim consists of all
+pixels that have another layer among their eight neighbours, in the first frame or at their target in the second.
 """
 
 from collections.abc import Iterable
@@ -19,28 +19,33 @@ from opticflow.scenes.rendered import InstanceMap, RenderedPair
 from opticflow.shapes import FlowArray, MaskArray
 
 BIN = 0.05
-"""Bin width of the histograms, in grey levels and in pixels times 100."""
+"""Bin width of the histograms: in grey levels, or in hundredths of a pixel for `cycle`."""
 PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """The residuals of one pair."""
+    """Residuals of one pair, for each pixel of the first frame."""
 
     error: Float32[np.ndarray, "height width"]
-    """Mean absolute difference to the second frame along the true flow, in grey levels."""
+    """Mean absolute difference between the first frame and the second frame warped with the true flow, in grey
+    levels."""
     disturbed: Float32[np.ndarray, "height width"]
-    """The same along a flow that is wrong by half a pixel in a random direction."""
+    """The same difference with a flow that has a constant error, by default half a pixel in a random direction."""
     cycle: Float32[np.ndarray, "height width"]
-    """Length of forward flow plus the backward flow at its target, in pixels."""
+    """Forward-backward difference: length of the forward flow plus the backward flow at its target, in pixels."""
     seen: MaskArray
     """Mask of the pixels that are not occluded."""
     rim: MaskArray
-    """Mask of the pixels beside another layer."""
+    """Mask of the pixels next to another layer, in the first frame or at their target."""
 
 
 def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.5) -> Residuals:
-    """Warp the second frame and its flow along the forward flow, and compare them with the first."""
+    """Warp the second frame and the backward flow along the forward flow, and compare them with the first frame.
+
+    Args:
+        shift: length of the error of the disturbed flow, in pixels.
+    """
     angle = rng.uniform(0, 2 * np.pi)
     moved = pair.forward + np.float32(shift) * np.array([np.cos(angle), np.sin(angle)], np.float32)  # H x W x 2
     first, second = pair.first.astype(np.float32), pair.second.astype(np.float32)
@@ -56,38 +61,38 @@ def residuals(pair: RenderedPair, rng: np.random.Generator, *, shift: float = 0.
 
 @dataclass(frozen=True)
 class Proof:
-    """The residuals of many pairs, as percentiles in grey levels and pixels."""
+    """Percentiles of the residuals of many pairs, in grey levels or pixels; the keys are the `PERCENTILES`."""
 
     pairs: int
     error: dict[int, float]
-    """Percentiles of the error over visible pixels away from the rim."""
+    """Percentiles of the error over visible pixels outside the rim."""
     with_rim: dict[int, float]
     """Percentiles of the error over all visible pixels."""
     disturbed: dict[int, float]
-    """Percentiles of the error over visible pixels away from the rim, with the flow wrong by half a pixel."""
+    """Percentiles of the error over visible pixels outside the rim, with a flow that is wrong by half a pixel."""
     cycle: dict[int, float]
-    """Percentiles of the forward-backward difference over visible pixels away from the rim, in pixels."""
+    """Percentiles of the forward-backward difference over visible pixels outside the rim, in pixels."""
     rim_share: float
-    """Share of the visible pixels that lie at the rim."""
+    """Share of the visible pixels that belong to the rim."""
     distinguished: float
-    """Share of the pairs whose mean error is larger with the disturbed flow."""
+    """Share of the pairs whose mean error is larger with the disturbed flow than with the true flow."""
 
 
 def prove(pairs: Iterable[RenderedPair], *, seed: int = 0) -> Proof:
-    """Compute the residuals of pairs one by one, and their percentiles."""
+    """Compute the residuals of the pairs one by one, and return their percentiles; `seed` sets the disturbed flow."""
     rng = np.random.default_rng(seed)
     counts = {name: np.zeros(int(256 / BIN), np.int64) for name in ("error", "with_rim", "disturbed", "cycle")}
     number = distinguished = seen = rim = 0
     for pair in pairs:
         found = residuals(pair, rng)
-        inner = found.seen & ~found.rim  # H x W, visible and off the rim
+        inner = found.seen & ~found.rim  # H x W, visible and outside the rim
         for name, values in (
             ("error", found.error[inner]),
             ("with_rim", found.error[found.seen]),
             ("disturbed", found.disturbed[inner]),
             ("cycle", 100 * found.cycle[inner]),
         ):
-            # histograms take the same memory for any number of pairs
+            # histograms need the same memory for any number of pairs
             bins = np.minimum(values / BIN, len(counts[name]) - 1).astype(np.int64)
             counts[name] += np.bincount(bins, minlength=len(counts[name]))
         distinguished += bool(found.disturbed[inner].mean() > found.error[inner].mean()) if inner.any() else 1
@@ -111,7 +116,7 @@ def _percentiles(counts: np.ndarray) -> dict[int, float]:
 
 
 def _fetch(values: Float[np.ndarray, "height width channels"], flow: FlowArray) -> np.ndarray:
-    """Return the values at the targets of a flow, bilinearly interpolated."""
+    """Return the values at the targets of a flow, interpolated bilinearly."""
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 0)))[None] for a in (values, flow)]
     return np.moveaxis(warp(*tensors)[0].numpy(), 0, -1)
 

@@ -1,4 +1,4 @@
-"""What every synthetic world yields: two frames and their complete ground truth."""
+"""The output of the synthetic worlds: two frames and their complete ground truth."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ InstanceMap = Int[np.ndarray, "height width"]
 class RenderedPair:
     """Two frames of a synthetic world, with exact flow in both directions.
 
-    The flow at a pixel is that of the surface seen at the pixel's centre; it is known everywhere.
+    The flow at a pixel is the flow of the surface that is visible at the centre of the pixel. It is known everywhere.
     """
 
     first: Frame
@@ -30,9 +30,9 @@ class RenderedPair:
     first_instances: InstanceMap
     """Number of the object visible at each pixel of the first frame; 0 is the background."""
     second_instances: InstanceMap
-    """Number of the object visible at each pixel of the second frame."""
+    """Number of the object visible at each pixel of the second frame; 0 is the background."""
     name: str = ""
-    """World, seed and index, for messages."""
+    """World, seed and index of the pair, for messages."""
 
     def sample(self) -> Sample:
         """Return the pair as a `Sample` with its forward flow."""

@@ -1,11 +1,11 @@
 """Rigid scenes of textured planes under camera motion: a street, a corridor or open country, with upright objects.
 
-Axes of the camera: x right, y down, z forward. A point X of the first view is at R X + t in the second. The picture of
-a plane n . X = d moves by the homography K (R + t n^T / d) K^-1 (Hartley and Zisserman, "Multiple view geometry",
-section 13.1), and that makes the flow exact.
+The camera axes are x right, y down and z forward. A point X in the coordinates of the first view is at R X + t in those
+of the second. The image of a plane n . X = d moves by the homography K (R + t n^T / d) K^-1 (Hartley and Zisserman,
+"Multiple view geometry", section 13.1); so the flow is exact.
 
-The textures of the planes are made in the pixels of the first frame, in perspective and filtered accordingly; so both
-frames sample them at nearly their own scale.
+The textures of the planes are rendered at the pixels of the first frame, in perspective and with mipmap filtering. So
+both frames sample them at nearly their original scale.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ Vector = Float64[np.ndarray, "3"]
 Atlas = UInt8[np.ndarray, "_rows _columns 3"]
 
 ATLAS_SIZE = 512
-"""Rows and columns of the finest picture of an atlas."""
+"""Rows and columns of the finest mipmap level of an atlas."""
 MARGIN = 0.2
-"""How far the planes' textures continue beyond the frame, as a share of its size."""
+"""Width of the border by which the textures of planes extend beyond the frame, as a share of the frame size."""
 
 
 @dataclass(frozen=True)
@@ -33,31 +33,33 @@ class View:
     """A pinhole camera and its motion between the frames."""
 
     intrinsics: Float64[np.ndarray, "3 3"]
+    """Camera matrix K, in pixels."""
     rotation: Float64[np.ndarray, "3 3"]
+    """Rotation R from the coordinates of the first view to those of the second."""
     translation: Vector
-    """Translation of the camera, in units of its height above the ground."""
+    """Translation t of the points in camera coordinates, in units of the height of the camera above the ground."""
 
     def homography(self, normal: Vector, distance: float) -> Homography:
-        """Return the homography between the frames for the plane normal . X = distance."""
+        """Return the homography from the first frame to the second for the plane normal . X = distance."""
         inner = self.rotation + np.outer(self.translation, normal) / distance
         return self.intrinsics @ inner @ np.linalg.inv(self.intrinsics)
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A textured plane normal . X = distance, with two axes along which its texture lies."""
+    """A textured plane normal . X = distance; `across` and `down` are the directions of the axes of its texture."""
 
     normal: Vector
     distance: float
     across: Vector
     down: Vector
     texels: float
-    """Texels per unit of length."""
+    """Texels per unit of length (the height of the camera)."""
 
 
 def atlas(frame: UInt8[np.ndarray, "rows columns 3"]) -> Atlas:
     """Pack a square picture and its mipmap levels into one array, the finest at the top."""
-    # 768 x 512 x 3; the smaller levels lie side by side below the finest
+    # 768 x 512 x 3; the coarser levels are side by side below the finest one
     packed = np.zeros((ATLAS_SIZE * 3 // 2, ATLAS_SIZE, 3), np.uint8)
     level, left = cv2.resize(frame, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_AREA), 0
     packed[:ATLAS_SIZE] = level
@@ -74,10 +76,10 @@ def draw_view(
     """Draw a camera whose motion moves points at a middle distance by about `displacement` pixels.
 
     Args:
-        turning: share of the displacement that rotation makes, in [0, 1].
+        turning: share of the displacement that is due to camera rotation, in [0, 1].
 
     Returns:
-        the camera, and the row of the horizon.
+        the camera, and the row of the horizon in pixels.
     """
     focal = width * rng.uniform(0.6, 1.5)  # pixels
     horizon = height * rng.uniform(0.2, 0.6)  # row, pixels
@@ -87,18 +89,22 @@ def draw_view(
     if rng.random() < 0.5:
         direction = np.array([rng.normal(0, 0.1), rng.normal(0, 0.03), rng.choice([1.0, -1.0], p=[0.2, 0.8])])
     direction /= np.linalg.norm(direction)
-    depth = 2 * focal / height  # of the ground half-way down from the horizon to the lower border, about
-    # moving sideways by T shifts a point at that depth by focal T / depth; moving forwards about half as much
+    depth = 2 * focal / height  # of the ground about half-way between the horizon and the lower border
+    # a sideways translation T moves a point at that depth by focal T / depth; a forward one about half as far
     length = (1 - turning) * displacement * depth / focal / (np.hypot(*direction[:2]) + 0.5 * abs(direction[2]))
-    angles = rng.normal(0, [0.6, 1.0, 0.5]) * turning * displacement / focal  # radians about x, y and z
+    angles = rng.normal(0, [0.6, 1.0, 0.5]) * turning * displacement / focal  # rotation about x, y and z in radians
     rotation, _ = cv2.Rodrigues(angles)
-    # a longer step could carry the camera through what it sees
+    # a longer translation could move the camera through visible surfaces
     length = min(length, 0.3 * depth)
     return View(intrinsics, np.asarray(rotation, dtype=np.float64), length * direction), horizon
 
 
 def street(rng: np.random.Generator, texels: float) -> list[Plane]:
-    """Return the ground plane, and a wall on none, one or both sides."""
+    """Draw a street: return the ground plane, then the walls on neither, one or both sides.
+
+    Args:
+        texels: scale of the texel densities of the planes, in texels per camera height.
+    """
     x, y, z = np.eye(3)
     planes = [Plane(y, 1.0, x, z, texels * rng.uniform(0.3, 1.5))]
     for side in (-1, 1):
@@ -110,17 +116,17 @@ def street(rng: np.random.Generator, texels: float) -> list[Plane]:
 def plane_layer(
     view: View, plane: Plane, before: list[Plane], picture: Atlas, height: int, width: int, gain: np.ndarray
 ) -> Layer:
-    """Return the part of a plane that lies in front of the camera, as a layer.
+    """Return a layer with the part of a plane that is in front of the camera.
 
     Args:
-        before: planes that hide this one where they are nearer. What hides it by being drawn later needs no mention.
+        before: planes that hide this one where they are nearer. Layers drawn later need not be listed.
     """
     top, left = int(MARGIN * height), int(MARGIN * width)  # pixels beyond the frame
     texture = np.zeros((height + 2 * top, width + 2 * left, 4), np.uint8)
     shift = np.array([[1.0, 0, -left], [0, 1.0, -top], [0, 0, 1.0]])
     rays = np.linalg.inv(view.intrinsics) @ shift  # 3 x 3, from homogeneous texels to viewing directions
     along = np.stack([plane.across, plane.down]) * (plane.distance * plane.texels)  # 2 x 3, texels
-    # a ray r meets the plane n . X = d at d / (n . r) times its length: the nearer plane has the larger n . r / d
+    # a ray r meets the plane n . X = d at d / (n . r) times its length, so the nearer plane has the larger n . r / d
     hiding = np.array([other.normal * (plane.distance / other.distance) for other in before]).reshape(-1, 3)
     _texture_plane(texture, picture, along @ rays, plane.normal @ rays, hiding @ rays)
     # band-limited, so that the layer can be resampled without aliasing
@@ -132,10 +138,10 @@ def plane_layer(
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _texture_plane(texture, atlas, along, facing, hiding):
-    """Render the texture of a plane: sample the mipmap level whose texels are as large as a pixel's footprint.
+    """Render the texture of a plane: sample the mipmap level whose texels are about as large as a pixel's footprint.
 
-    A texel of the plane has the coordinates along @ p / facing @ p at the homogeneous pixel p; the plane is seen where
-    facing @ p is positive and larger than each hiding @ p.
+    At the homogeneous pixel p, the coordinates on the plane in texels are along @ p / facing @ p. The plane is visible
+    where facing @ p is positive and larger than each hiding @ p.
     """
     size = atlas.shape[1]
     for y in range(texture.shape[0]):
@@ -150,23 +156,23 @@ def _texture_plane(texture, atlas, along, facing, hiding):
                 continue
             u = (along[0, 0] * x + along[0, 1] * y + along[0, 2]) / toward
             v = (along[1, 0] * x + along[1, 1] * y + along[1, 2]) / toward
-            # by how many texels the point moves from pixel to pixel: derivatives of u and v by the quotient rule
+            # footprint in texels: derivatives of u and v with respect to the pixel, by the quotient rule
             footprint = 1.0
             for k in range(2):
                 change = max(abs(along[0, k] - u * facing[k]), abs(along[1, k] - v * facing[k])) / toward
                 footprint = max(footprint, change)
             level, scale, corner_row, corner_column = 0, 1.0, 0, 0
-            # down to the level at which a texel is as large as a pixel, to within a factor of the square root of 2
+            # go to the level at which a texel is as large as a pixel, within a factor of the square root of 2
             while footprint > 1.41 and size * scale > 4:
                 corner_row, corner_column = size, corner_column + (0 if level == 0 else int(size * scale))
                 scale *= 0.5
                 footprint *= 0.5
                 level += 1
             wide = size * scale
-            # the picture repeats mirrored, so that no seam shows
+            # the picture is repeated by reflection, so that no seam is visible
             s, t = abs(u * scale) % (2 * wide), abs(v * scale) % (2 * wide)
             s, t = min(s, 2 * wide - s), min(t, 2 * wide - t)
-            # texel centres are half-integers; the four neighbours must belong to this level
+            # texel centres are at half-integers; all four neighbours must belong to this level
             s, t = min(max(s - 0.5, 0.0), wide - 1.001), min(max(t - 0.5, 0.0), wide - 1.001)
             j, i = int(s), int(t)
             a, b = s - j, t - i

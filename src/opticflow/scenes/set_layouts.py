@@ -1,8 +1,9 @@
-"""File layouts of synthetic data sets on disk: those of the published sets, which existing loaders read.
+"""File layouts of synthetic data sets on disk. They equal those of the published data sets, so existing loaders work.
 
-Items are numbered from 0, whatever their files are called. The file written last tells that an item is whole, as each
-file appears whole or not at all. Occlusion and instances, for which the layouts have no place, go into folders of
-their own: PNG, 255 where hidden; PNG with the instance's number.
+Items are numbered from 0; the numbers in the file names can differ. Each file is written atomically, so the presence of
+the file that is written last shows that an item is complete. The published layouts have no place for occlusion masks
+and instance maps, so these are in additional folders: PNG with 255 at occluded pixels, and PNG with the instance
+numbers.
 
 ```
 FlyingChairs     FlyingChairs_train_val.txt   data/00001_img1.ppm _img2.ppm _flow.flo   {occlusion,instances}/00001.png
@@ -30,18 +31,20 @@ from opticflow.scenes.things_config import THINGS_WORLDS
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 CHAIRS_VALIDATION = 36
-"""One pair of this many is for validation; the authors' 640 of 22,872 are one in 35.7."""
+"""One of this many pairs is for validation; in the published set it is one of 35.7 (640 of 22,872)."""
 SDHOM_TEST = 22
+"""One of this many pairs is for testing."""
 THINGS_TEST = 6
-"""One sequence of this many is for testing; the authors' 437 of 2,676 are one in 6.1."""
+"""One of this many sequences is for testing; in the published set it is one of 6.1 (437 of 2,676)."""
 FIRST_FRAME = 6
 """Number of the first frame of a FlyingThings3D sequence."""
 SEQUENCES_PER_LETTER = 750
+"""Number of sequences in each of the folders A, B, C, ..."""
 
 
 @runtime_checkable
 class SequenceFrame(Protocol):
-    """The arrays that the FlyingThings3D layout stores for one time."""
+    """The arrays that the FlyingThings3D layout stores for one frame of a sequence."""
 
     @property
     def clean(self) -> Frame: ...
@@ -67,17 +70,17 @@ class SequenceFrame(Protocol):
 
 @runtime_checkable
 class RenderedSequence(Protocol):
-    """Consecutive frames of a scene; each has both flows, also the first and the last."""
+    """Consecutive frames of a scene. Each frame, including the first and the last, has both flows."""
 
     @property
     def frames(self) -> Sequence[SequenceFrame]: ...
 
 
 class FlyingChairsLayout:
-    """The layout of FlyingChairs: pairs, with files numbered from 1."""
+    """The layout of FlyingChairs: pairs, whose files are numbered from 1."""
 
     def write(self, root: Path, number: int, item: RenderedPair) -> None:
-        """Write one pair, its flow last."""
+        """Write one pair; write its flow last."""
         name = f"{number + 1:05d}"
         data = _folder(root / "data")
         write_image(data / f"{name}_img1.ppm", item.first)
@@ -90,21 +93,21 @@ class FlyingChairsLayout:
         return root / "data" / f"{number + 1:05d}_flow.flo"
 
     def finish(self, root: Path, count: int) -> None:
-        """Write the split file: 1 for training, 2 for validation."""
+        """Write the split file, with the line 1 for each training pair and 2 for each validation pair."""
         labels = ("2" if number % CHAIRS_VALIDATION == 1 else "1" for number in range(count))
         write_bytes(root / "FlyingChairs_train_val.txt", "".join(f"{label}\n" for label in labels).encode())
 
     def item_bytes(self, height: int, width: int) -> int:
-        """Return the disk space of one item, or slightly less."""
-        # two frames of 3 bytes a pixel, flow of two floats
+        """Return the approximate disk space of one item in bytes."""
+        # per pixel: two frames of 3 bytes, and flow of two floats
         return height * width * (2 * 3 + 8) + 6000
 
 
 class ChairsSDHomLayout:
-    """The layout of ChairsSDHom: pairs, numbered from 0 across both splits."""
+    """The layout of ChairsSDHom: pairs, whose files are numbered from 0 across both splits."""
 
     def write(self, root: Path, number: int, item: RenderedPair) -> None:
-        """Write one pair, its flow last."""
+        """Write one pair; write its flow last."""
         flow = self.last(root, number)
         split, name = flow.parent.parent, flow.stem
         write_image(_folder(split / "t0") / f"{name}.png", item.first)
@@ -121,16 +124,16 @@ class ChairsSDHomLayout:
         """Do nothing: this layout has no files for the data set as a whole."""
 
     def item_bytes(self, height: int, width: int) -> int:
-        """Return the disk space of one item, or slightly less: PNG halves the size of most pictures."""
-        # two frames of 3 bytes, halved by PNG, and flow of three floats
+        """Return the approximate disk space of one item in bytes; PNG halves the size of most pictures."""
+        # per pixel: two frames of 3 bytes, halved by PNG, and flow of three floats
         return height * width * (3 + 12) + 6000
 
 
 class FlyingThings3DLayout:
-    """The layout of FlyingThings3D: sequences, numbered from A/0000."""
+    """The layout of FlyingThings3D: sequences, numbered from A/0000 across both splits."""
 
     def write(self, root: Path, number: int, item: RenderedSequence) -> None:
-        """Write one sequence, the list of its cameras last."""
+        """Write one sequence; write its camera file last."""
         part = self.last(root, number).parent.relative_to(root / "camera_data")
         for count, frame in enumerate(item.frames):
             name = f"{FIRST_FRAME + count:04d}"
@@ -157,17 +160,18 @@ class FlyingThings3DLayout:
         """Do nothing: this layout has no files for the data set as a whole."""
 
     def item_bytes(self, height: int, width: int) -> int:
-        """Return the disk space of one item of ten frames, or slightly less: PNG halves the size of most pictures."""
-        # two passes of about two bytes in PNG, two flows of three floats, depth of one
+        """Return the approximate disk space in bytes of one item of ten frames; PNG halves the size of most
+        pictures."""
+        # per pixel: two passes of about two bytes in PNG, two flows of three floats, and depth of one float
         return 10 * (height * width * (2 * 2 + 2 * 12 + 4) + 20000)
 
 
 @runtime_checkable
 class SetLayout(Protocol):
-    """A file layout of a data set."""
+    """Protocol of the file layout of a data set."""
 
     def write(self, root: Path, number: int, item: Any) -> None:
-        """Write one item, and last the file that shows that the item is complete."""
+        """Write one item; write last the file that shows that the item is complete."""
         ...
 
     def last(self, root: Path, number: int) -> Path:
@@ -179,7 +183,7 @@ class SetLayout(Protocol):
         ...
 
     def item_bytes(self, height: int, width: int) -> int:
-        """Return the disk space of one item, or slightly less."""
+        """Return the approximate disk space of one item in bytes."""
         ...
 
 
@@ -205,7 +209,7 @@ def _write_masks(root: Path, name: str, item: RenderedPair) -> None:
 def _as_png(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
-    return values.astype(np.uint8 if values.max() < 256 else np.uint16)  # 16 bits only where 8 are too few
+    return values.astype(np.uint8 if values.max() < 256 else np.uint16)  # 16 bits only if 8 are too few
 
 
 def _write_png(path: Path, values: np.ndarray) -> None:
@@ -216,21 +220,21 @@ def _write_png(path: Path, values: np.ndarray) -> None:
 def _write_pfm(path: Path, values: Float32[np.ndarray, "height width"]) -> None:
     height, width = values.shape
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        # PFM has its rows from the bottom up; a negative scale says little-endian
+        # PFM stores the rows from bottom to top; a negative scale means little-endian
         file.write(f"Pf\n{width} {height}\n-1.0\n".encode())
         file.write(values[::-1].astype("<f4").tobytes())
 
 
 def _cameras(frames: Iterable[SequenceFrame]) -> str:
-    """Return the camera file in the authors' format (camera-to-world matrices row by row), with the intrinsics in a
-    line of their own.
+    """Return the text of the camera file in the format of the authors (camera-to-world matrices, row by row), with an
+    additional line for the intrinsics.
 
-    Their world has y up and cameras that look along -z; ours look along z with y down, so that both axes turn.
+    In the published set, cameras look along -z with y up; here they look along z with y down. So both axes are negated.
     """
     lines = []
     for count, frame in enumerate(frames):
         lines += [f"Frame {FIRST_FRAME + count}"]
-        # the diagonal matrix turns the y and z axes of the camera around
+        # the diagonal matrix negates the y and z axes of the camera
         pose = np.linalg.inv(frame.extrinsics) @ np.diag([1.0, -1.0, -1.0, 1.0])
         lines += ["L " + " ".join(f"{value:.9g}" for value in pose.ravel())]
         lines += ["K " + " ".join(f"{value:.9g}" for value in frame.intrinsics.ravel()), ""]

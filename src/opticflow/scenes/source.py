@@ -1,4 +1,4 @@
-"""The pairs of a world as a sequence, divided among workers without changing any sample."""
+"""The pairs of a world as a sequence that can be divided among workers without changing any sample."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from opticflow.scenes.worlds import World
 
 @dataclass(frozen=True)
 class PairSource:
-    """The pairs number `start`, `start + step`, ... below `stop` of a world; without end if `stop` is None.
+    """The pairs of a world with the indices `start`, `start + step`, ... below `stop`; endless if `stop` is None.
 
-    Worker k of n takes `source.split(k, n)`. Sample number i of the whole is the same whoever makes it.
+    Worker k of n uses `source.split(k, n)`. The pair with a given index is the same in every worker.
     """
 
     world: World
@@ -21,7 +21,11 @@ class PairSource:
     step: int = 1
 
     def split(self, worker: int, workers: int) -> "PairSource":
-        """Return the pairs of one of several workers."""
+        """Return the source of the pairs of one of several workers; the workers are numbered from 0.
+
+        Raises:
+            InputError: `worker` is not in 0 to `workers` - 1.
+        """
         if not 0 <= worker < workers:
             raise InputError(f"worker {worker} of {workers}; wanted 0 to {workers - 1}")
         return replace(self, start=self.start + worker * self.step, step=self.step * workers)

@@ -1,4 +1,4 @@
-"""Small shaded meshes rendered from one side as RGBA cut-outs; they replace renderings of published 3-D models."""
+"""Rendering of small shaded meshes as RGBA cut-outs, which replace renderings of published 3-D models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ Points = Float[np.ndarray, "points 3"]
 
 @dataclass(frozen=True)
 class Finish:
-    """The material of a part."""
+    """The surface material of a part of a mesh."""
 
     sheet: UInt8[np.ndarray, "rows columns 3"]
-    """Texture with its colours; tiled and mirrored."""
+    """Colour texture, repeated by reflection."""
     gloss: float = 0.0
-    """Strength of the highlight, in [0, 1]."""
+    """Strength of the specular highlight, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class MeshPart:
-    """Triangles of one material. z points up."""
+    """A triangle mesh of one material; z points up."""
 
     vertices: Float[np.ndarray, "triangles 3 3"]
     normals: Float[np.ndarray, "triangles 3 3"]
@@ -40,7 +40,8 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
     """Build a closed solid through a series of loops, with flat caps: a box, a tube, a cushion or a bent board.
 
     Args:
-        smooth: shade the sides as one curved surface (tubes, cushions) and not facet by facet (boards).
+        loops: cross-sections of the solid, all with the same number of points.
+        smooth: whether to shade the sides as one curved surface (tubes, cushions) or as separate flat facets (boards).
     """
     loops = np.asarray(loops, dtype=np.float64)
     around = np.roll(loops, -1, axis=1)
@@ -49,14 +50,14 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
     # normals of the facets
     flat = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])[:, None].repeat(3, axis=1)
     if smooth:
-        # smooth normals are the cross products of the tangents around and along the surface
+        # smooth normals are the cross products of the two surface tangents, around and along the solid
         along = np.gradient(loops, axis=0)
         across = np.roll(loops, -1, axis=1) - np.roll(loops, 1, axis=1)
         n = np.cross(across, along)
         n_around = np.roll(n, -1, axis=1)
         e, f, g, h = n[:-1], n_around[:-1], n_around[1:], n[1:]
         normals = np.concatenate([np.stack([e, f, g], axis=2), np.stack([e, g, h], axis=2)]).reshape(-1, 3, 3)
-        # where both tangents are parallel the facet's own normal serves
+        # where the tangents are parallel, use the normal of the facet
         normals = np.where(np.linalg.norm(normals, axis=-1, keepdims=True) > 1e-12, normals, flat)
     else:
         normals = flat
@@ -72,16 +73,17 @@ def loft(loops: Float[np.ndarray, "loops points 3"], finish: Finish, *, smooth: 
 def render_sprite(
     parts: Sequence[MeshPart], size: int, *, azimuth: float, elevation: float, distance: float, light: Points
 ) -> Texture:
-    """Render an object from one side.
+    """Render an object from one direction.
 
     Args:
-        size: the longer side of the cut-out, in texels.
-        azimuth: radians about the z axis; `elevation`: radians above the ground.
-        distance: of the camera from the centre, in units of the thing's radius.
-        light: one direction towards the light, in camera axes (right, up, towards the camera).
+        size: longer side of the cut-out, in texels.
+        azimuth: direction of the camera about the z axis, in radians.
+        elevation: angle of the camera above the ground, in radians.
+        distance: distance of the camera from the centre of the object, in units of the object's radius.
+        light: direction towards the light (1 x 3), in camera axes (right, up, towards the camera).
 
     Returns:
-        RGBA with premultiplied colours, and a margin of two clear texels.
+        RGBA texture with premultiplied colours and a transparent margin of two texels.
     """
     vertices = np.concatenate([part.vertices for part in parts])
     normals = np.concatenate([part.normals for part in parts])
@@ -101,7 +103,7 @@ def render_sprite(
     depth = distance - seen[..., 2]  # distance from the camera along its axis, in radii
     x, y = seen[..., 0] / depth, -seen[..., 1] / depth
     extent = max(np.ptp(x), np.ptp(y))
-    # two texels of margin on either side
+    # leave a margin of two texels on each side
     scale = (size - 5) * OVERSAMPLING / extent
     x, y = (x - x.min()) * scale, (y - y.min()) * scale
     margin = 2 * OVERSAMPLING
@@ -129,8 +131,7 @@ def _camera(azimuth: float, elevation: float) -> np.ndarray:
 
 
 def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Return the texture coordinates of each vertex: its two coordinates along the face of the box that its triangle
-    faces."""
+    """Return texture coordinates by box mapping: project each vertex along the axis that its triangle faces most."""
     axis = np.abs(normals.sum(axis=1)).argmax(axis=-1)  # index of the axis that each triangle faces
     choices = np.array([[1, 2], [0, 2], [0, 1]])[axis]
     return np.take_along_axis(vertices, choices[:, None, :].repeat(3, axis=1), axis=-1) * 200
@@ -139,7 +140,8 @@ def _box_mapping(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
-    """Draw triangles with a z-buffer; two-sided diffuse and specular light, and ambient light from above."""
+    """Draw triangles with a z-buffer and Phong shading: two-sided diffuse and specular light from one lamp, and ambient
+    light that is stronger from above."""
     rows, columns = canvas.shape[:2]
     size = sheets.shape[1]
     nearest = np.zeros((rows, columns), np.float32)  # largest 1 / depth so far
@@ -155,30 +157,30 @@ def _fill(canvas, corners, attributes, which, sheets, gloss, light, up):
         sheet, shine = which[n], gloss[which[n]]
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                # barycentric coordinates as ratios of areas
+                # barycentric coordinates are ratios of areas
                 b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
                 c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
                 a = 1 - b - c
                 if a < 0 or b < 0 or c < 0:
                     continue
-                # 1 / depth is linear in the picture, unlike the depth, so it may be interpolated there
+                # 1 / depth, unlike depth, is linear in image coordinates, so it can be interpolated there
                 closeness = a * corners[n, 0, 2] + b * corners[n, 1, 2] + c * corners[n, 2, 2]
                 if closeness <= nearest[y, x]:
                     continue
                 nearest[y, x] = closeness
-                # normals and texture coordinates are interpolated in the picture, without correction for perspective
+                # normals and texture coordinates are interpolated in the image, without perspective correction
                 nx = a * attributes[n, 0, 0] + b * attributes[n, 1, 0] + c * attributes[n, 2, 0]
                 ny = a * attributes[n, 0, 1] + b * attributes[n, 1, 1] + c * attributes[n, 2, 1]
                 nz = a * attributes[n, 0, 2] + b * attributes[n, 1, 2] + c * attributes[n, 2, 2]
                 length = np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-9)
-                # the light is two-sided: a normal that points away from the viewer is turned around
+                # two-sided lighting: negate a normal that points away from the viewer
                 if nz < 0:
                     length = -length
                 nx, ny, nz = nx / length, ny / length, nz / length
                 diffuse = max(np.float32(0), nx * light[0] + ny * light[1] + nz * light[2])
-                # 1 facing up, 0 facing down
+                # 1 for a surface that faces up, 0 for one that faces down
                 sky = np.float32(0.5) + np.float32(0.5) * (nx * up[0] + ny * up[1] + nz * up[2])
-                # Phong's model: z of the lamp's reflection 2 (n . l) n - l, towards a distant viewer
+                # Phong's model with a distant viewer: z component of the reflected light direction 2 (n . l) n - l
                 mirrored = max(np.float32(0), 2 * diffuse * nz - light[2])
                 glint = np.float32(255) * shine * mirrored**12
                 brightness = np.float32(0.14) + np.float32(0.34) * sky + np.float32(0.68) * diffuse

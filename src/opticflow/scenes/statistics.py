@@ -1,4 +1,4 @@
-"""Statistics of a data set: displacements, occlusion and object sizes, as numbers and as a picture."""
+"""Statistics of a synthetic data set (displacements, occlusion, object sizes), as JSON and as a picture."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -23,7 +23,8 @@ PERCENTILES = (10, 50, 90, 99)
 PUBLISHED: dict[str, dict[str, float]] = {
     "chairs": {"mean": 10.5, "p10": 0.6, "p50": 4.7, "p90": 26.6, "p99": 70.7, "below_1_px": 0.13},
 }
-"""Displacements in pixels of frames of 512x384, measured on nine samples of FlyingChairs; their largest is 112 px."""
+"""Displacement statistics of published data sets, in pixels for frames of 512x384. They are measured on nine samples of
+FlyingChairs; the largest displacement of these is 112 px."""
 
 _DISPLACEMENT_BINS = np.concatenate([[0.0], 2.0 ** np.arange(-5, 9.01, 0.5)])
 _OCCLUSION_BINS = np.linspace(0, 1, 21)
@@ -32,34 +33,36 @@ _SIZE_BINS = 2.0 ** np.arange(2, 9.51, 0.5)
 
 @dataclass(frozen=True)
 class Histogram:
-    """A histogram: shares of the samples between bin edges."""
+    """A histogram: the share of the samples in each bin."""
 
     title: str
     edges: Float[np.ndarray, "edges"]
     shares: Float[np.ndarray, "bins"]
     marks: dict[str, float]
-    """Values drawn as lines, with their names."""
+    """Names and values that are drawn as vertical lines."""
     published: Float[np.ndarray, "bins"] | None = None
-    """Shares in the published data set, drawn as an outline."""
+    """Shares in the published data set, drawn as an outline; None if there are none."""
 
 
 @dataclass(frozen=True)
 class SetStatistics:
-    """Statistics of a data set."""
+    """Statistics of the pairs of one world."""
 
     kind: str
     pairs: int
     displacement: dict[str, float]
+    """Displacements in pixels: `mean`, percentiles `p10` to `p99` and `largest`; `below_1_px` is a share of the
+    pixels."""
     occluded: float
     """Share of the pixels that are occluded."""
     objects: float
-    """Mean number of objects visible in a first frame."""
+    """Mean number of objects visible in the first frame of a pair."""
     histograms: tuple[Histogram, Histogram, Histogram]
     published: dict[str, float] | None = None
-    """Displacements in the published data set, if there is one, in pixels of this set's frames."""
+    """Displacements in the published data set, scaled to the frame size of this set; None if there is no such set."""
 
     def as_json(self) -> dict:
-        """Return all statistics, ready for JSON."""
+        """Return all statistics as a dictionary that can be written as JSON."""
         return {
             "kind": self.kind,
             "pairs": self.pairs,
@@ -93,7 +96,13 @@ def write_report(
 
 
 def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
-    """Compute the statistics of pairs one by one; percentiles are read from a histogram of 0.01 px up to 655 px."""
+    """Compute the statistics of the pairs, one pair at a time.
+
+    Percentiles are computed from a histogram with bins of 0.01 px, up to 655 px.
+
+    Raises:
+        ValueError: there are no pairs.
+    """
     fine = np.zeros(65536, np.int64)
     total, largest, occluded, sizes = 0.0, 0.0, [], []
     counts = []
@@ -109,7 +118,7 @@ def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
         counts.append(len(seen))
     if not counts:
         raise ValueError("no pairs to report on")
-    cumulated = np.cumsum(fine) / fine.sum()  # distribution function over lengths, in steps of 0.01 px
+    cumulated = np.cumsum(fine) / fine.sum()  # cumulative distribution in steps of 0.01 px
     percentiles = {f"p{p}": float(np.searchsorted(cumulated, p / 100) / 100) for p in PERCENTILES}
     displacement = {
         "mean": total / len(counts),
@@ -143,26 +152,30 @@ def measure_set(kind: str, pairs: Iterable[RenderedPair]) -> SetStatistics:
 
 
 def _published(kind: str, unit: float) -> dict[str, float] | None:
-    """Return the published displacements scaled to this frame size; lengths grow with the frames, shares do not
-    change."""
+    """Return the published displacements, scaled by `unit` to this frame size; None if nothing is published.
+
+    If `unit` is not 1, the share `below_1_px` is left out.
+    """
     lengths = {key: value * unit for key, value in PUBLISHED.get(kind, {}).items() if key != "below_1_px"}
     return PUBLISHED.get(kind) if unit == 1 else lengths or None
 
 
 def _published_sizes(kind: str, unit: float) -> np.ndarray | None:
-    """Return the published distribution of object sizes: N(200, 200) limited to 50 to 640 px. The visible part of an
-    object is smaller."""
+    """Return the published distribution of object sizes: N(200, 200), clipped to 50 to 640 px; None if not published.
+
+    These are sizes of whole objects; their visible parts are smaller.
+    """
     if kind != "chairs":
         return None
     edges = _SIZE_BINS / unit
     cumulated = [NormalDist(200, 200).cdf(edge) for edge in edges]
-    # sizes are clipped, so the tails of the normal distribution lie at the two limits
+    # clipping moves the tails of the normal distribution to the two limits
     cumulated = np.where(edges < 50, 0.0, np.where(edges > 640, 1.0, cumulated))
     return np.diff(cumulated)
 
 
 def _extents(instances: np.ndarray) -> list[float]:
-    """Return the longer side of the bounding box of each object."""
+    """Return the longer side, in pixels, of the bounding box of each visible object; number 0 is the background."""
     rows, columns = np.nonzero(instances)
     labels = instances[rows, columns]
     if len(labels) == 0:
@@ -188,7 +201,7 @@ _INK, _BAR, _MARK = (40, 40, 40), (178, 132, 74), (40, 40, 200)
 
 
 def draw_report(report: SetStatistics) -> Frame:
-    """Draw the three histograms below each other, with the published figures as lines."""
+    """Draw the three histograms below each other, with the published values as lines."""
     panels = [_panel(histogram) for histogram in report.histograms]
     head = np.full((46, _PANEL[1], 3), 255, np.uint8)
     lengths = {key: value for key, value in report.displacement.items() if key != "below_1_px"}

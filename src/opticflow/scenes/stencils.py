@@ -1,4 +1,4 @@
-"""Random shapes for cut-outs: solid shapes, shapes with holes, and thin ones such as fences, wires and writing."""
+"""Random alpha masks for cut-outs: solid shapes, shapes with holes, and thin ones such as fences, wires and writing."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from opticflow.scenes import outlines
 Stencil = UInt8[np.ndarray, "rows columns"]
 
 _SHIFT = 4
-"""OpenCV draws at positions of 1/16 px."""
+"""Number of fractional bits of the coordinates passed to OpenCV: a resolution of 1/16 px."""
 _MARGIN = 3
-"""Clear texels around every shape, for its soft edge."""
+"""Width in texels of the transparent margin around each shape, which leaves room for a soft edge."""
 
 
 def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw a polygon, a blob, a star or an ellipse."""
+    """Draw a polygon, a blob or a star."""
     stencil = np.zeros((rows, columns), np.uint8)
     kind = ("polygon", "blob", "star")[rng.choice(3, p=[0.35, 0.5, 0.15])]
     corners = outlines.outline(rng, kind, 48)
@@ -28,7 +28,7 @@ def solid(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def pierced(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw a solid shape with holes."""
+    """Draw a solid shape with one to six holes."""
     stencil = solid(rng, rows, columns)
     for _ in range(int(rng.integers(1, 7))):
         corners = outlines.outline(rng, "blob", 24) * (rng.uniform(0.05, 0.22) * min(rows, columns))
@@ -37,17 +37,17 @@ def pierced(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def ring(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw a frame or a ring."""
+    """Draw a frame or a ring: a solid shape with a smaller copy of itself cut out."""
     stencil = solid(rng, rows, columns)
     inner = cv2.resize(stencil, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
     top, left = (rows - inner.shape[0]) // 2, (columns - inner.shape[1]) // 2
-    # clearing by the complement keeps the edge of the hole soft
+    # the bitwise AND with the complement keeps grey values at the edge of the hole
     stencil[top : top + inner.shape[0], left : left + inner.shape[1]] &= 255 - inner
     return stencil
 
 
 def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw bars in one or two directions."""
+    """Draw parallel bars in one or two directions."""
     stencil = np.zeros((rows, columns), np.uint8)
     angle = rng.choice([0.0, rng.uniform(0, np.pi)])
     for turn in (angle, angle + np.pi / 2) if rng.random() < 0.6 else (angle,):
@@ -55,7 +55,7 @@ def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
         along = np.array([np.cos(turn), np.sin(turn)])
         across = np.array([-along[1], along[0]])
         reach = np.hypot(rows, columns) / 2  # half of the diagonal
-        # the pitch leaves gaps that are wider than the bars
+        # the pitch is at least 2.5 times the thickness, so that gaps are wider than bars
         for offset in np.arange(-reach, reach, max(pitch, 2.5 * thick)):
             middle = np.array([columns, rows]) / 2 + offset * across
             _line(stencil, np.stack([middle - reach * along, middle + reach * along]), thick)
@@ -63,7 +63,7 @@ def fence(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def wires(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw bent wires, branches and tufts of hair."""
+    """Draw a bundle of bent wires, branches or hairs."""
     stencil = np.zeros((rows, columns), np.uint8)
     along = np.linspace(0, 1, 20)[:, None]
     common = rng.uniform(0, 1, (2, 2))  # two ends x (x, y), as shares of the sides
@@ -75,7 +75,7 @@ def wires(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
 
 
 def writing(rng: np.random.Generator, rows: int, columns: int) -> Stencil:
-    """Draw separate letters."""
+    """Draw lines of random letters."""
     stencil = np.zeros((rows, columns), np.uint8)
     scale = min(rows, columns) / rng.uniform(40, 160)
     thick = max(2, round(scale * rng.uniform(1.5, 5)))
@@ -97,8 +97,8 @@ STENCILS: dict[str, Callable[[np.random.Generator, int, int], Stencil]] = {
 
 
 def _thickness(rng: np.random.Generator) -> int:
-    """Return a line thickness of at least two pixels: a thinner line never hides more than half of what is behind it,
-    and so has no flow."""
+    """Draw a line thickness of 2 to 12 pixels. A thinner line would never hide more than half of the background, and so
+    would have no flow."""
     return int(min(12, 2 + rng.exponential(2.0)))
 
 
@@ -113,6 +113,6 @@ def _line(stencil: Stencil, curve: np.ndarray, thickness: int) -> None:
 
 
 def _framed(stencil: Stencil) -> Stencil:
-    """Clear the margin, so that the shape also has a soft edge at the border."""
+    """Clear the margin in place, so that the shape also gets a soft edge at the border; return the stencil."""
     stencil[:_MARGIN], stencil[-_MARGIN:], stencil[:, :_MARGIN], stencil[:, -_MARGIN:] = 0, 0, 0, 0
     return stencil

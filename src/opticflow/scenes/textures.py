@@ -1,7 +1,6 @@
-"""Pools of the pictures and cut-outs that scenes are made of: procedural ones or the user's, each made once and kept.
+"""Pools of the pictures and cut-outs that scenes use, procedural or from files; each entry is made once and cached.
 
-An entry depends on the seed and its number alone, never on what was asked for before, so that every worker makes the
-same ones.
+An entry depends only on the seed and its number, not on earlier requests, so that every worker makes the same entries.
 """
 
 import hashlib
@@ -20,26 +19,27 @@ from opticflow.scenes.layers import Texture
 from opticflow.shapes import Frame
 
 PHOTOGRAPH_SHARE = 0.125
-"""Share of a world's pictures that are photographs, where a folder of them is given. About a hundred free photographs
-come in packages (scripts/photographs.py), where FlyingChairs had 964: enough to show real grain and light, too few to
-be more than a tenth to a seventh of all."""
+"""Share of the pictures of a world that are photographs, if a folder of photographs is given. Software packages contain
+about a hundred free photographs (scripts/photographs.py), while FlyingChairs had 964. A hundred are enough to show real
+grain and light, but too few for more than a tenth to a seventh of all pictures."""
 LARGEST_ENLARGEMENT = 1.5
-"""Largest factor by which a photograph smaller than the frames is enlarged; beyond it, it is too blurred to have detail
-to match."""
+"""Largest factor by which a photograph smaller than the frames is enlarged. With a larger factor it would be too
+blurred to have enough detail for matching."""
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
 
 Entry = TypeVar("Entry")
 
 
 class TexturePool(Generic[Entry]):
-    """Entries 0 to `count` - 1 of a random sequence; each is made on first use and kept."""
+    """A pool of `count` random entries with the numbers 0 to `count` - 1. Each is made on first use and cached."""
 
     def __init__(self, make: Callable[[np.random.Generator, int], Entry], count: int, seed: Sequence[int]) -> None:
         """Set up an empty pool.
 
         Args:
-            make: from a random generator of its own and the entry's number to the entry.
-            seed: of the pool; pools of different purpose need different ones.
+            make: function that makes an entry from its own random generator and its number.
+            count: number of entries.
+            seed: random seed of the pool; pools for different purposes need different seeds.
         """
         self._make, self._count, self._seed = make, count, tuple(seed)
         self._made: dict[int, Entry] = {}
@@ -64,10 +64,13 @@ class TexturePool(Generic[Entry]):
     def with_photographs(self, folder: Path, load: Callable[[Path], Entry]) -> "TexturePool[Entry]":
         """Return a copy of this pool with photographs in place of `PHOTOGRAPH_SHARE` of its entries, at least one.
 
-        The seed decides which photographs of the folder these are; all others are as they were.
+        The seed decides which photographs of the folder are used. The other entries do not change.
+
+        Args:
+            load: function that reads a photograph as an entry.
 
         Raises:
-            DatasetError: there is no such folder, or no picture in it.
+            DatasetError: the folder does not exist, or it contains no pictures.
         """
         files = picture_files(folder, "photographs")
         order = np.random.default_rng([*self._seed, self._count]).permutation(len(files))
@@ -79,14 +82,14 @@ class TexturePool(Generic[Entry]):
         return TexturePool(make, self._count, self._seed)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_made": {}}  # a worker makes its own
+        return {**self.__dict__, "_made": {}}  # each worker makes its own entries
 
 
 def picture_files(folder: Path, what: str) -> list[Path]:
-    """Return the pictures in a folder and its subfolders, sorted by name.
+    """Return the paths of the pictures in a folder and its subfolders, sorted; `what` names them in error messages.
 
     Raises:
-        DatasetError: there is no such folder, or no picture in it.
+        DatasetError: the folder does not exist, or it contains no pictures.
     """
     if not folder.is_dir():
         raise DatasetError(f"no folder {folder} to take {what} from")
@@ -97,15 +100,18 @@ def picture_files(folder: Path, what: str) -> list[Path]:
 
 
 def load_background(path: Path, height: int, width: int) -> Frame:
-    """Read a user's picture, enlarged to at least this height and width and reduced to at most twice that, and
-    band-limited."""
+    """Read a picture, scale it to cover `height` x `width`, and band-limit it.
+
+    A picture that is too small is enlarged until it covers this size. A picture that covers more than twice this size
+    is reduced until it just covers twice this size.
+    """
     return _fitted(read_image(path), height, width)
 
 
 def _fitted(frame: UInt8[np.ndarray, "_rows _columns 3"], height: int, width: int) -> Frame:
     scale = max(height / frame.shape[0], width / frame.shape[1])
     larger = min(1.0, 2 * scale)
-    # a smaller picture is enlarged to the frame, a much larger one reduced to twice the frame
+    # enlarge a picture smaller than the frame; reduce one much larger than the frame to twice the frame
     factor = scale if scale > 1 else larger
     if factor != 1:
         size = (max(width, round(frame.shape[1] * factor)), max(height, round(frame.shape[0] * factor)))
@@ -114,8 +120,11 @@ def _fitted(frame: UInt8[np.ndarray, "_rows _columns 3"], height: int, width: in
 
 
 def load_photograph(path: Path, height: int, width: int) -> Frame:
-    """Read a photograph, enlarged to at least this height and width; a much smaller one is mirrored at its borders
-    instead of enlarged further."""
+    """Read a photograph, scale it to cover `height` x `width`, and band-limit it.
+
+    A photograph is enlarged by at most `LARGEST_ENLARGEMENT`; if it is still too small, it is extended by reflection at
+    its borders.
+    """
     frame = read_image(path)
     scale = max(height / frame.shape[0], width / frame.shape[1])
     if scale <= LARGEST_ENLARGEMENT:
@@ -126,10 +135,10 @@ def load_photograph(path: Path, height: int, width: int) -> Frame:
 
 
 def folder_digest(folder: Path, what: str) -> str:
-    """Return the number of pictures in a folder and a hash of their names and sizes, by which folders are told apart.
+    """Return the number of pictures in a folder and a hash of their paths and file sizes, to identify the folder.
 
     Raises:
-        DatasetError: there is no such folder, or no picture in it.
+        DatasetError: the folder does not exist, or it contains no pictures.
     """
     files = picture_files(folder, what)
     listed = "\n".join(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in files)
@@ -137,10 +146,10 @@ def folder_digest(folder: Path, what: str) -> str:
 
 
 def load_cutout(path: Path, size: int) -> Texture:
-    """Read a user's object, reduced so that its longer side is at most `size`.
+    """Read an RGBA cut-out, reduce its longer side to at most `size` texels, and add a transparent margin of 2 texels.
 
     Raises:
-        DatasetError: the picture has no transparency.
+        DatasetError: the file cannot be decoded, or the picture has no alpha channel.
     """
     data = np.frombuffer(path.read_bytes(), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
@@ -157,11 +166,11 @@ def load_cutout(path: Path, size: int) -> Texture:
     factor = size / max(image.shape[:2])
     if factor < 1:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    # a clear margin lets the object end softly at its borders
+    # a transparent margin gives the object soft edges at its borders
     image = cv2.copyMakeBorder(image, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     return np.rint(image).astype(np.uint8)
 
 
 def opaque(frame: Frame) -> Texture:
-    """Return a picture as an opaque texture."""
+    """Return a picture as an opaque RGBA texture."""
     return cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)

@@ -1,4 +1,4 @@
-"""The worlds by name."""
+"""The registry of worlds: look up and make a synthetic world by its name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,17 +14,21 @@ from opticflow.scenes.things import Things
 from opticflow.scenes.things_config import THINGS_WORLDS
 
 CHAIRS_SIZE = (384, 512)
-"""Height and width of FlyingChairs and ChairsSDHom."""
+"""Height and width of the frames of FlyingChairs and ChairsSDHom."""
 THINGS_SIZE = (540, 960)
-"""Height and width of FlyingThings3D's frames."""
+"""Height and width of the frames of FlyingThings3D."""
 SMALLEST = 64
+"""Smallest height and width of frames."""
 LARGEST = 4096
+"""Largest height and width of frames."""
 
 
 @runtime_checkable
 class World(Protocol):
-    """The protocol of a world: an endless series of pairs. `world[index]` depends on the world's seed and the index
-    alone."""
+    """Protocol of a world: a generator of an endless series of synthetic pairs with ground truth.
+
+    For a given world, `world[index]` depends only on the seed and the index.
+    """
 
     kind: str
     seed: int
@@ -33,7 +37,7 @@ class World(Protocol):
     def __getitem__(self, index: int) -> RenderedPair: ...
 
     def item(self, index: int) -> Any:
-        """Return what the world's layout on disk stores as one item: a pair or a sequence."""
+        """Return item number `index`, a pair or a sequence, as the file layout of this world stores it on disk."""
         ...
 
     def prepare(self) -> None:
@@ -41,11 +45,11 @@ class World(Protocol):
         ...
 
     def with_photographs(self, folder: Path) -> "World":
-        """Return a copy of this world with a folder's photographs as a share of its pictures."""
+        """Return a copy of this world in which photographs from a folder replace a share of the pictures."""
         ...
 
     def clean(self, index: int) -> RenderedPair:
-        """Return the pair without anything that the frames show but the flow does not: noise, light, blur."""
+        """Return the pair without effects that change the frames but not the flow, such as noise, light and blur."""
         ...
 
 
@@ -56,7 +60,7 @@ def chairs(
     backgrounds: Path | None = None,
     objects: Path | None = None,
 ) -> Chairs:
-    """Return the world of FlyingChairs."""
+    """Return the world that imitates FlyingChairs."""
     return Chairs("chairs", FLYING_CHAIRS, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
@@ -67,7 +71,8 @@ def chairs_sdhom(
     backgrounds: Path | None = None,
     objects: Path | None = None,
 ) -> Chairs:
-    """Return the world of ChairsSDHom: very small displacements and partly homogeneous backgrounds."""
+    """Return the world that imitates ChairsSDHom: very small displacements, and homogeneous backgrounds in half of the
+    pairs."""
     return Chairs("chairs-sdhom", CHAIRS_SDHOM, seed=seed, size=size, backgrounds=backgrounds, objects=objects)
 
 
@@ -77,7 +82,7 @@ WORLDS: dict[str, Callable[..., World]] = {
     **{kind: partial(Things, config, kind=kind) for kind, config in THINGS_WORLDS.items()},
     **{kind: partial(Mixed, config, kind=kind) for kind, config in MIXED_WORLDS.items()},
 }
-"""Functions of (seed=, size=, backgrounds=, objects=) that make each world, by name."""
+"""Functions that make the worlds, by name; each takes the arguments seed=, size=, backgrounds= and objects=."""
 
 SIZES = {**dict.fromkeys(WORLDS, CHAIRS_SIZE), "things": THINGS_SIZE}
 """Default height and width of the frames of each world."""
@@ -95,14 +100,15 @@ def make_world(
     """Make the world with this name.
 
     Args:
-        size: height and width of the frames; the world's own if not given.
-        backgrounds: a folder of pictures in place of all procedural ones.
-        objects: a folder of RGBA cut-outs in place of the chairs.
-        photographs: a folder of pictures beside the procedural ones, `textures.PHOTOGRAPH_SHARE` of all.
+        size: height and width of the frames; None means the default size of the world.
+        backgrounds: a folder of pictures that replace all procedural pictures.
+        objects: a folder of RGBA cut-outs that replace the chairs; worlds with solid objects do not accept it.
+        photographs: a folder of photographs that replace a share of the pictures, `textures.PHOTOGRAPH_SHARE`.
 
     Raises:
-        InputError: an unknown name, a negative seed or a size out of range.
-        DatasetError: a folder without pictures.
+        InputError: the name is unknown, the seed is negative, the size is out of range, or the world does not accept
+            `objects`.
+        DatasetError: a folder does not exist or contains no pictures.
     """
     if kind not in WORLDS:
         raise InputError(f"there is no world {kind!r}; wanted {', '.join(WORLDS)}")
