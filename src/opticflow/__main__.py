@@ -1,9 +1,8 @@
 """The entry point of the `opticflow` command and of `python -m opticflow`: it handles Ctrl-C and closed streams before
 all imports.
 
-Ctrl-C raises `KeyboardInterrupt`, so that what is being written is tidied up. In the middle of an import, and when the
-verb is done, nothing is to be tidied up, and a half-imported package would answer with errors of its own: there the
-process ends at once.
+Ctrl-C raises `KeyboardInterrupt`, so that unfinished files are removed. During an import and after the verb has ended
+there is nothing to remove, and a half-imported package would raise other errors: there the process ends at once.
 """
 
 import os

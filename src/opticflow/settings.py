@@ -1,7 +1,7 @@
 """The options of an estimate: each is defined, explained and checked here only.
 
-`load`, `estimate`, the Estimator, the options of the command line, the records of runs and what the manifest of weights
-says of their use all read `Settings`.
+`Settings` is used by `load`, `estimate`, the Estimator, the options of the command line, the records of runs, and the
+best settings in the manifest of weights.
 """
 
 import difflib
@@ -117,7 +117,7 @@ def check_iterations(iterations: object) -> int:
     """Return a number of iterations, or raise an error if it is not valid.
 
     Raises:
-        InputError: no whole number from 1 to MOST_ITERATIONS.
+        InputError: it is not a whole number from 1 to MOST_ITERATIONS.
     """
     if type(iterations) is not int or not 1 <= iterations <= MOST_ITERATIONS:
         raise InputError(
@@ -150,10 +150,10 @@ def settings_by_name(
 ) -> Callable[[Callable[Concatenate[A, B, ...], R]], Callable[Concatenate[A, B, P], R]]:
     """Decorate a function with a keyword `settings`, so that callers give the fields by name instead.
 
-    A name that is none of them is refused in one line, with the near ones.
+    An unknown name raises an InputError, whose message lists similar names.
 
     Args:
-        settings: the class whose fields they are; `Settings`, or one derived from it.
+        settings: the class that has the fields: `Settings`, or one derived from it.
     """
     known = signature(settings).parameters
     make: Callable[..., Settings] = settings

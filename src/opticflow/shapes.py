@@ -1,10 +1,11 @@
 """The conventions of the package: types and shapes of frames, flow and masks.
 
-Frames: RGB. At the edge (files, NumPy) uint8 H x W x 3; inside (tensors) float B x 3 x H x W in [0, 1].
+Frames: RGB. At the interface (files, NumPy) uint8 H x W x 3; inside (tensors) float B x 3 x H x W in [0, 1].
     Each network normalises for itself.
 Flow: float32, in pixels of the frame it is given at, u to the right, v down: frame1(x) = frame2(x + flow(x)).
-    At the edge H x W x 2, inside B x 2 x H x W.
-Masks: bool, true where the thing named holds (valid, occluded). Unknown flow is a mask, never a magic value.
+    At the interface H x W x 2, inside B x 2 x H x W.
+Masks: bool, true where a pixel is what the name says (valid, occluded). Unknown flow is marked by a mask, never by a
+    special value.
 Pixel (0, 0) has its centre at coordinate (0.0, 0.0).
 """
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from opticflow.errors import InputError
 
-# At the edge: NumPy arrays.
+# At the interface: NumPy arrays.
 Frame = UInt8[np.ndarray, "height width 3"]
 Array = Shaped[np.ndarray, "..."]
 Picture = Array | Shaped[Tensor, "..."]  # what `as_frame` takes
@@ -71,7 +72,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
     """Convert an array, a tensor on any device (its values, without gradient) or nested lists to a NumPy array.
 
     Raises:
-        InputError: nothing of these; `what` is how the message calls it.
+        InputError: the value is none of these; the message calls it `what`.
     """
     try:
         if isinstance(values, Tensor):
@@ -88,7 +89,7 @@ def as_frame(image: Picture, what: str = "frame") -> Frame:
     Args:
         image: an array or a tensor, H x W (grey), H x W x 1, H x W x 3 (RGB) or H x W x 4 (RGBA, alpha is dropped);
             uint8, uint16 (scaled), bool, or floating point in [0, 1].
-        what: how messages call the image.
+        what: the name of the image in messages.
 
     Raises:
         InputError: another shape or type, an empty image, NaN, or floating-point values outside [0, 1].
@@ -133,7 +134,7 @@ def as_frames(images: Tensor, what: str = "frames") -> Frames:
     Args:
         images: C x H x W or B x C x H x W with 1 (grey), 3 (RGB) or 4 (RGBA, alpha is dropped) channels; uint8, or
             floating point in [0, 1]; on any device.
-        what: how messages call them.
+        what: the name of the images in messages.
 
     Returns:
         B x 3 x H x W on the same device; B is 1 for a single image. Its values are not rounded.
@@ -149,7 +150,7 @@ def as_frames(images: Tensor, what: str = "frames") -> Frames:
     elif images.is_floating_point():
         frames = images.float()
         low, high = (float(value) for value in torch.aminmax(frames))
-        if not (low >= 0 and high <= 1):  # NaN is neither
+        if not (low >= 0 and high <= 1):  # the comparisons are false for NaN
             raise InputError(f"{what} has floating-point values in [{low:.4g}, {high:.4g}]; wanted [0, 1], or uint8")
     else:
         raise InputError(f"{what} has the type {images.dtype}; wanted uint8 or floating point in [0, 1]")
@@ -166,7 +167,7 @@ def as_flow(
     Args:
         flow: an array or a tensor, H x W x 2, floating point, in pixels.
         valid: H x W bool; everywhere if not given.
-        what: how messages call the flow.
+        what: the name of the flow in messages.
 
     Returns:
         A copy of the flow that is zero where it is unknown, and the mask.

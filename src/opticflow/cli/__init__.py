@@ -37,7 +37,7 @@ class _Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # before Typer, whose versions differ in what they make of it
+        except KeyboardInterrupt:  # handled here, as versions of Typer treat it differently
             remark("interrupted")
             raise typer.Exit(130) from None
 
@@ -82,7 +82,7 @@ _list_whole_sentences(app)
 
 def main() -> None:
     """Run the `opticflow` command. An expected error is one line and exit code 2, never a traceback."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what its decoders have to say of a bad file is in our line
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # our one-line error replaces what OpenCV prints about bad files
     keep_freed_memory()
     prepare_streams()
     with warnings.catch_warnings():
@@ -109,7 +109,7 @@ def _run() -> int:
         what = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{what}")
     except (KeyboardInterrupt, typer.Abort) as error:
-        if isinstance(error.__cause__, EOFError):  # Typer takes it for Ctrl-D at a question, and none is asked here
+        if isinstance(error.__cause__, EOFError):  # Typer takes it for Ctrl-D at a prompt, but there are no prompts
             return _refuse("a file ends too early; say with which command, as this is a fault of the program")
         remark("interrupted")
         return 130

@@ -13,7 +13,7 @@ from opticflow.settings import Settings
 
 
 class _Subjects(TyperGroup):
-    """A group in which words that are no subject are model names."""
+    """A command group that runs `networks` unless the first word is one of its verbs or the help option."""
 
     def parse_args(self, ctx, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
@@ -21,7 +21,10 @@ class _Subjects(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-benchmark = typer.Typer(cls=_Subjects, help="Measure speed and memory on this machine: of models, or of a subject.")
+benchmark = typer.Typer(
+    cls=_Subjects,
+    help="Measure the speed and memory of models on this machine, or the speed of clips, streams and generators.",
+)
 
 
 Bare = Annotated[
@@ -101,7 +104,7 @@ def benchmark_clip(
     model: Annotated[
         str | None, typer.Option(help="A name, a checkpoint file or a run's folder.", show_default="the default model")
     ] = None,
-    save: Annotated[str, typer.Option(help="What is written, as in `opticflow estimate`.")] = "flo",
+    save: Annotated[str, typer.Option(help="Outputs to write, as for `opticflow estimate`.")] = "flo",
     end: Annotated[int | None, typer.Option(help="Index after the last frame.", show_default="all frames")] = None,
     batch: Annotated[int, typer.Option(help="Number of pairs estimated together.")] = 1,
     settings: Settings,
@@ -112,10 +115,10 @@ def benchmark_clip(
         typer.Option("--json", help="Also write the figures and a description of the machine to this file."),
     ] = None,
 ) -> None:
-    """Measure where `opticflow estimate` spends its time on a clip: decoding, the network, encoding, and between them.
+    """Measure where `opticflow estimate` spends its time on a clip: decoding, the network, encoding and waiting.
 
-    Frames are decoded and results are encoded beside the network, so that the work of the stages adds up to more than
-    the time by the clock.
+    Decoding and encoding run in parallel with the network, so that the times of the stages add up to more than the
+    elapsed time.
 
     Example: `opticflow benchmark clip clip.mp4 --model RAFT-small --save flo`
     """
@@ -155,7 +158,7 @@ def benchmark_stream(
     ] = None,
     settings: Settings,
     bare: Bare = False,
-    rounds: Annotated[int, typer.Option(help="Number of runs of each way; the fastest counts.", min=1)] = 2,
+    rounds: Annotated[int, typer.Option(help="Number of runs of each variant; the fastest counts.", min=1)] = 2,
     json: Annotated[
         Path | None,
         typer.Option("--json", help="Also write the figures and a description of the machine to this file."),
@@ -189,12 +192,12 @@ def benchmark_stream(
 @benchmark.command("generate")
 def benchmark_generate(
     kinds: Annotated[
-        list[str] | None, typer.Argument(help="Worlds; all if none is named.", metavar="[KIND...]")
+        list[str] | None, typer.Argument(help="Names of synthetic worlds; all if none is given.", metavar="[KIND...]")
     ] = None,
-    pairs: Annotated[int, typer.Option(help="Number of pairs in a round.", min=1)] = 50,
+    pairs: Annotated[int, typer.Option(help="Number of pairs (or frames) in each round.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure pairs per second on one core for each synthetic world at its own size (for worlds of sequences: frames).
+    """Measure pairs (or frames of sequences) per second on one core, for each synthetic world at its own frame size.
 
     Example: `opticflow benchmark generate chairs mixed`
     """

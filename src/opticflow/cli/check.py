@@ -19,7 +19,8 @@ def check(
 ) -> None:
     """Check flow without ground truth: errors against the frames, and which convention it follows.
 
-    Exit code 1 if it is found not to be opticflow's: pixels, u right, v down, frame1(x) = frame2(x + flow(x)).
+    The exit code is 1 if the flow is found to break opticflow's convention (pixels, u right, v down,
+    frame1(x) = frame2(x + flow(x))), or to have another size than the frames.
 
     Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
     """

@@ -8,7 +8,7 @@ import typer
 from opticflow.cli.printing import counted, remark, say, show_json
 from opticflow.cli.progress import show_progress
 
-data = typer.Typer(help="Data sets on disk.", no_args_is_help=True)
+data = typer.Typer(help="Check data sets on disk.", no_args_is_help=True)
 
 
 @data.command("check")
@@ -19,7 +19,7 @@ def check_data(
     limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N pairs.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Read every pair of a data set and list what is wrong; exit code 1 if anything is.
+    """Read every pair of a data set and list the errors; the exit code is 1 if there are any.
 
     Example: `opticflow data check sintel-final ~/data/MPI-Sintel-complete`
     """

@@ -21,7 +21,7 @@ def evaluate(
     root: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     split: Annotated[str | None, typer.Option(help="One of its splits; by default the first.")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Benchmark whose table is made; by default that of the data set.")
+        str | None, typer.Option(help="Benchmark whose averages are computed; by default that of the data set.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N pairs.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
@@ -29,7 +29,7 @@ def evaluate(
     cases: Annotated[int, typer.Option(min=0, help="Number of pairs shown on the page, largest errors first.")] = 20,
     settings: Settings,
 ) -> None:
-    """Compare models with the true flow, as a benchmark does, and say how it averages.
+    """Measure the errors of models against ground truth, averaged as in a benchmark, and print how they are averaged.
 
     Example: `opticflow evaluate DIS,Farneback pairs ~/pairs --html report.html`
     """

@@ -39,11 +39,11 @@ def generate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Make a synthetic data set with exact flow, in the layout that loaders of the published set read.
+    """Make a synthetic data set with exact flow, in the file layout of the published data set.
 
-    things, things-near and drive-3d are written as FlyingThings3D (an item is a sequence of ten or seven frames),
-    chairs-sdhom as ChairsSDHom, all others as FlyingChairs; with occlusion and instance maps in folders of their own.
-    Ctrl-C or a crash and later `--resume` lose nothing.
+    The layout is that of FlyingThings3D for things, things-near and drive-3d (an item is a sequence of ten or seven
+    frames), of ChairsSDHom for chairs-sdhom, and of FlyingChairs for all others. Occlusion and instance maps are in
+    folders of their own. After Ctrl-C or a crash, `--resume` keeps the finished items and makes the others.
 
     Example: `opticflow generate chairs -n 100 -o chairs`
 

@@ -102,7 +102,7 @@ def import_file(
 ) -> None:
     """Recognise a checkpoint of another project, check it and store it in opticflow's format.
 
-    Known are the files of the RAFT authors, torchvision, flownet2-pytorch and FlowNetPytorch. No code of a file is run.
+    It knows the files of the RAFT authors, torchvision, flownet2-pytorch and FlowNetPytorch. It runs no code in a file.
 
     Example: `opticflow models import raft-things.pth -o raft-things.safetensors`
     """
@@ -117,7 +117,9 @@ def import_file(
 
 @models.command()
 def download(
-    name: Annotated[str, typer.Argument(help="NETWORK.TAG of `opticflow models list`, or NETWORK for its first.")],
+    name: Annotated[
+        str, typer.Argument(help="NETWORK.TAG of `opticflow models list`, or NETWORK for its first weight set.")
+    ],
 ) -> None:
     """Download published weights to the cache, checked against their hash.
 

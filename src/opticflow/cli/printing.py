@@ -1,8 +1,8 @@
 """Terminal output: results go to standard output, remarks to standard error.
 
-Names of files and texts in them come from strangers, so control characters are printed as escapes such as `\\x1b`:
-no name can colour, move or clear what a terminal shows. A character that the terminal's encoding lacks is printed
-as an escape, too (`prepare_streams`).
+Names of files and texts in them are not trusted, so control characters are printed as escapes such as `\\x1b`: no name
+can colour, move or clear what a terminal shows. A character that the terminal's encoding lacks is printed as an escape,
+too (`prepare_streams`).
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from rich.text import Text
 
 # control characters, line separators, marks that reverse the direction of text, and bytes that are no UTF-8
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_unwritten: list[OSError] = []  # what was wrong with standard output
+_unwritten: list[OSError] = []  # errors of writing to standard output
 
 
 def prepare_streams() -> None:
     """Make standard output and error take every character, in whatever encoding they are."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        _flush(stream)  # what the stream holds is written out by `reconfigure`, too, which would raise
+        _flush(stream)  # `reconfigure` flushes the stream, too, but raises if that fails
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
 
@@ -33,7 +33,7 @@ def flush_streams() -> OSError | None:
     """Write out what was printed; a stream that fails takes nothing more.
 
     Returns:
-        What was wrong with standard output since the last call, if anything.
+        The first error of standard output since the last call, or None.
     """
     for stream in filter(None, (sys.stderr, sys.stdout)):
         _flush(stream)
@@ -47,7 +47,7 @@ def _flush(stream: Any) -> None:
         stream.flush()
     if failures:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # or the interpreter complains of the same when it ends
+        os.dup2(nowhere, stream.fileno())  # otherwise the interpreter reports the same error again at its end
         os.close(nowhere)
 
 

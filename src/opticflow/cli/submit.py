@@ -24,7 +24,7 @@ def submit(
 ) -> None:
     """Write a submission for a benchmark's server, and check the number, size and range of its files.
 
-    Exit code 1 if the check finds a fault.
+    The exit code is 1 if the check finds a fault.
 
     Example: `opticflow submit RAFT kitti-2015 ~/data/kitti -o submission`
     """

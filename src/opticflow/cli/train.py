@@ -25,7 +25,7 @@ def train(
     photographs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of photographs, which become an eighth of the worlds' pictures.", show_default="none"
+            help="Folder of photographs, used for one in eight pictures of the synthetic worlds.", show_default="none"
         ),
     ] = None,
     output: Annotated[
@@ -83,7 +83,7 @@ def train(
     checkpoint_every: Annotated[
         int,
         typer.Option(
-            min=1, help="Steps between checkpoints, which a killed run loses at most; with --minutes it is one minute."
+            min=1, help="Steps between checkpoints; a killed run loses these at most. With --minutes it is one minute."
         ),
     ] = 1000,
     part_size: Annotated[
@@ -94,11 +94,12 @@ def train(
 ) -> None:
     """Train a network with a published schedule, or with that of the default weights.
 
-    The folder of the run holds weights that `opticflow estimate --model RUN` takes, the curves, and all that
-    `--resume` needs to go on as if nothing had happened. Under torchrun all processes share each batch.
+    The folder of the run holds the weights (for `opticflow estimate --model RUN`), the training curves, and all that
+    `--resume` needs to continue as if the run had not been interrupted. Under torchrun all processes share each batch.
 
-    With `--minutes` the learning rate follows the clock, and the state before it falls is kept: `--resume --minutes 30`
-    adds half an hour from there, on another device too; `--resume` alone brings an interrupted piece to its end.
+    With `--minutes` the learning rate depends on the elapsed time, and the state before it falls is kept:
+    `--resume --minutes 30` trains for another half hour from that state, also on another device; `--resume` alone
+    finishes an interrupted run.
 
     Example: `opticflow train RAFT --data ~/FlyingChairs --data ~/FlyingThings3D --stages chairs,things -o raft`
 
@@ -159,7 +160,7 @@ def train(
     if not quiet and _leads():
         for line in sources.described():
             say(line)
-    # a budget of time holds for the whole command
+    # the time budget covers the whole command, from the start of the process
     begun = time.monotonic() - (time.time() - psutil.Process().create_time())
     run_recipe(chosen, output, sources, seed=seed, settings=sources.settings(), begun=begun, report=show, **options)
     if not quiet and _leads():
@@ -178,7 +179,7 @@ def _begin(weights: str | None) -> Any:
 
 
 def _network_of(run: Path) -> str:
-    """Return the network that a run trains; a resumed run does not need its first weights."""
+    """Return the name of the network that a run trains, so that a resumed run does not need `--weights`."""
     from opticflow.errors import InputError
     from opticflow.train.run_folder import RECORD, read_record
 

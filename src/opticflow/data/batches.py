@@ -25,7 +25,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch in the form in which workers make it: 15 bytes per pixel instead of 33, and the layout of arrays."""
+    """A batch in the form in which workers make it: 15 bytes per pixel instead of 33, with the channels last."""
 
     first: UInt8[Tensor, "batch height width 3"]
     second: UInt8[Tensor, "batch height width 3"]
@@ -36,7 +36,7 @@ class RawBatch:
     """Origin of each sample, for messages."""
 
     def pinned(self) -> "RawBatch":
-        """Return a copy; where there is a GPU, in pinned memory, from which it can copy asynchronously."""
+        """Return a copy. If there is a GPU, the copy is in pinned memory, for asynchronous transfer to the GPU."""
         # the copy lets the workers reuse their memory
         copy = Tensor.pin_memory if torch.cuda.is_available() else Tensor.clone
         return RawBatch(copy(self.first), copy(self.second), copy(self.flow), copy(self.valid), self.names)
@@ -48,7 +48,7 @@ def to_device(batch: Batch | RawBatch, device: torch.device | str) -> Batch:
     tensors = (batch.first, batch.second, batch.flow, batch.valid)
     first, second, flow, valid = (tensor.to(device, non_blocking=True) for tensor in tensors)
     if isinstance(batch, RawBatch):
-        # the frames keep the strides that they have: those of channels-last
+        # `permute` keeps the strides of the frames, which are those of channels-last
         first, second = (frames.permute(0, 3, 1, 2).float().div_(255) for frames in (first, second))
         flow = flow.permute(0, 3, 1, 2).contiguous()  # B x 2 x H x W
     return Batch(first, second, flow, valid, batch.names)

@@ -1,9 +1,9 @@
 """Readers of FlyingChairs and ChairsSDHom.
 
 FlyingChairs (Dosovitskiy et al., FlowNet, ICCV 2015): `data/00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ... and
-the authors' split `FlyingChairs_train_val.txt`, one line a pair: 1 for training, 2 for validation.
+the authors' split `FlyingChairs_train_val.txt`, one line per pair: 1 for training, 2 for validation.
 
-ChairsSDHom (Ilg et al., FlowNet 2.0, CVPR 2017): `data/train/{t0,t1,flow}/00001.png|.pfm`, and `data/test` alike.
+ChairsSDHom (Ilg et al., FlowNet 2.0, CVPR 2017): `data/train/{t0,t1,flow}/00001.png|.pfm`, and the same in `data/test`.
 """
 
 import re
@@ -25,7 +25,7 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
     """Open FlyingChairs.
 
     Args:
-        root: `FlyingChairs_release`, a folder around it, or its `data`. The split file lies in any of them.
+        root: `FlyingChairs_release`, its parent folder, or its folder `data`. The split file may be in any of them.
         split: `validation`, `training`, or `all`, which needs no split file.
     """
     name = "FlyingChairs"
@@ -60,7 +60,7 @@ def flying_chairs(root: str | Path, split: str = "validation") -> FlowDataset:
 
 
 def _labels(folder: Path, root: Path) -> list[str]:
-    """Return the label of each pair, from pair 1 on: 1 is training, 2 validation."""
+    """Read the label of each pair, beginning with pair 1: 1 is training, 2 is validation."""
     for place in (folder, folder.parent, root):
         path = place / "FlyingChairs_train_val.txt"
         if path.is_file():
@@ -80,7 +80,7 @@ def chairs_sdhom(root: str | Path, split: str = "train") -> FlowDataset:
     """Open ChairsSDHom: chairs with very small displacements, partly in front of homogeneous backgrounds.
 
     Args:
-        root: `ChairsSDHom`, a folder around it, or its `data`.
+        root: `ChairsSDHom`, its parent folder, or its folder `data`.
         split: `train` or `test`.
     """
     name = "ChairsSDHom"

@@ -20,7 +20,7 @@ class Pair:
     name: str
     """Unique within the data set, with `/` between its parts: `alley_1/frame_0001`."""
     sequence: str
-    """The part of the data set by which results are listed: a scene, or the whole split where there are no scenes."""
+    """Group under which results are listed: a scene, or the whole split if the data set has no scenes."""
     first: Path
     second: Path
     flow: Path | None = None
@@ -28,13 +28,13 @@ class Pair:
     occluded: Path | None = None
     """File of the occlusion mask: a picture, nonzero where occluded, unless the data set has its own reader."""
     invalid: Path | None = None
-    """File of a mask: a picture, nonzero where the ground truth is not to be used."""
+    """File of a mask: a picture, nonzero where the ground truth must not be used."""
 
 
 Truth = tuple[FlowArray, MaskArray, MaskArray]
-"""Flow, mask where it is known, and mask where it is occluded."""
+"""Ground truth: flow, mask of the pixels where it is known, and occlusion mask."""
 Choices = Float32[np.ndarray, "choices height width 2"]
-"""Several true vectors per pixel."""
+"""Several true flow vectors per pixel."""
 
 
 def read_truth(pair: Pair) -> Truth:
@@ -46,7 +46,7 @@ def read_truth(pair: Pair) -> Truth:
     if pair.invalid is not None:
         invalid = read_mask(pair.invalid)
         same_size(pair, "the mask of invalid pixels", invalid, "the truth", valid)
-        # pixels whose truth the authors call invalid count as unknown
+        # pixels that the authors mark as invalid count as unknown
         valid = valid & ~invalid
     return flow, valid, occluded
 
@@ -84,10 +84,10 @@ class FlowDataset:
     expected: int | None = None
     """Number of pairs in the published data set."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Pairs that exist and are not used, by name, with the reason."""
+    """Names or descriptions of pairs that exist but are not used, with the reason."""
     choices: Callable[[Pair], Choices] | None = None
-    """Function that reads all true vectors of each pixel, where a pixel has several; an estimate is compared with the
-    nearest."""
+    """Function that reads all true vectors of each pixel, for data sets with several per pixel; an estimate is compared
+    with the nearest."""
 
     def __post_init__(self):
         if not self.pairs:
@@ -112,12 +112,12 @@ class FlowDataset:
         same_size(pair, "the truth", flow, "the frame", first)
         return Sample(first, second, flow, valid, occluded, pair.name)
 
-    # read one by one, so that a data set need not fit into memory
+    # samples are read one by one, so that a data set need not fit into memory
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
     def frames(self, index: int) -> tuple[Frame, Frame]:
-        """Return the frames of a pair, which test splits have, too."""
+        """Return the two frames of a pair. Test splits, which have no ground truth, have frames too."""
         pair = self.pairs[index]
         first, second = read_image(pair.first), read_image(pair.second)
         same_size(pair, "the second frame", second, "the first", first)

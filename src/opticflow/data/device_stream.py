@@ -1,4 +1,4 @@
-"""Training batches that are augmented on the device that trains.
+"""Training batches that are augmented on the training device.
 
 with DeviceStream(mix, crop=(384, 512), batch=32, device="cuda", workers=14, capacity=12_000) as stream:
     for batch in stream.batches():
@@ -21,15 +21,16 @@ from opticflow.errors import InputError
 
 
 class DeviceStream:
-    """Samples that worker processes make, kept in a ring buffer on the device and augmented there.
+    """A stream of training batches: worker processes make samples, a ring buffer on the device keeps them, and the
+    device augments them.
 
-    Making a sample costs a hundred milliseconds of a processor, training on it a few of a GPU: so a sample is used
-    several times, in another variation each time. Batches draw from all that the ring holds, so one training's batches
-    depend on how fast the samples came: unlike those of a `TrainingStream` they cannot be had again bit for bit.
-    The draws and the variations are functions of the seed and the step.
+    Making a sample takes a hundred milliseconds on a CPU; training on it takes a few on a GPU. So each sample is used
+    several times, with a new augmentation each time. Batches are drawn from the whole ring, so they depend on how fast
+    the samples arrive: unlike the batches of a `TrainingStream`, they are not bitwise reproducible. The random numbers
+    of the draws and the augmentations depend only on the seed and the step.
 
-    It begins with starting its processes, which make their stocks of pictures first. `close`, or the end of the
-    `with`, ends them; the ring is kept between calls of `batches`.
+    The constructor starts the worker processes. The first samples take longer, since workers make their pictures on
+    first use. `close` or the end of the `with` block ends the workers. The ring is kept between calls of `batches`.
     """
 
     def __init__(
@@ -48,25 +49,26 @@ class DeviceStream:
         pace: float = 1.0,
         first: int = 0,
     ) -> None:
-        """
+        """Start the worker processes and allocate the ring.
+
         Args:
-            mix: what samples are drawn from.
-            crop: height and width of the batches, or a function that tells it for each step.
-            batch: samples in each.
-            device: where they are wanted.
-            workers: processes that make samples.
-            capacity: samples in the ring.
-            size: height and width of the samples in the ring: larger ones are cropped to it at random, smaller ones
-                refused.
-            seed: of order, draws and variations.
-            minimum: samples that must be there before the first batch; if not given 10 batches and at least 256, or a
-                full ring if that is less.
-            begun: the step at which the augmentations' schedule stands at the first step.
-            pace: steps of that schedule for each one.
-            first: the number of the first pair that is made, so that a resumed training sees new pairs.
+            mix: worlds and data sets from which samples are drawn.
+            crop: height and width of the frames in a batch, or a function that returns them for a step.
+            batch: number of samples per batch.
+            device: device of the ring and the batches.
+            workers: number of processes that make samples.
+            capacity: number of samples in the ring.
+            size: height and width of the samples in the ring; larger samples are cropped at random, and smaller ones
+                are an error.
+            seed: random seed of the order, the draws and the augmentations.
+            minimum: number of samples that must be in the ring before the first batch. None means 10 batches, but at
+                least 256 samples, or a full ring if that is less.
+            begun: step of the augmentation schedule at the first training step.
+            pace: number of steps of that schedule per training step.
+            first: number of the first draw of the workers, so that a resumed training sees new pairs.
 
         Raises:
-            InputError: numbers that make no sense.
+            InputError: a number is out of range.
         """
         minimum = min(capacity, max(256, 10 * batch)) if minimum is None else minimum
         if not 1 <= batch <= minimum <= capacity:
@@ -79,16 +81,16 @@ class DeviceStream:
         self.device = torch.device(device)
         self.ring = Ring(capacity, size, self.device)
         self.workers = RawWorkers(mix, size, workers=workers, seed=seed, first=first)
-        # a queue of its own beside the one in which the network's work waits
+        # a separate CUDA stream, beside the one that the network uses
         self._queue = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         if self._queue:
-            self._queue.wait_stream(torch.cuda.current_stream(self.device))  # the ring may lie where work still waits
+            self._queue.wait_stream(torch.cuda.current_stream(self.device))  # pending work may use the ring's memory
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Yield batches without end, on the device. On a GPU the next batch is prepared while the last one trains.
 
         Args:
-            start: number of samples that were already taken; a multiple of the batch.
+            start: number of samples that were already taken; a multiple of the batch size.
 
         Raises:
             InputError: `start` is not such a number.
@@ -98,10 +100,10 @@ class DeviceStream:
             raise InputError(f"the training begins at sample {start}; wanted a multiple of {self.batch}")
         ready: deque[tuple[Batch, Any]] = deque()
         for step in count(start // self.batch):
-            with torch.cuda.stream(self._queue):  # nothing without one
+            with torch.cuda.stream(self._queue):  # has no effect if there is none
                 self._fill()
                 ready.append((self._batch(step), self._queue.record_event() if self._queue else None))
-            # on a GPU a batch is given out once the next one is queued, so that both devices work at the same time
+            # on a GPU, yield a batch after the next one is queued, so that CPU and GPU work at the same time
             if len(ready) > (self._queue is not None):
                 yield self._handed_over(*ready.popleft())
 
@@ -121,7 +123,7 @@ class DeviceStream:
         self.close()
 
     def _fill(self) -> None:
-        """Move the samples that the workers have ready into the ring; wait until there are enough."""
+        """Copy the samples that are ready into the ring; wait until the ring has at least `minimum` samples."""
         while True:
             enough = len(self.ring) >= self.minimum
             for arrival in self.workers.arrived(0 if enough else None):
@@ -131,11 +133,11 @@ class DeviceStream:
                 return
 
     def _batch(self, step: int) -> Batch:
-        # the draw depends on the seed and the step alone
+        # the random numbers of the draw depend only on the seed and the step
         raw, notes = self.ring.draw(np.random.default_rng([self.seed, 4, step]), self.batch)
         crop = self.crop(step) if callable(self.crop) else self.crop
         after = self.begun + self.pace * step
-        # a variation depends on the seed and on the sample's place in the training alone
+        # those of a variation depend only on the seed and the sample's position in the training
         variations = [
             self.mix[note.origin].augmentation.draw(
                 np.random.default_rng([self.seed, 0, step * self.batch + number]), self.size, crop, after=after
@@ -150,5 +152,5 @@ class DeviceStream:
             current = torch.cuda.current_stream(self.device)
             current.wait_event(event)
             for part in (batch.first, batch.second, batch.flow, batch.valid):
-                part.record_stream(current)  # its memory is not used again before that queue is done with it
+                part.record_stream(current)  # its memory is not reused before that stream has finished with it
         return batch

@@ -24,9 +24,9 @@ class Finding:
 
 
 def check_dataset(dataset: FlowDataset) -> Iterator[Finding]:
-    """Read every pair of a data set and check it. A pair that cannot be read is a finding, not an error."""
+    """Read and check every pair of a data set. A pair that cannot be read gives a `Finding`, not an exception."""
     for index, pair in enumerate(dataset.pairs):
-        # pairs of test splits have no truth, so only their frames are judged
+        # pairs of test splits have no ground truth, so only their frames are checked
         if pair.flow is None:
             try:
                 dataset.frames(index)
@@ -51,7 +51,7 @@ def _judge(name: str, sample: Sample) -> Finding:
         return Finding(name, "the truth is NaN or infinite at pixels that count as known", share)
     longest = float(np.hypot(known[:, 0], known[:, 1]).max())
     height, width = valid.shape
-    # no real motion is so long; such vectors come from damaged files or wrong units
+    # no real motion is this long; such vectors come from damaged files or wrong units
     if longest > 4 * max(height, width):
         problem = f"the longest vector has {longest:.0f} px, more than four times the frame of {width}x{height}"
         return Finding(name, problem, share, longest)

@@ -26,7 +26,7 @@ def read_noc_truth(pair: Pair) -> Truth:
         return flow, valid, valid & False
     _, matched = read_flow_with_mask(pair.occluded)  # H x W
     same_size(pair, "flow_noc", matched, "flow_occ", valid)
-    # `flow_occ` knows all pixels, `flow_noc` only those that stay in view
+    # `flow_occ` has the flow of all pixels, `flow_noc` only of those that stay in view
     return flow, valid, valid & ~matched
 
 
@@ -36,8 +36,8 @@ def kitti_2015(root: str | Path, split: str = "training") -> FlowDataset:
 
 
 def kitti_2012(root: str | Path, split: str = "training") -> FlowDataset:
-    """Open KITTI 2012: 194 training pairs, and 195 test pairs without ground truth; in colour if available, else
-    grey."""
+    """Open KITTI 2012: 194 training pairs, and 195 test pairs without ground truth. Frames are in colour if available,
+    otherwise grey."""
     folders = ("colored_0", "image_0")
     return _kitti("KITTI 2012", root, split, folders, "KITTI-2012", {"training": 194, "testing": 195})
 
@@ -54,7 +54,7 @@ def _kitti(
     for first in sorted(frames.glob("*_10.png")):
         number = first.name.removesuffix("_10.png")
         second = need(frames / f"{number}_11.png", name, number)
-        # the truth of the testing pairs is not public
+        # the ground truth of the test pairs is not public
         if split == "testing":
             pairs.append(Pair(number, split, first, second))
             continue

@@ -10,13 +10,13 @@ def locate(root: str | Path, name: str, places: Iterable[str], wanted: str) -> P
     """Return the folder in or below `root` that has the layout of a data set.
 
     Args:
-        root: what the user gave: the folder itself, or one around it.
-        name: of the data set, for messages.
-        places: folders relative to `root` in which it may lie, `.` for `root` itself.
-        wanted: a path that the folder must hold, relative to it; a glob pattern.
+        root: path from the user: the folder itself, or a folder around it.
+        name: name of the data set, for messages.
+        places: candidate folders relative to `root`; `.` is `root` itself.
+        wanted: glob pattern of a path, relative to the candidate, that the right folder contains.
 
     Raises:
-        DatasetError: no place holds it; the message says what was looked for and what is there.
+        DatasetError: no candidate contains it; the message says what was wanted and what is there.
     """
     root = Path(root)
     places = list(places)
@@ -38,10 +38,10 @@ def _listing(folder: Path, shown: int = 6) -> str:
 
 
 def need(path: Path, name: str, pair: str) -> Path:
-    """Return `path`, or raise an error if it does not exist.
+    """Return `path`, which must exist; `name` and `pair` name the data set and the pair in the error message.
 
     Raises:
-        DatasetError: it does not.
+        DatasetError: there is no file `path`.
     """
     if not path.is_file():
         raise DatasetError(f"{name}: {pair} is not complete: {path} is missing")
@@ -49,7 +49,7 @@ def need(path: Path, name: str, pair: str) -> Path:
 
 
 def if_there(path: Path) -> Path | None:
-    """Return `path` if it exists, for parts of data sets that are separate downloads."""
+    """Return `path` if it exists, otherwise None; for parts of data sets that are separate downloads."""
     return path if path.is_file() else None
 
 
@@ -57,7 +57,7 @@ def read_words(path: Path, name: str) -> list[str]:
     """Read the words of a list that comes with a data set.
 
     Raises:
-        DatasetError: the file is no text.
+        DatasetError: the file is not UTF-8 text.
     """
     try:
         return path.read_text(encoding="utf-8").split()
@@ -66,10 +66,10 @@ def read_words(path: Path, name: str) -> list[str]:
 
 
 def check_split(name: str, split: str, known: tuple[str, ...]) -> None:
-    """Raise an error if a data set does not have the split.
+    """Check that a data set has the split.
 
     Raises:
-        DatasetError: it is not one of `known`.
+        DatasetError: `split` is not one of `known`.
     """
     if split not in known:
         raise DatasetError(f"{name} has no split {split!r}; wanted {' or '.join(known)}")

@@ -1,7 +1,7 @@
 """Reader of Middlebury (Baker et al., "A database and evaluation methodology for optical flow", IJCV 2011).
 
 `other-data/Dimetrodon/frame10.png`, `frame11.png` and `other-gt-flow/Dimetrodon/flow10.flo`: the eight sequences with
-public truth. (`other-color-data` and `eval-data` have none.)
+public ground truth. (`other-color-data` and `eval-data` have none.)
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The order of an endless training: which sample is drawn at which position, as pure functions of seed and position.
+"""The order of samples in an endless training: pure functions that map a seed and a position to a sample.
 
-So a run resumes at any position without replaying what came before it, and the samples do not depend on how many
+So a run can resume at any position without replaying what came before, and the samples do not depend on how many
 workers or processes share the work.
 """
 
@@ -12,20 +12,20 @@ import numpy as np
 from opticflow.errors import InputError
 
 BLOCK = 1024
-"""Number of draws within which every source is drawn as often as its share says, to within one draw."""
+"""Number of draws in a block. Each block is divided among the sources by their shares, to within one draw."""
 
 GOLDEN = (5**0.5 - 1) / 2
-"""A number whose multiples, modulo 1, are evenly distributed (Weyl's sequence)."""
+"""A number whose multiples modulo 1 are evenly distributed (Weyl sequence)."""
 
 
 def is_chosen(position: int, share: float) -> bool:
-    """Return whether a position is one of an evenly distributed share of all positions."""
+    """Whether a position belongs to an evenly distributed share of all positions."""
     return position * GOLDEN % 1 < share
 
 
 @dataclass(frozen=True)
 class Interleaving:
-    """The source that each position draws from, and the number of that draw within the source."""
+    """A random order of several sources: it maps a position to a source and to the number of the draw within it."""
 
     shares: Sequence[float]
     """Shares of the sources, in any unit."""
@@ -36,10 +36,10 @@ class Interleaving:
     def __post_init__(self):
         if not self.shares or min(self.shares) <= 0 or len(self.shares) > BLOCK:
             raise InputError(f"the shares of the data sets are {list(self.shares)}; wanted numbers larger than 0")
-        exact = np.array(self.shares) / sum(self.shares) * BLOCK  # draws of a block, not yet whole
-        # each source gets at least one draw of a block, or it would never come
+        exact = np.array(self.shares) / sum(self.shares) * BLOCK  # draws per block, not yet rounded
+        # each source gets at least one draw per block, or it would never be drawn
         quotas = np.maximum(1, np.floor(exact)).astype(int)
-        while quotas.sum() != BLOCK:  # what rounding left goes where it is missed most
+        while quotas.sum() != BLOCK:  # correct the largest rounding errors first
             change = 1 if quotas.sum() < BLOCK else -1
             quotas[np.argmax(change * (exact - quotas))] += change
         object.__setattr__(self, "_quotas", quotas.tolist())
@@ -63,7 +63,7 @@ class Interleaving:
 
 @dataclass(frozen=True)
 class Shuffle:
-    """A random order of a finite set, different in each epoch."""
+    """A random order of `count` items, different in each epoch."""
 
     count: int
     seed: int
@@ -80,10 +80,10 @@ class Shuffle:
 
 @dataclass(frozen=True)
 class Renewal:
-    """A random order of an endless series in which each item is drawn several times from a sliding window.
+    """A random order of an endless series, in which each item is drawn several times from a sliding window.
 
-    The window begins with `first` items, so that training starts soon, and takes up one new item every `uses` draws.
-    When it has grown to `capacity` it lets go of its oldest item for every new one.
+    The window begins with `first` items, so that training starts soon, and gets one new item every `uses` draws. Once
+    it has `capacity` items, each new item replaces the oldest.
     """
 
     capacity: int
@@ -99,7 +99,7 @@ class Renewal:
             )
 
     def window(self, draw: int) -> range:
-        """Return the items in use at a draw."""
+        """Return the numbers of the items in the window at a draw."""
         newest = self.first + draw // self.uses
         return range(max(0, newest - self.capacity), newest)
 

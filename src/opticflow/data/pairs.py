@@ -1,8 +1,8 @@
-"""Reader of one's own pairs: a folder of folders, or a CSV table.
+"""Reader of the user's own pairs: a folder of folders, or a CSV table.
 
-A folder: `NAME/img1.*`, `NAME/img2.*` and the truth as one of `gt.flo`, `gt_kitti.png`, `gt.npy` or any other flow
-format after `gt`; `occlusions.png` and `invalid.png` where known, white where they hold.
-A table: a header with `first,second,flow` and, if wanted, `occluded,invalid,sequence`; paths relative to the table.
+A folder: `NAME/img1.*`, `NAME/img2.*`, and the ground truth as one of `gt.flo`, `gt_kitti.png`, `gt.npy` or `gt` with
+the suffix of any other flow format; optionally the masks `occlusions.png` and `invalid.png`, white where true.
+A table: a header with `first,second,flow` and optionally `occluded,invalid,sequence`; paths are relative to the table.
 """
 
 import csv
@@ -18,7 +18,7 @@ _COLUMNS = ("first", "second", "flow", "occluded", "invalid", "sequence")
 
 
 def pairs(root: str | Path, split: str = "all") -> FlowDataset:
-    """Open one's own pairs: `root` is the folder of the pairs' folders, or a `.csv` table."""
+    """Open the user's own pairs; `root` is a folder with one folder per pair, or a `.csv` table."""
     check_split("pairs", split, SPLITS)
     root = Path(root)
     if root.suffix.lower() == ".csv" and root.is_file():

@@ -1,8 +1,8 @@
-"""A pool of generated samples; each is used several times, and the pool is renewed gradually.
+"""A pool of generated samples. Each sample is used several times, and the pool is renewed gradually.
 
-A generator takes tens of milliseconds a pair, a variation of a pair that is at hand a few. What is drawn depends on
-the seed and the draw's number alone (`order.Renewal`), never on what happens to be in the pool: a missing pair is made
-again, bit for bit. So the pool is a cache, and a run that was killed goes on with the same samples.
+Generating a pair takes tens of milliseconds; augmenting a stored pair takes a few. The sample of a draw depends only on
+the seed and the number of the draw (`order.Renewal`), not on the contents of the pool: a missing sample is generated
+again, with identical bits. So the pool is only a cache, and a run that was killed resumes with the same samples.
 """
 
 import io
@@ -21,46 +21,47 @@ from opticflow.scenes.rendered import RenderedPair
 from opticflow.shapes import Sample
 
 SLACK = 256
-"""Items that are kept beyond the window, as workers are not all at the same draw: 15 workers with 4 batches of 32
-samples each are 1,900 samples apart, which is 240 items at 8 uses."""
+"""Number of samples kept behind the window, since workers are not all at the same draw: 15 workers with 4 batches of 32
+samples each can be 1,900 draws apart, which is 240 samples at 8 uses."""
 
 
 @runtime_checkable
 class PairSeries(Protocol):
-    """The protocol of an endless series of pairs; `series[number]` depends on the number alone."""
+    """Protocol of an endless series of pairs; `series[number]` depends only on the number."""
 
     def __getitem__(self, number: int, /) -> RenderedPair | Sample: ...
 
 
 @dataclass(frozen=True)
 class SamplePool:
-    """The samples of a synthetic world, by number of the draw."""
+    """A cache of the samples of a synthetic world; `pool[draw]` is the sample of a draw."""
 
     make_world: Callable[[], PairSeries]
     """Function that makes the world, called once in every process that makes samples: `partial(make_world, "chairs",
-    seed, size)`. It is sent to the workers in place of the world, so it must be picklable."""
+    seed, size)`. It is sent to the workers instead of the world, so it must be picklable."""
     seed: int = 0
     """Seed of the order of samples, not of the world."""
     capacity: int = 512
-    """Number of samples in use at a time."""
+    """Number of samples that are in use at the same time."""
     uses: int = 8
     """Mean number of times that each sample is drawn."""
     folder: Path | None = None
-    """Folder for the samples of this pool alone, shared by all workers and processes of a run; None: each process keeps
-    them in memory. A sample of 512x384 takes 3.1 MB. Everything in the folder can be deleted at any time."""
+    """Folder for the samples of this pool only, shared by all workers and processes of a run. None means that each
+    process keeps them in memory. A sample of 512x384 takes 3.1 MB. Everything in the folder can be deleted at any
+    time."""
     both_directions: bool = True
-    """Whether every second sample is the one before it with time reversed."""
+    """Whether every second sample is the previous sample with time reversed."""
     _memory: OrderedDict[int, Sample] = field(init=False, repr=False, default_factory=OrderedDict)
     _worlds: list[PairSeries] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self):
-        Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))  # refuses numbers that make no sense
+        Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))  # raises an error for invalid values
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def order(self) -> Renewal:
-        """Return the number of the sample that a draw takes."""
+        """Return the function that maps a draw to the number of its sample."""
         return Renewal(self.capacity, self.uses, self.seed, min(16, self.capacity))
 
     def __getitem__(self, draw: int) -> Sample:
@@ -76,7 +77,7 @@ class SamplePool:
         return kept
 
     def _made(self, number: int) -> dict[int, Sample]:
-        """A sample, and what comes with it."""
+        """Generate sample number `number`, and its time-reversed twin if there is one; return them by number."""
         both = self.both_directions
         if not self._worlds:
             self._worlds.append(self.make_world())
@@ -94,7 +95,7 @@ class SamplePool:
             return self._memory.get(number)
         try:
             return _unpacked(self._path(number).read_bytes())
-        except (OSError, ValueError, KeyError):  # not there, or damaged: it is made again
+        except (OSError, ValueError, KeyError):  # missing or damaged: the sample is generated again
             return None
 
     def _keep(self, number: int, sample: Sample) -> None:
@@ -104,11 +105,11 @@ class SamplePool:
                 self._memory.popitem(last=False)
             return
         path = self._path(number)
-        # written under another name first, so that no process reads half of a file
+        # written under a temporary name first, so that no process reads an incomplete file
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         temporary.write_bytes(_packed(sample))
         temporary.replace(path)
-        # a sample that lies so far behind the window is not drawn any more
+        # a sample this far behind the window is no longer drawn
         self._path(number - self.capacity - SLACK).unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
@@ -116,7 +117,7 @@ class SamplePool:
         return self.folder / f"{number}.sample"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_memory": OrderedDict(), "_worlds": []}  # workers begin with neither
+        return {**self.__dict__, "_memory": OrderedDict(), "_worlds": []}  # each worker starts with an empty cache
 
 
 def _packed(sample: Sample) -> bytes:

@@ -1,8 +1,8 @@
-"""Samples before augmentation, made or read by worker processes and handed over in shared memory.
+"""Samples before augmentation: worker processes generate or read them and pass them on in shared memory.
 
-A pair of frames with its flow takes 2 MB; sent through a pipe it would cost the receiving process more time than a
-GPU needs to train on it. So each worker writes into a few slots that it shares with the parent, and only the number of
-a slot goes through its pipe: to the parent when the slot is full, back to the worker when it may be filled again.
+A pair of frames with its flow takes 2 MB. To receive it through a pipe would take the parent process longer than a GPU
+needs to train on it. So each worker writes into a few slots of memory that it shares with the parent, and only the
+number of a slot goes through its pipe: to the parent when the slot is full, and back when it may be filled again.
 """
 
 import signal
@@ -32,21 +32,21 @@ from opticflow.shapes import FlowArray, MaskArray, Sample
 
 @dataclass(frozen=True)
 class Origin:
-    """One of the worlds or data sets of a mix."""
+    """A world or data set in a mix."""
 
     name: str
     make: Callable[[], PairSeries]
     """Function that makes the world or data set, called once in every worker: `partial(make_world, "chairs", seed)` or
-    `partial(open_dataset, "chairs", folder)`. It is sent to the workers in place of its result, so it must be
-    picklable. A data set, which has a length, is read in a new order in each epoch; of a world's pairs both directions
-    of time are taken."""
+    `partial(open_dataset, "chairs", folder)`. It is sent to the workers instead of its result, so it must be
+    picklable. A data set, which has a length, is read in a new order in each epoch. Of each pair of a world, both
+    directions of time are used."""
     augmentation: Augmentation
     share: float = 1.0
-    """How often it is drawn from, relative to the others."""
+    """How often samples are drawn from it, relative to the other origins."""
 
 
 class Arrival(NamedTuple):
-    """A sample in a slot of shared memory."""
+    """A sample that is ready in a slot of shared memory."""
 
     slot: int
     origin: int
@@ -55,12 +55,12 @@ class Arrival(NamedTuple):
 
 
 def in_steps(flow: FlowArray, valid: MaskArray) -> tuple[Int16[np.ndarray, "height width 2"], MaskArray]:
-    """Round flow to steps of 1/32 pixel, with an error of at most 1/64; also return the mask where it is known.
+    """Round flow to steps of 1/32 pixel, with an error of at most 1/64 pixel; also return the mask where it is known.
 
     Vectors of 1024 pixels and more, which leave almost any frame, do not fit into 16 bits and count as unknown.
 
     Raises:
-        DatasetError: NaN or infinity where it is known.
+        DatasetError: the flow is NaN or infinite at a pixel that counts as known.
     """
     if not np.isfinite(flow[valid]).all():
         raise DatasetError("its flow is NaN or infinite at pixels that count as known")
@@ -74,7 +74,7 @@ def cut(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Samp
     """Return a random crop (height, width) of a sample.
 
     Raises:
-        DatasetError: its frames are smaller.
+        DatasetError: the frames are smaller than the crop.
     """
     height, width = sample.valid.shape
     if height < size[0] or width < size[1]:
@@ -89,11 +89,11 @@ def cut(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Samp
 
 
 class RawWorkers:
-    """Worker processes that fill slots with samples of a mix, without end.
+    """Worker processes that fill slots of shared memory with samples of a mix, endlessly.
 
-    Draw number i of the whole is the same whoever makes it; in which order they arrive depends on how long each takes.
-    A worker whose slots are all full waits. They end with `close`, with this object, or with this process, however
-    that ends; the shared memory has no name, so that none of it can be left behind.
+    Draw number i is the same whichever worker makes it, but the order of arrival depends on how long each draw takes.
+    A worker waits while all its slots are full. The workers end when `close` is called, when this object is deleted, or
+    when this process ends for any reason. The shared memory has no name, so none of it can be left behind.
     """
 
     def __init__(
@@ -106,21 +106,22 @@ class RawWorkers:
         slots: int = 6,
         first: int = 0,
     ) -> None:
-        """
+        """Start the worker processes.
+
         Args:
-            mix: what samples are drawn from.
-            size: height and width of the slots; larger samples are cropped at random, smaller ones refused.
+            mix: worlds and data sets from which samples are drawn.
+            size: height and width of the slots; larger samples are cropped at random, and smaller ones are an error.
             workers: number of processes.
-            seed: of the order and the crops.
-            slots: of each worker; enough for what it makes between two looks at what has arrived.
-            first: the number of the first draw.
+            seed: random seed of the order and the crops.
+            slots: number of slots per worker; enough for the samples that it makes between two calls of `arrived`.
+            first: number of the first draw.
 
         Raises:
-            InputError: no worker or no slot, or shares that are none.
+            InputError: `workers` or `slots` is less than 1, or a share is not larger than 0.
         """
         if workers < 1 or slots < 1:
             raise InputError(f"{workers} workers with {slots} slots; wanted at least 1 each")
-        Interleaving([origin.share for origin in mix], seed)  # refuses shares that make no sense
+        Interleaving([origin.share for origin in mix], seed)  # raises an error for invalid shares
         # worker w fills the slots from w * slots to before (w + 1) * slots, so that no two write to the same place
         self.slots = RawSamples.empty(workers * slots, size)
         for part in self.slots.parts:
@@ -139,13 +140,13 @@ class RawWorkers:
                 self.pipes.append(ours)
                 process.start()
                 self.processes.append(process)
-                theirs.close()  # so that a worker that dies is the end of its pipe
+                theirs.close()  # so that the pipe is closed when its worker dies
 
     def arrived(self, timeout: float | None = None) -> list[Arrival]:
         """Return the samples that are ready; a worker reuses their slots after `release`.
 
         Args:
-            timeout: seconds to wait for one; as long as it takes if not given.
+            timeout: seconds to wait for a sample; None means to wait as long as necessary.
 
         Raises:
             DatasetError: a sample cannot be read or used, or a worker has died.
@@ -170,7 +171,7 @@ class RawWorkers:
         return found
 
     def release(self, slot: int) -> None:
-        """Return a slot to its worker."""
+        """Give a slot back to its worker."""
         try:
             self.pipes[slot // self._per_worker].send(slot)
         except OSError:  # the worker has ended; `arrived` says why
@@ -182,7 +183,7 @@ class RawWorkers:
 
 
 def _end(processes: list, pipes: list[Connection]) -> None:
-    # all are asked to end before any is waited for
+    # ask all processes to end before waiting for the first
     for process in processes:
         process.terminate()
     for process in processes:
@@ -221,16 +222,16 @@ def _work(
 def _samples(
     mix: list[Origin], size: tuple[int, int], seed: int, first: int, workers: int
 ) -> Iterator[tuple[int, str, tuple[np.ndarray, ...]]]:
-    """Yield one worker's share of the samples: number of the origin, name, and the parts of a `RawSamples`."""
+    """Yield the samples of one worker: number of the origin, name, and the parts of a `RawSamples`."""
     interleaving = Interleaving([origin.share for origin in mix], seed)
     opened: dict[int, _Opened] = {}
-    # worker k of n makes the positions k, k + n, k + 2 n ..., so that none is made twice
+    # worker k of n makes the draws k, k + n, k + 2 n ..., so that none is made twice
     for position in count(first, workers):
         which, draw = interleaving(position)
         name = f"{mix[which].name} {draw}"
         # the crop depends on the position alone, not on which worker makes it
         rng = np.random.default_rng([seed, 5, position])
-        # both samples of a draw are given out, or none
+        # yield both samples of a draw or none
         ready = []
         try:
             if which not in opened:
@@ -245,7 +246,7 @@ def _samples(
 
 
 class _Opened:
-    """A world or a data set, each draw of which gives two samples."""
+    """A world or a data set from which each draw takes two samples."""
 
     def __init__(self, samples: PairSeries, seed: int) -> None:
         self.samples = samples

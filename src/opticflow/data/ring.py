@@ -1,4 +1,4 @@
-"""A ring buffer of samples on the training device: the newest ones, each used several times."""
+"""A ring buffer of the newest samples on the training device, where each is used several times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,27 +24,28 @@ class Ring:
     """A ring buffer of samples; when it is full, a new sample replaces the oldest."""
 
     def __init__(self, capacity: int, size: tuple[int, int], device: torch.device | str = "cpu") -> None:
-        """
+        """Allocate an empty buffer.
+
         Args:
-            capacity: samples; one of 384x512 takes 2.2 MB.
-            size: height and width of them all.
-            device: where they are kept.
+            capacity: largest number of samples; a sample of 384x512 takes 2.2 MB.
+            size: height and width of all samples.
+            device: device on which they are kept.
 
         Raises:
-            InputError: no room at all.
+            InputError: `capacity` is less than 1.
         """
         if capacity < 1:
             raise InputError(f"room for {capacity} samples; wanted at least 1")
         self.capacity = capacity
         self.put_in = 0
-        """Samples put in so far."""
+        """Number of samples put in so far."""
         self.taken_out = 0
-        """Uses of samples so far."""
+        """Number of samples drawn so far, repetitions included."""
         self._room = RawSamples.empty(capacity, size, device)
         self._notes: list[Note] = []
 
     def __len__(self) -> int:
-        """Number of samples in the buffer."""
+        """Return the number of samples in the buffer."""
         return len(self._notes)
 
     @property
@@ -53,7 +54,7 @@ class Ring:
         return self.taken_out / max(1, self.put_in)
 
     def put(self, samples: RawSamples, number: int, note: Note) -> None:
-        """Copy sample number `number` of `samples`, whose flow has 16 bits, into the ring."""
+        """Copy sample number `number` of `samples`, whose flow is int16, into the buffer."""
         place = self.put_in % self.capacity  # of the oldest sample, once the ring is full
         for room, part in zip(self._room.parts, samples.parts, strict=True):
             room[place].copy_(part[number])
@@ -61,10 +62,10 @@ class Ring:
         self.put_in += 1
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[RawSamples, Sequence[Note]]:
-        """Draw different samples of the buffer, all with equal probability.
+        """Draw `batch` different samples from the buffer, all with equal probability.
 
         Raises:
-            InputError: there are not so many.
+            InputError: the buffer has fewer than `batch` samples.
         """
         if batch > len(self):
             raise InputError(f"a batch of {batch} from {len(self)} samples; wanted at least as many")

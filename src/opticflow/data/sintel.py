@@ -1,8 +1,8 @@
 """Reader of MPI-Sintel (Butler, Wulff, Stanley, Black, ECCV 2012).
 
 ```
-training/clean/alley_1/frame_0001.png ...     training/final, test/clean, test/final alike
-training/flow/alley_1/frame_0001.flo          training/occlusions, training/invalid: pictures, 255 where it holds
+training/clean/alley_1/frame_0001.png ...     the same in training/final, test/clean, test/final
+training/flow/alley_1/frame_0001.flo          training/occlusions, training/invalid: masks, 255 where true
 ```
 """
 
@@ -15,8 +15,8 @@ from opticflow.data.layout import check_split, if_there, locate, need
 
 SPLITS = ("training", "validation", "test")
 VALIDATION_SCENES = ("ambush_6", "bamboo_2", "cave_4", "market_6", "temple_2")
-"""The scenes on which the authors of FlowNet 2.0 validate when they fine-tune (flownet2, issue 141); of cave_4 and
-temple_2 they use parts, which they do not name."""
+"""Scenes on which the authors of FlowNet 2.0 validate during fine-tuning (flownet2, issue 141). Of cave_4 and temple_2
+they use only parts, which they do not name."""
 _COUNTS = {"training": 1041, "test": 552}
 
 
@@ -30,12 +30,12 @@ def sintel(
     """Open MPI-Sintel.
 
     Args:
-        root: the folder of `training` and `test`, or one around it.
-        split: `training` (23 scenes with truth), `validation` (the scenes of it that are held out when fine-tuning), or
-            `test` (12 scenes without truth).
-        render: which pass.
-        invalid: whether pixels whose truth the authors mark as invalid count. Papers count them on the training scenes
-            (RAFT, FlowNet 2.0 and the tables drawn from them), so that is the default.
+        root: folder that contains `training` and `test`, or its parent folder.
+        split: `training` (23 scenes with ground truth), `validation` (those of its scenes that are held out when
+            fine-tuning), or `test` (12 scenes without ground truth).
+        render: rendering pass, `clean` or `final`.
+        invalid: `count` uses pixels whose ground truth the authors mark as invalid, `leave out` ignores them. Papers
+            count them on the training scenes (RAFT, FlowNet 2.0 and the tables based on them), so that is the default.
     """
     name = f"Sintel {render}"
     check_split(name, split, SPLITS)

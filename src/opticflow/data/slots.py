@@ -1,4 +1,4 @@
-"""Shared memory that the workers of a stream write batches into, so that only a number goes through their pipe."""
+"""Shared memory into which the workers of a stream write batches, so that only small messages go through pipes."""
 
 import math
 import shutil
@@ -17,17 +17,18 @@ SHARED_MEMORY = Path("/dev/shm")
 SHARE = 0.8
 """Share of the free shared memory that the slots may take."""
 READING = 2
-"""Slots beyond those that workers may be writing to. One is enough: a DataLoader asks for the next batch when it
-returns one, so that the batch returned before it has been copied by then."""
+"""Number of slots in addition to those that workers may be writing to. One would be enough: a DataLoader requests the
+next batch when it returns one, and by then the batch returned before has been copied."""
 
 
 class Slots:
     """Slots of shared memory for batches; a batch stays valid until its slot is used again."""
 
     def __init__(self, count: int, pixels: int) -> None:
-        """
+        """Allocate the slots.
+
         Args:
-            count: how many batches there is room for.
+            count: number of slots; each has room for one batch.
             pixels: number of pixels in the largest batch, all samples together.
         """
         self.first, self.second = (_shared(count, pixels, 3, kind=torch.uint8) for _ in range(2))
@@ -41,11 +42,11 @@ class Slots:
         """Write a batch of samples into a slot.
 
         Returns:
-            Samples, height and width, which `read` wants to know.
+            The number of samples, the height and the width, for `read`.
         """
         shape = (len(samples), *samples[0].valid.shape)
         for name in ("first", "second", "flow", "valid"):
-            # stacked straight into shared memory, without a copy in between
+            # stacked directly into shared memory, without an intermediate copy
             np.stack([getattr(sample, name) for sample in samples], out=self._view(name, slot, shape).numpy())
         return shape
 
@@ -55,20 +56,21 @@ class Slots:
         return RawBatch(first, second, flow, valid, names)
 
     def _view(self, name: str, slot: int, shape: tuple[int, ...]) -> torch.Tensor:
-        room = getattr(self, name)[slot]  # pixels of the largest batch, x channels where there are any
+        room = getattr(self, name)[slot]  # pixels of the largest batch (x channels)
         return room[: math.prod(shape)].view(*shape, *room.shape[1:])
 
 
 def batches_ahead(wanted: int, workers: int, pixels: int) -> int:
-    """Return how many batches of this many pixels each worker can prepare ahead in the free shared memory, at most the
-    wanted number."""
+    """Return the number of batches, each of `pixels` pixels, that every worker can prepare ahead: at most `wanted`, and
+    0 if the free shared memory is too small."""
     free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 0
     size = 15 * pixels  # bytes: two frames 6, flow 8, mask 1
-    # the slots beyond those of the workers are for the reader
+    # `READING` slots are for the reader
     return max(0, min(wanted, (int(SHARE * free / size) - READING) // workers))
 
 
 def _shared(*shape: int, kind: torch.dtype) -> torch.Tensor:
-    # as PyTorch's own collate function does: `share_memory_` would touch all of it here, where workers do it at once
+    # as in PyTorch's collate function; `share_memory_` would write to all of the memory here, one slot after another,
+    # whereas the workers write to their slots at the same time
     storage = torch.UntypedStorage._new_shared(math.prod(shape) * kind.itemsize, device="cpu")
     return torch.empty(0, dtype=kind).set_(storage).view(shape)

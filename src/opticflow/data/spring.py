@@ -2,11 +2,11 @@
 3840x2160.
 
 ```
-train/0001/frame_left/frame_left_0001.png               test alike, without truth
+train/0001/frame_left/frame_left_0001.png               the same for test, without ground truth
 train/0001/flow_FW_left/flow_FW_left_0001.flo5          and flow_BW_left, flow_FW_right, flow_BW_right
 train/0001/maps/matchmap_flow_FW_left/matchmap_flow_FW_left_0001.png    red or green where there is no match
 ```
-The vectors of the truth are in pixels of the frames, though there are four of them in each pixel of a frame.
+The true vectors are in pixels of the frames, although there are four of them in each pixel of a frame.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ EVERY = (("FW", "left"), ("BW", "left"), ("FW", "right"), ("BW", "right"))
 def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
     """Read the four true vectors in each pixel of the frame, and the mask where all of them are known.
 
-    NaN, which occurs "very occasionally" in the files, is not known.
+    NaN, which occurs "very occasionally" in the files, counts as unknown.
     """
     assert pair.flow is not None
     flow, valid = read_flow_with_mask(pair.flow)
@@ -44,7 +44,7 @@ def read_four(pair: Pair) -> tuple[Choices, MaskArray]:
 
 
 def read_choices(pair: Pair) -> Choices:
-    """Read the four true vectors in each pixel of the frame; the benchmark compares with the nearest."""
+    """Read the four true vectors in each pixel of the frame; the benchmark compares an estimate with the nearest."""
     return read_four(pair)[0]
 
 
@@ -64,9 +64,10 @@ def spring(
     """Open Spring.
 
     Args:
-        root: the folder of `train` and `test`, or one around it.
-        split: `train` or `test`, which has no truth.
-        views: pairs of `FW` or `BW` (into the future or the past) and `left` or `right`.
+        root: folder that contains `train` and `test`, or its parent folder.
+        split: `train` or `test`; `test` has no ground truth.
+        views: pairs of a direction of time, `FW` (into the future) or `BW` (into the past), and a camera, `left` or
+            `right`.
     """
     name = "Spring"
     check_split(name, split, SPLITS)
@@ -74,11 +75,11 @@ def spring(
     pairs = []
     for scene in sorted(path for path in folder.iterdir() if path.is_dir()):
         for direction, camera in views:
-            # by number of the frame
+            # by frame number
             frames = {int(path.stem[-4:]): path for path in (scene / f"frame_{camera}").glob(f"frame_{camera}_*.png")}
             kind = f"flow_{direction}_{camera}"
             for number in sorted(frames):
-                # the flow of a frame leads forwards or backwards in time
+                # forward flow leads to the next frame, backward flow to the previous one
                 other = number + (1 if direction == "FW" else -1)
                 if other not in frames:
                     continue

@@ -1,4 +1,4 @@
-"""The endless, deterministic stream of training batches, whose whole state is one number.
+"""An endless, deterministic stream of training batches. Its only state is the number of samples already taken.
 
 stream = TrainingStream([Source("chairs", chairs, PRESETS["raft-chairs"])], crop=(368, 496), batch_size=10)
 for batch in stream.batches(start=0): ...
@@ -30,15 +30,15 @@ from opticflow.io.prefetch import Prefetch
 from opticflow.shapes import Sample
 
 CROPS = 1000
-"""Number of batches within which every crop size occurs."""
+"""Number of batches searched for the largest crop; every crop size must occur among them."""
 READY = 2
-"""Batches that wait in pinned memory for a GPU: one, and another while a slow one is made."""
+"""Number of batches kept ready in pinned memory for a GPU: one, and a reserve for when a batch takes long to make."""
 
 
 @runtime_checkable
 class Samples(Protocol):
-    """What samples are drawn from: a data set, which has a length, or an endless series such as `SamplePool`, whose
-    items 0, 1, 2, ... are drawn in turn."""
+    """Protocol of a collection of samples: a data set, which has a length, or an endless series such as `SamplePool`,
+    whose items 0, 1, 2, ... are drawn in turn."""
 
     def __getitem__(self, index: int, /) -> Sample: ...
 
@@ -51,32 +51,32 @@ class Source:
     samples: Samples
     augmentation: Augmentation
     share: float = 1.0
-    """How often it is drawn from, relative to the other sources. For several data sets that are each repeated a number
-    of times in an epoch, as in RAFT's mix: repetitions times length."""
+    """How often samples are drawn from it, relative to the other sources. To repeat each data set a certain number of
+    times per epoch, as in RAFT's mix, give repetitions times length."""
 
 
 @dataclass(frozen=True)
 class TrainingStream:
-    """The samples number 0, 1, 2, ... of a training; each depends on the seed and its number alone."""
+    """The samples number 0, 1, 2, ... of a training run. Each depends only on the seed and its number."""
 
     sources: Sequence[Source]
     crop: tuple[int, int] | Callable[[int], tuple[int, int]]
-    """Height and width of the crop, or a function from the number of a batch to them."""
+    """Height and width of the crop, or a function that returns them for the number of a batch."""
     batch_size: int
-    """Samples in a batch of one process."""
+    """Number of samples in a batch of one process."""
     seed: int = 0
     workers: int = 1
-    """Processes that prepare batches in the background; with 0, a batch is prepared when it is asked for."""
+    """Number of processes that prepare batches in the background; with 0, a batch is prepared when it is requested."""
     rank: int = 0
-    """Rank of this process. It takes every `world_size`-th sample, beginning with this one, so that all processes
+    """Rank of this process. It takes every `world_size`-th sample, beginning with number `rank`, so that all processes
     together see the samples that one process with a batch of their total size would see."""
     world_size: int = 1
     prefetch: int = 4
     """Number of batches that each worker prepares ahead."""
     begun: float = 0.0
-    """Step of the augmentations' schedule at the first sample."""
+    """Step of the augmentation schedule at the first sample."""
     pace: float = 1.0
-    """Steps of that schedule per batch of all processes."""
+    """Number of steps of that schedule per batch of all processes together."""
     _interleaving: Interleaving = field(init=False, repr=False)
     _shuffles: list[Shuffle | None] = field(init=False, repr=False)
 
@@ -94,7 +94,7 @@ class TrainingStream:
         """Return sample number `number`, augmented.
 
         Raises:
-            DatasetError: it cannot be read or used; the message names it.
+            DatasetError: the sample cannot be read or used; the message names it.
         """
         which, draw = self._interleaving(number)
         source, shuffle = self.sources[which], self._shuffles[which]
@@ -103,9 +103,9 @@ class TrainingStream:
         try:
             sample = source.samples[index]
             name = f"{source.name} {sample.name or index}"
-            # a function of the seed and the number alone, whichever worker makes the sample
+            # depends only on the seed and the number, not on the worker that makes the sample
             rng = np.random.default_rng([self.seed, 0, number])
-            # batches of all processes together advance the schedule of the augmentation
+            # the schedule advances with each batch of all processes together
             after = self.begun + self.pace * (number // (self.batch_size * self.world_size))
             varied = source.augmentation.apply(sample, rng, self._crop(number), after=after)
             if not np.isfinite(varied.flow).all():
@@ -135,8 +135,8 @@ class TrainingStream:
     def raw_batches(self, start: int = 0) -> Iterator[RawBatch]:
         """Yield the same batches for a GPU, as input of `to_device`: in pinned memory, with some prepared ahead.
 
-        Workers write them into shared memory, where there is room for at least one from each; else they come through a
-        pipe, which is several times as slow.
+        Workers write them into shared memory if it has room for at least one batch per worker. Otherwise the batches go
+        through a pipe, which takes several times as long.
         """
         if not self.workers:  # nothing is done in the background
             yield from map(RawBatch.pinned, self._loaded(start))
@@ -152,10 +152,10 @@ class TrainingStream:
     def _loaded(self, start: int, slots: Slots | None = None, ahead: int = 0) -> Iterator[RawBatch]:
         if start < 0 or start % self.world_size:
             raise InputError(f"the training begins at sample {start}; wanted a multiple of {self.world_size} processes")
-        # resuming begins at the number where the training stopped; nothing is replayed
+        # a resumed training begins at the number where it stopped; nothing is replayed
         numbers: Any = _Numbers(start + self.rank, self.world_size, self.batch_size)
         what: dict[str, Any] = {"dataset": _Numbered(self), "batch_sampler": numbers, "collate_fn": _stacked}
-        # with slots, whole batches come through shared memory; else the loader stacks the samples that it is sent
+        # with slots, whole batches come through shared memory; otherwise the workers stack samples and send them
         if slots:
             turns: Any = slots.turns(numbers)
             what = {"dataset": _Slotted(self, slots), "sampler": turns, "batch_size": None, "collate_fn": _unchanged}
@@ -165,7 +165,7 @@ class TrainingStream:
             prefetch_factor=(ahead or self.prefetch) if self.workers else None,
             worker_init_fn=_begin_worker,
             multiprocessing_context="spawn" if self.workers else None,  # forking a process with threads may hang it
-            generator=torch.Generator(),  # else it draws from the global one, once more in a run that is resumed
+            generator=torch.Generator(),  # else it would draw from the global generator, and once more on resuming
         )
         ready = iter(loader)
         # until the first batch arrives, a worker may also have failed to start
@@ -194,8 +194,8 @@ def _shuffle(samples: Samples, seed: int) -> Shuffle | None:
 
 
 class _Numbered(Dataset):
-    """The stream in the form that a DataLoader needs. Errors are returned as values, since the loader would wrap them
-    in a traceback."""
+    """PyTorch data set of the stream's samples, for a DataLoader. Errors are returned as values, since the loader would
+    wrap them in a traceback."""
 
     def __init__(self, stream: TrainingStream) -> None:
         self.stream = stream
@@ -208,7 +208,7 @@ class _Numbered(Dataset):
 
 
 class _Slotted(Dataset):
-    """Whole batches of the stream, each written into its slot of shared memory."""
+    """PyTorch data set of whole batches of the stream, each written into its slot of shared memory."""
 
     def __init__(self, stream: TrainingStream, slots: Slots) -> None:
         self.numbered, self.slots = _Numbered(stream), slots
@@ -234,7 +234,7 @@ class _Numbers:
     def __iter__(self) -> Iterator[list[int]]:
         number = self.first
         while True:
-            # this process takes every `step`-th number, so that the processes share the stream
+            # this process takes every `step`-th number; the others take the numbers in between
             yield [number + self.step * i for i in range(self.size)]
             number += self.step * self.size
 
@@ -245,7 +245,7 @@ def _begin_worker(_: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End a worker when the process that reads from it is gone; otherwise it may wait in its queue for ever."""
+    """End a worker when its parent process has ended; otherwise it may wait on its queue for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -257,9 +257,9 @@ def _unchanged(answer: Any) -> Any:
 
 
 def _stacked(samples: list[Sample | DatasetError]) -> Any:
-    """Stack samples; frames stay in 8 bits until they reach the network's process. Arrays are used instead of tensors:
-    a tensor needs shared memory, of which containers have little, and a worker that ends while it sends one may abort
-    in C++."""
+    """Stack samples into arrays, or return the first error. Frames stay in 8 bits until they reach the training
+    process. Tensors are not used: a tensor needs shared memory, of which containers have little, and a worker that ends
+    while it sends one may abort in C++."""
     for sample in samples:
         if isinstance(sample, DatasetError):
             return sample

@@ -24,9 +24,9 @@ LEFT_OUT = {
 }
 """Flow files that are never used, with the reason (flownet2, issue 210)."""
 UNUSED = "all_unused_files.txt"
-"""The authors' list of frames with extreme motion, read if it lies beside the frames; a line is
-TRAIN/A/0000/left/0006.png. It is a separate download, from resources/datasets/SceneFlow/assets/ of
-lmb.informatik.uni-freiburg.de."""
+"""File name of the authors' list of frames with extreme motion. It is read if it is in the root folder or beside the
+frames. A line is, for example, TRAIN/A/0000/left/0006.png. It is a separate download, from
+resources/datasets/SceneFlow/assets/ of lmb.informatik.uni-freiburg.de."""
 
 
 def flying_things(
@@ -41,17 +41,18 @@ def flying_things(
     """Open FlyingThings3D, the whole data set.
 
     Args:
-        root: the folder of `frames_cleanpass`, `frames_finalpass` and `optical_flow`.
+        root: folder that contains `frames_cleanpass`, `frames_finalpass` and `optical_flow`.
         split: `TEST` or `TRAIN`.
-        render: which pass.
-        cameras: if not given, what there is of both in TRAIN, as FlowNet 2.0 trained, and the left one in TEST.
-        directions: of time; if not given, what there is of both in TRAIN, and `into_future` in TEST.
+        render: rendering pass, `clean` or `final`.
+        cameras: cameras to use. None means the available ones in TRAIN, as in the training of FlowNet 2.0, and the
+            left one in TEST.
+        directions: directions of time to use. None means the available ones in TRAIN, and `into_future` in TEST.
         leave_out: names of pairs that are not used, such as `TRAIN/A/0000/left/into_future/0006`.
 
-    Pairs with a frame of the authors' list of unused files are left out where that list is at hand.
+    If the authors' list of unused files is present, pairs with a frame in it are left out.
 
     Raises:
-        DatasetError: another layout, or a flow file is missing between two frames.
+        DatasetError: the layout is different, or a flow file is missing between two frames.
     """
     name = f"FlyingThings3D {render}"
     check_split(name, split, SPLITS)
@@ -70,9 +71,9 @@ def flying_things(
     for scene in sorted((folder / f"frames_{render}pass" / split).glob("*/*")):
         part = "/".join(scene.parts[-2:])
         for camera in cameras:
-            frames = {int(path.stem): path for path in (scene / camera).glob("*.png")}  # by number of the frame
+            frames = {int(path.stem): path for path in (scene / camera).glob("*.png")}  # by frame number
             for direction in directions:
-                # backwards in time the flow leads from a frame to the one before it
+                # backward flow leads from a frame to the previous one
                 step, word = (1, "Future") if direction == "into_future" else (-1, "Past")
                 for number in sorted(frames):
                     title = f"{split}/{part}/{camera}/{direction}/{number:04d}"

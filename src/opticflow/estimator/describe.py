@@ -21,8 +21,8 @@ KEYS = "name", "state", "trained_on", "licence", "error", "training", "use"
 
 
 def describe(name_or_file: str, size: str) -> dict[str, Any]:
-    """Return a report, ready for JSON. Its `multiply_adds` and `bytes` are those of an estimate as `load` makes it, in
-    float32 on a CPU: with a coarse start and with refinement where the weights are best used so. `bytes` is the peak
+    """Return a report, ready for JSON. Its `multiply_adds` and `bytes` are the cost of an estimate in float32 on a CPU,
+    with the settings that suit the weights best (coarse start, refinement), as `load` uses them. `bytes` is the peak
     memory of a process. `weights_sha256` is the hash of the numbers (`weights.digest`), `file_sha256` that of their
     file.
 
@@ -31,7 +31,7 @@ def describe(name_or_file: str, size: str) -> dict[str, Any]:
         size: width x height of the frames, `1024x436`.
 
     Raises:
-        InputError: an unknown name, or a size that is none.
+        InputError: an unknown name, or an invalid size.
         WeightsError: a file that does not fit.
     """
     width, height = parse_size(size)

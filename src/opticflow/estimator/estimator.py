@@ -47,13 +47,13 @@ from opticflow.shapes import (
 class Estimator:
     """Estimates flow between frames of any size with any method.
 
-    It knows device, number format, size and memory; how a network is used, from coarse to fine or refined, is a
-    network around that network.
+    It handles device, number format, frame size and memory. Coarse-to-fine initialisation and refinement are networks
+    that it puts around the given one (`compose`).
 
     Args:
         network: the method, `opticflow.models.build(name)` or one of your own.
-        settings: by keyword, the fields of `Settings`, such as `device="cpu"`. What is None there is not done: no
-            coarse start, no refinement, the network's own iterations.
+        settings: by keyword, the fields of `Settings`, such as `device="cpu"`. None means no coarse start, no
+            refinement, and the network's own number of iterations.
 
     Raises:
         InputError: settings that cannot be used, here or with this method.
@@ -100,7 +100,7 @@ class Estimator:
         """Return an Estimator of the same network with another number of iterations; None keeps the present one.
 
         Raises:
-            InputError: the method has none, or a number that cannot be one of iterations.
+            InputError: the method does not iterate, or the number is not valid.
         """
         self._check_iterations(self.network, iterations)
         other = copy.copy(self)
@@ -124,13 +124,13 @@ class Estimator:
             first: an array H x W x 3 uint8 RGB, or what `shapes.as_frame` converts: grey, RGBA, 16 bit, floating point
                 in [0, 1]. Or a tensor C x H x W or B x C x H x W, uint8 or floating point in [0, 1], on any device.
             second: a frame, or frames, of the same kind and size.
-            init_flow: where to start, in the form of the answer; for methods that can.
+            init_flow: the initial flow, in the form of the result; methods that have no use for it ignore it.
 
         Returns:
             H x W x 2 for arrays. For tensors 2 x H x W or B x 2 x H x W, on the device of `first`.
 
         Raises:
-            InputError: frames of different sizes, or that are no frames.
+            InputError: frames of different sizes, or values that are not frames.
 
         Example:
             >>> flow = estimator(frame1, frame2)
@@ -217,10 +217,10 @@ class Estimator:
             batch: pairs computed together. Frames at a batch's border are encoded twice unless it is 1, so that the
                 result does not depend on where a stream starts.
             backward: also estimate the flow from the second frame to the first, and what is occluded.
-            warm_start: start each estimate from the flow before, moved along itself (RAFT, section 3.4); it starts
-                anew at a cut. Computes pair by pair.
-            reuse: encode each frame once, for all that is estimated from it, rather than for each pair. The flow is
-                the same, to the bit where the batch is 1, else up to the order of sums.
+            warm_start: start each estimate from the previous flow, projected forward (RAFT, section 3.4), except at a
+                cut. The batch is then 1.
+            reuse: encode each frame once and use its features in all estimates, instead of encoding it for each pair.
+                The flow is the same: bit for bit if the batch is 1, otherwise up to the order of sums.
 
         Raises:
             InputError: fewer than two frames, or frames of different sizes.
@@ -268,12 +268,12 @@ class Estimator:
             flow = flows_tensor(self.batch(*pictures, init_flows=starts))
         else:
             flow = self._estimate(firsts, seconds, fitting, start)
-        flow = flow.to(first.device).clone()  # outside of inference mode: what follows may have gradients
+        flow = flow.to(first.device).clone()  # outside of inference mode, so that callers can use gradients
         return flow[0] if first.ndim == 3 else flow
 
     def tiles(self, height: int, width: int) -> list[tuple[slice, slice]]:
-        """Return the numbers of rows and columns of tiles for pairs of this size; 1 and 1 where memory suffices for the
-        whole frame."""
+        """Return the tiles (slices of rows and columns) in which pairs of this size are estimated; one tile if memory
+        suffices for the whole frame."""
         fitting = self._fitting_of(height, width)
         limit = self._limit(fitting)
         if math.prod(fitting.size) <= limit:
@@ -303,7 +303,7 @@ class Estimator:
         )
 
     def _limit(self, fitting: Fitting) -> float:
-        """Return how many pixels of pairs the network can be given at once."""
+        """Return the number of pixels that the network can process at once; infinity without a memory limit."""
         if self.settings.max_memory is None:
             return math.inf
         size = fitting.height, fitting.width

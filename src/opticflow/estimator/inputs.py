@@ -34,9 +34,9 @@ def checked_starts(flows: Sequence[Picture], count: int, height: int, width: int
 
     Args:
         flows: as the caller gave them.
-        count: how many are wanted.
-        height: of the frames.
-        width: of the frames.
+        count: number of pairs.
+        height: height of the frames.
+        width: width of the frames.
 
     Raises:
         InputError: another number or shape, or values that are not finite.
@@ -59,8 +59,8 @@ def tensors_of_call(first: Tensor, second: Picture, init_flow: Picture | None) -
 
     Args:
         first: C x H x W or B x C x H x W.
-        second: wanted alike.
-        init_flow: wanted as 2 x H x W or B x 2 x H x W.
+        second: a tensor of the same shape.
+        init_flow: 2 x H x W or B x 2 x H x W, or None.
 
     Raises:
         InputError: one is of another kind, shape or type, or its values are out of range.

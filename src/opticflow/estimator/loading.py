@@ -56,13 +56,13 @@ def load(name_or_file: str | Path = weights.DEFAULT_MODEL, *, settings: Settings
         name_or_file: a name of `opticflow models list`, with or without the tag of a weight set
             (`RAFT-small.worlds`), a checkpoint in a layout that `opticflow models import` knows, or the folder of a
             training run.
-        settings: by keyword, the fields of `Settings`, such as `device="cpu"` or `iterations=12`. What is not given
-            follows from how the weights are best used: those that come with the package may have a coarse start and
-            refinement, others have neither. `repr` of the Estimator says what it came to.
+        settings: by keyword, the fields of `Settings`, such as `device="cpu"` or `iterations=12`. Options that are not
+            given take the values that suit the weights best: those that come with the package may have a coarse start
+            and refinement, others have neither. `repr` of the Estimator shows the chosen values.
 
     Raises:
-        InputError: an unknown name or option, with the near ones; a value that cannot be used.
-        WeightsError: a checkpoint that does not fit, or weights that are not here.
+        InputError: an unknown name or option (the message lists similar ones), or a value that cannot be used.
+        WeightsError: a checkpoint that does not fit, or weights that are not on this machine.
 
     Example:
         >>> opticflow.load("RAFT-small", device="cpu", precision="fp32")

@@ -13,13 +13,13 @@ from opticflow.models import FlowNetwork
 from opticflow.models.cost import peak_of_tensors
 
 PROBE = 512
-"""Rows and columns of the frames without contents on which the memory of a network is measured."""
+"""Height and width of the meta tensors on which the memory of a network is measured."""
 LIBRARIES = 1.1
 """Ratio of the process's memory to that of its tensors: PyTorch's convolutions reorder their inputs and outputs."""
 STARTED = 600_000_000 if torch.version.cuda else 300_000_000
 """Bytes of a process that has imported PyTorch and this package; measured with PyTorch 2.13 on Linux."""
 FIXED = 250_000_000
-"""Bytes for threads, compiled code and what the allocator keeps, beyond the process before an estimate."""
+"""Bytes for threads, compiled code and what the allocator keeps, in addition to the process before an estimate."""
 WITHOUT_WEIGHTS = 110.0
 """Approximate bytes per pixel of a method without weights: some float images."""
 EDGE = 60
@@ -27,14 +27,14 @@ EDGE = 60
 
 
 def bytes_per_pixel(network: FlowNetwork, height: int = PROBE, width: int = PROBE) -> float:
-    """Return the bytes per pixel that a network takes for a pair of frames, beyond its weights, in float32; found
-    without computing anything.
+    """Return the bytes per pixel that a network takes for a pair of frames, beyond its weights, in float32; measured
+    on meta tensors, without computing anything.
 
     Args:
-        network: what will run.
-        height: of the frames that are tried, rounded up to what the network takes; it matters little where memory is
-            linear in the pixels.
-        width: of these frames, rounded up as well.
+        network: the network that will run.
+        height: height of the frames of the measurement, rounded up to what the network takes; it matters little where
+            memory is linear in the number of pixels.
+        width: width of these frames, rounded up as well.
     """
     if not any(True for _ in network.parameters()):
         return max(WITHOUT_WEIGHTS, network.outside_bytes)
@@ -51,10 +51,10 @@ def memory_needed(network: FlowNetwork, pixels: int, *, height: int, width: int)
     """Return the peak memory of this process, in bytes, when the network is given pairs of this many pixels at once.
 
     Args:
-        network: what will run.
-        pixels: of a pair, or of the largest tile.
-        height: of the frames, which are held whole.
-        width: of the frames.
+        network: the network that will run.
+        pixels: number of pixels of a frame, or of the largest tile.
+        height: height of the frames, which are in memory as a whole.
+        width: width of the frames.
     """
     within = math.ceil(pixels * bytes_per_pixel(network))
     return psutil.Process().memory_info().rss + FIXED + EDGE * height * width + within
@@ -64,22 +64,22 @@ def memory_of_process(network: FlowNetwork, height: int, width: int) -> int:
     """Return the peak memory, in bytes, of a new process that estimates whole pairs of this size in float32 on a CPU.
 
     Args:
-        network: what will run; its weights need no contents.
-        height: of the frames.
-        width: of the frames.
+        network: the network that will run; its weights may be meta tensors.
+        height: height of the frames.
+        width: width of the frames.
     """
     weights = sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
     return STARTED + weights + FIXED + math.ceil(height * width * (EDGE + bytes_per_pixel(network)))
 
 
 def pixels_within(network: FlowNetwork, amount: int, *, height: int, width: int) -> int:
-    """Return how many pixels of a pair of this size the network can be given at once.
+    """Return the number of pixels that the network can process at once, for frames of this size.
 
     Args:
-        network: what will run.
-        amount: bytes that the whole process may take.
-        height: of the frames, which are held whole.
-        width: of the frames.
+        network: the network that will run.
+        amount: number of bytes that the whole process may take.
+        height: height of the frames, which are in memory as a whole.
+        width: width of the frames.
 
     Raises:
         InputError: not even a small tile fits.

@@ -43,15 +43,15 @@ class Speed:
     tiles: int
     """Number of tiles; 1 if the frame is estimated whole."""
     trained: bool
-    """Whether weights were present; without, RAFT's lookups read other positions."""
+    """Whether the network has trained weights; with random ones, RAFT's lookups read other positions."""
     milliseconds: float
     """Milliseconds for one pair, from frames to flow."""
     frames_per_second: float
     memory: int
     """Peak memory in bytes: of the process, or of the tensors on a GPU."""
     plain_milliseconds: float | None
-    """The same for the plain form in fp32, measured alternately with the fast form; None where it does not fit into
-    memory."""
+    """The same for the plain form in fp32, measured alternately with the fast form; None if it was not asked for, does
+    not fit into memory, or does not exist (classical methods)."""
     plain_memory: int | None
     ratio: float | None
     """Speed relative to the plain form."""
@@ -71,11 +71,11 @@ def measure_speed(
 
     Args:
         model: a name, or a checkpoint file.
-        width: of the frames.
-        height: of the frames.
-        settings: how it is used; what is not asked for is as for `opticflow estimate`.
-        bare: what is not asked for is left out in place of that: the network alone, with its own iterations.
-        rounds: the result is the least time of this many, after a first pair as warm-up; with 0, that pair counts.
+        width: width of the frames.
+        height: height of the frames.
+        settings: the settings; None in a field means the value that `opticflow estimate` uses.
+        bare: whether None means the network alone, with its own iterations, instead.
+        rounds: number of timed pairs, of which the fastest counts. A first pair is the warm-up; with 0 it counts.
         compare: whether the plain form is timed as well.
 
     Raises:
@@ -95,7 +95,7 @@ def measure_speed(
 
 
 def load_or_build(model: str, settings: Settings = Settings(), *, bare: bool = False) -> tuple[Estimator, bool]:
-    """Return the Estimator to measure, and whether it has weights: without, a network takes nearly the same time.
+    """Return the Estimator to measure, and whether it has trained weights; without them it takes nearly the same time.
 
     Args:
         model: a name, or a checkpoint file.
@@ -103,7 +103,7 @@ def load_or_build(model: str, settings: Settings = Settings(), *, bare: bool = F
         bare: see `measure_speed`.
 
     Raises:
-        See `load`. A network whose weights are not here is built without.
+        See `load`. A network whose weights are not on this machine gets random ones instead.
     """
     trained = True
     try:
@@ -189,15 +189,15 @@ def peak_memory(device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         return peak
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says on Linux includes the process that started this one
+    if status.exists():  # on Linux the peak of getrusage includes the process that started this one
         kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return 1024 * int(kilobytes)
     process = psutil.Process().memory_info()
-    return getattr(process, "peak_wset", process.rss)  # Windows knows the peak; elsewhere what is held after the pair
+    return getattr(process, "peak_wset", process.rss)  # the peak on Windows; elsewhere the present memory
 
 
 def _reference_fits(network: FlowNetwork, height: int, width: int, device: torch.device) -> bool:
-    """Return whether the tensors of the plain form fit into memory; the classical methods have no other form."""
+    """Return whether there is a plain form and its tensors fit into memory; classical methods have none."""
     if not isinstance(network, LearnedNetwork):
         return False
     if device.type == "cuda":

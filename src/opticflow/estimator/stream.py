@@ -39,9 +39,9 @@ class PairFlow:
 def is_cut(first: Frame, second: Frame) -> bool:
     """Return whether two frames show different scenes.
 
-    True where both the places and the colours changed: small versions of the frames differ by more than 8 % of the
-    range on average, and their colour histograms (8 bins a channel) share less than half their mass. Fast motion
-    changes the places and keeps the colours; a change of exposure moves neighbouring bins only.
+    True if both the layout and the colours change: the frames at 32 x 32 pixels differ by at least 8 % of the range on
+    average, and the colour histograms (8 bins per channel) share less than half of their mass. Fast motion changes the
+    layout but keeps the colours; a change of exposure moves mass to neighbouring bins only.
     """
     small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) for frame in (first, second)]
     if float(np.abs(small[0] - small[1]).mean()) < 0.08 * 255:

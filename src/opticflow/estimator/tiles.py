@@ -1,7 +1,7 @@
 """Estimate frames that are too large to be processed at once, by overlapping tiles that start from a coarse flow.
 
-The whole frame is estimated small; each tile then compares its part of the first frame with that part of the second
-frame where the small estimate says that its contents went. What is left is near motion, which the tile holds.
+The downsampled frames give a coarse flow first. Each tile is then matched with the part of the second frame to which
+the coarse flow moves it. The remaining motion is small and stays within the tile.
 """
 
 import math
@@ -15,12 +15,12 @@ from opticflow.errors import InputError
 from opticflow.shapes import FlowArray, Frame, MaskArray
 
 OVERLAP = 96
-"""Pixels that neighbouring tiles share: more than the relevant surroundings of a 1/8 feature."""
+"""Overlap of neighbouring tiles in pixels; more than the part of the receptive field that matters for a 1/8 feature."""
 
 LARGEST_SCALE = 0.5
-"""Largest scale of the small frames; 1/2 has twice the range of motion for a quarter of the work."""
+"""Largest scale of the small frames; at 1/2 the range of motion is twice as large, for a quarter of the work."""
 SMALLEST = 64
-"""Shorter side, in pixels, from which small frames are themselves estimated at half their size first."""
+"""Least length in pixels of the shorter side of the half-size frames from which the small frames are initialised."""
 
 Tile = Float32[np.ndarray, "_ _ 2"]
 EstimatePair = Callable[[Frame, Frame, FlowArray], Tile]
@@ -36,12 +36,12 @@ def estimate_in_tiles(
     at statistics of its whole input (RAFT's instance norm) sees those of the tile, which is an approximation.
 
     Args:
-        estimate: for a pair of at most `pixels`.
+        estimate: estimates a pair of frames of at most `pixels` pixels.
         first: the first frame.
         second: the second frame.
-        pixels: of the largest tile.
+        pixels: number of pixels of the largest tile.
         multiple: sides of tiles are multiples of this.
-        start: the far motion, where it is known already.
+        start: an initial flow of the whole frame; None: the flow of the downsampled frames (`far_motion`).
 
     Raises:
         InputError: `pixels` is less than `smallest_tile`.
@@ -70,10 +70,10 @@ def far_motion(
     """Estimate the flow of the frames resized by `scale`, and upsample it.
 
     Args:
-        estimate: for a pair of the small size.
+        estimate: estimates a pair of frames of the small size.
         first: the first frame.
         second: the second frame.
-        scale: of the sides.
+        scale: factor on height and width.
         halved_first: start from the flow of frames of half the small size, unless those are smaller than SMALLEST.
     """
     height, width = first.shape[:2]
@@ -92,7 +92,7 @@ def far_motion(
 def _estimate_tile(
     estimate: EstimatePair, first: Frame, second: Frame, seeds: FlowArray, own: tuple[slice, slice]
 ) -> Tile:
-    """Estimate the flow of one tile: the usual motion of its contents plus the remaining motion."""
+    """Estimate the flow of one tile: the median of its initial flow, in whole pixels, plus the remaining motion."""
     start = seeds[own]
     usual = np.rint(np.median(start.reshape(-1, 2)[::7], axis=0)).astype(int)
     y, x = (
@@ -100,13 +100,13 @@ def _estimate_tile(
         for part, shift, side in zip(own, usual[::-1], second.shape, strict=False)
     )
     target = np.ascontiguousarray(second[y[0] : y[-1] + 1, x[0] : x[-1] + 1])
-    target = target[np.ix_(y - y[0], x - x[0])]  # the border goes on beyond the frame
+    target = target[np.ix_(y - y[0], x - x[0])]  # beyond the frame its border is replicated
     moved = usual.astype(np.float32)
     return estimate(np.ascontiguousarray(first[own]), target, start - moved) + moved
 
 
 def seams(tiles: Iterable[tuple[slice, slice]], height: int, width: int) -> MaskArray:
-    """Return where tiles overlap, so that their flows are blended."""
+    """Return the mask of the pixels where tiles overlap, whose flows are blended."""
     covered = np.zeros((height, width), int)
     for tile in tiles:
         covered[tile] += 1
@@ -119,7 +119,7 @@ def smallest_tile(multiple: int) -> int:
 
 
 def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[slice], list[slice]]:
-    """Return the rows and columns of a grid of tiles: that with the least work among those that fit.
+    """Return the rows and columns of the grid of tiles with the least work, among the grids whose tiles fit.
 
     Raises:
         InputError: `pixels` is less than `smallest_tile`.
@@ -132,7 +132,7 @@ def layout(height: int, width: int, pixels: int, multiple: int) -> tuple[list[sl
             work = across * down * tile_width * _side(height, down, multiple)
             best = min(best or (work, across, down), (work, across, down))
         if tile_width == min(width, _side(10**6, 10**6, multiple)):
-            break  # no narrower tile gets anywhere
+            break  # tiles do not become narrower than this
     if best is None:
         raise InputError(f"tiles of {pixels} pixels are too small; wanted at least {smallest_tile(multiple)}")
     _, across, down = best
@@ -151,7 +151,7 @@ def _cut(length: int, count: int, multiple: int) -> list[slice]:
 
 
 def _ramp(part: slice, length: int) -> np.ndarray:
-    """Return the blending weights along one side of a tile: they fall towards borders that are not the frame's."""
+    """Return the blending weights along one axis of a tile; they fall towards its borders inside the frame."""
     side = part.stop - part.start
     rising = (np.arange(side, dtype=np.float32) + 0.5) / min(OVERLAP, side)
     left = rising if part.start > 0 else np.full(side, np.inf, np.float32)

@@ -1,7 +1,8 @@
 """Numba kernels of FlowNetC's correlation layer for the CPU.
 
-Features are (batch, height, width, channels); channels are the innermost loop. Four displacements share what is read of
-a pixel, and pixels that look at the same ones follow each other, so that these stay in the first cache.
+Features are (batch, height, width, channels); channels are the innermost loop. Four displacements are computed
+together, so that each value of the first frame is read once for all four. Pixels that read the same pixels of the
+second frame follow each other, so that these stay in the first-level cache.
 """
 
 import numpy as np
@@ -10,13 +11,13 @@ from torch import Tensor
 
 from opticflow.kernels.numba_runtime import compiled, in_threads
 
-# a number of the width of the data, or less: a Python one would make everything double
+# float32, as a Python number would turn float32 data into double precision
 _0 = np.float32(0)
 
 
 @compiled
 def _within(x, width, reach, step, count):
-    """Return which displacements along an axis end inside: the first, and one after the last."""
+    """Return the range of displacements along an axis that end inside the frame: the first, and one after the last."""
     return max(0, -((x - reach) // step)), min(count, (width - 1 - x + reach) // step + 1)
 
 
@@ -69,7 +70,7 @@ def _collect(features, gradient, answer, reach, step, of_first, begin, end):
     """Add to rows of the result. See `collect`."""
     height, width, channels = features.shape[1:]
     count = 2 * reach // step + 1
-    sign = 1 if of_first else -1  # seen from the second frame, displacements turn around, and so do the borders
+    sign = 1 if of_first else -1  # seen from the second frame, displacements and borders are mirrored
     stride = sign * step
     for row in range(begin, end):
         n, y = row // height, row % height
@@ -102,13 +103,14 @@ Displaced = Float[Tensor, "batch height width displacements"]
 
 
 def compare(first: Image, second: Image, answer: Displaced, *, reach: int, step: int) -> None:
-    """Fill in the products of `first` at x and `second` at x + d for all displacements; those outside stay as they are.
+    """Write the products of `first` at x and `second` at x + d to `answer`, for all displacements d that end inside the
+    frame. Values for other displacements stay as they are.
 
     Args:
-        first: features of the first frame, all contiguous.
+        first: features of the first frame; all tensors must be contiguous.
         second: features of the second frame.
-        answer: written to.
-        reach: see `correlation`, as for the order of the displacements.
+        answer: the output.
+        reach: see `correlation`, also for the order of the displacements.
         step: see `correlation`.
     """
     arrays = first.numpy(), second.numpy(), answer.numpy()
@@ -116,15 +118,15 @@ def compare(first: Image, second: Image, answer: Displaced, *, reach: int, step:
 
 
 def collect(features: Image, gradient: Displaced, answer: Image, *, reach: int, step: int, of_first: bool) -> None:
-    """Add to `answer` the gradient of the features of one frame, from those of the other.
+    """Add to `answer` the gradient of the features of one frame.
 
     Args:
-        features: of the frame whose gradient this is not.
-        gradient: of the products.
-        answer: added to.
+        features: features of the other frame.
+        gradient: gradient of the products.
+        answer: the output, to which the gradient is added.
         reach: see `correlation`.
         step: see `correlation`.
-        of_first: whether the answer is of the first frame.
+        of_first: whether `answer` is the gradient of the first frame's features, rather than the second's.
     """
     arrays = features.numpy(), gradient.numpy(), answer.numpy()
     in_threads(len(answer) * answer.shape[1], lambda begin, end: _collect(*arrays, reach, step, of_first, begin, end))

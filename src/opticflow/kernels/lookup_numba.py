@@ -3,15 +3,14 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from opticflow.kernels.lookup_torch import gather as gather  # where all products are at hand there is little to compile
+from opticflow.kernels.lookup_torch import gather as gather  # with all products given, there is little to gain
 from opticflow.kernels.numba_runtime import compiled, in_threads
 
 
 @compiled
 def _corner(centre, radius, size):
-    """Return the first of the 2 r + 2 integer positions around a centre, and the fraction of the centre beyond its
-    own."""
-    centre = min(max(centre, -radius - 2.0), size + radius + 1.0)  # further out everything is zero alike
+    """Return the first of the 2 r + 2 integer positions around a centre, and the fractional part of the centre."""
+    centre = min(max(centre, -radius - 2.0), size + radius + 1.0)  # beyond this all values are zero
     whole = int(centre // 1)
     return whole - radius, centre - whole
 
@@ -51,7 +50,7 @@ def _read(first, second, places, scale, corners, patches, found, begin, end):
                 for j in range(side):
                     patch[i, j] = moved[i, j]
         left_share, upper_share = 1 - right_share, 1 - lower_share
-        # all values of the window lie at the same fraction of a pixel, so they are blended with the same shares
+        # all values of the window lie at the same fraction of a pixel, so they have the same bilinear weights
         for i in range(window):
             for j in range(window):
                 # x is the slow axis of a patch: `i + 1` is the neighbour on the right, `j + 1` the one below
@@ -77,7 +76,7 @@ def _spread(gradient, places, scale, products, begin, end):
                 y = top + j
                 if not 0 <= y < height:
                     continue
-                # the products of a position belong to one thread, which adds up all of its part before it writes
+                # only one thread writes the products of a position; it adds all its terms first and writes once
                 total = products[p, y, x]
                 for di in range(2):
                     for dj in range(2):
@@ -101,13 +100,13 @@ def read(
     """Fill `found`, a block of channels of the result, for one level.
 
     Args:
-        first: features of the first frame, all contiguous.
+        first: features of the first frame; all tensors must be contiguous.
         second: features of the level.
         places: (x, y) in pixels of the finest level.
-        scale: of the level, 1, 1/2, 1/4 ...
-        corners: where each patch lies (its first x and y); brought up to date.
-        patches: products at integer places, x the slow axis; only what has come into view is computed anew.
-        found: written to.
+        scale: scale of the level: 1, 1/2, 1/4 ...
+        corners: the first x and y of each patch; updated.
+        patches: products at integer positions, x the slow axis; updated: only those at new positions are computed.
+        found: the output.
     """
     arrays = [tensor.numpy() for tensor in (first, second, places)]
     kept = [tensor.numpy() for tensor in (corners, patches, found)]

@@ -11,7 +11,7 @@ Places = Float[Tensor, "positions 2"]
 
 
 def _corner(places: Places, scale: float, radius: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    # far outside all values are zero, so the places are clamped there and the integers stay small
+    # far outside all values are zero, so the positions are clamped there, which keeps the integers small
     axes = zip(places.unbind(1), reversed(size), strict=True)
     centres = torch.stack([(scale * along).clamp(-radius - 2.0, side + radius + 1.0) for along, side in axes], 1)
     whole = centres.floor()
@@ -45,10 +45,10 @@ def gather(
     """Fill `found`, a block of channels of the result, from the products of all pairs of one level.
 
     Args:
-        products: of each position with every pixel of the level.
+        products: products of each position with every pixel of the level.
         places: see `lookup_numba.read`.
         scale: see `lookup_numba.read`.
-        found: written to.
+        found: the output.
     """
     height, width = products.shape[1:]
     side = round(found.shape[1] ** 0.5) + 1
@@ -68,7 +68,7 @@ def read(
     found: Float[Tensor, "positions window"],
 ) -> None:
     """See `lookup_numba.read`; here every patch is computed again."""
-    if places.is_meta:  # a search for what tensors take; here it would be the chunks
+    if places.is_meta:  # memory is being measured; it would count the chunks, which only this form has
         return
     batch, height, width, channels = second.shape
     side = patches.shape[1]

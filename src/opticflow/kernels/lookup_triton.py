@@ -23,9 +23,8 @@ def _kernel(function: Callable) -> Any:
 
 @_kernel
 def _corner(centre, size, RADIUS: tl.constexpr):
-    """Return the first of the 2 r + 2 integer positions around a centre, and the fraction of the centre beyond its
-    own."""
-    # further out everything is zero alike
+    """Return the first of the 2 r + 2 integer positions around a centre, and the fractional part of the centre."""
+    # beyond this all values are zero
     centre = tl.minimum(tl.maximum(centre, -RADIUS - 2.0), size + RADIUS + 1.0)
     whole = tl.floor(centre)
     return whole.to(tl.int32) - RADIUS, centre - whole
@@ -82,12 +81,12 @@ def _read(
             there = tl.load(first + p * channels + c, mask=c < channels, other=0)
             near = tl.load(pixels[:, None] + c[None, :], mask=wanted[:, None] & (c < channels)[None, :], other=0)
             patch += tl.sum(near * there[None, :], 1)
-        tl.debug_barrier()  # all threads have read the patch and its corner as they were
+        tl.debug_barrier()  # all threads must read the old patch and corner before they are overwritten
         tl.store(patch_of_p + k, patch, mask=i < SIDE)
         tl.store(corners + 2 * p, left)
         tl.store(corners + 2 * p + 1, top)
-        tl.debug_barrier()  # and read it as it is now
-    # all values of the window lie at the same fraction of a pixel, so they are blended with the same shares
+        tl.debug_barrier()  # all threads must write the new patch before it is read
+    # all values of the window lie at the same fraction of a pixel, so they have the same bilinear weights
     i, j = k // WINDOW, k % WINDOW
     corner, inside = patch_of_p + i * SIDE + j, i < WINDOW
     # x is the slow axis of a patch: `corner + SIDE` is the neighbour on the right, `corner + 1` the one below

@@ -1,7 +1,7 @@
 """Compilation of Numba kernels for the CPU, and the threads that run them.
 
-The loops let go of the interpreter's lock and the threads are Python's, as many as PyTorch uses: Numba's own threads
-would not bear being started from two threads at once, nor a fork.
+The kernels release the interpreter's lock and run in Python threads, as many as PyTorch uses. Numba's own threads do
+not support being started from two threads at once, nor a fork.
 """
 
 import contextlib
@@ -24,8 +24,7 @@ _ORDERLESS = {"reassoc", "contract", "nsz"}
 
 
 class _Cache(FunctionCache):
-    """A cache of machine code on disk. Damaged entries are compiled and written again; what cannot be written is not
-    cached."""
+    """A cache of machine code on disk. Damaged entries are compiled and written again; failed writes are ignored."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -45,7 +44,7 @@ def compiled(function: Callable) -> Callable:
     function = inspect.unwrap(function)  # the shape checks that tests put around functions
     kernel: Any = numba.njit(function, nogil=True, fastmath=_ORDERLESS, boundscheck=False, error_model="numpy")
     if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
-        with contextlib.suppress(RuntimeError):  # there is no place that can be written to
+        with contextlib.suppress(RuntimeError):  # no writable folder
             setattr(kernel, "_cache", _Cache(function))  # noqa: B010 - Numba has no other way
     return kernel
 
@@ -54,11 +53,11 @@ def in_threads(count: int, work: Callable[[int, int], None], *, calls_torch: boo
     """Call `work(begin, end)` on parts of range(count) in as many threads as PyTorch has.
 
     Args:
-        count: of the items.
-        work: works on those of `begin` <= i < `end`.
-        calls_torch: whether it calls operations of PyTorch, which then have one thread each. The calling thread only
-            waits: it would have to be limited to one thread by way of a number of the whole process, which threads
-            that others start meanwhile would begin with and keep.
+        count: number of items.
+        work: processes the items `begin` <= i < `end`.
+        calls_torch: whether `work` calls operations of PyTorch, which then have one thread each. The calling thread
+            only waits: to limit it to one thread, a setting of the whole process would have to change, which threads
+            that others start meanwhile would take over and keep.
     """
     available = torch.get_num_threads()
     threads = min(available, count)
@@ -73,7 +72,7 @@ def in_threads(count: int, work: Callable[[int, int], None], *, calls_torch: boo
         if not calls_torch:
             work(*own)
     finally:
-        faults = [part.exception() for part in parts]  # which waits for it
+        faults = [part.exception() for part in parts]  # waits for the part
     for fault in filter(None, faults):
         raise fault
 
@@ -86,22 +85,22 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     together = Barrier(threads)
 
     def begin(first: bool) -> None:
-        torch.get_num_threads()  # a thread takes over the number of the process at its first look, and not later
+        torch.get_num_threads()  # a thread takes over the setting of the process at its first call, and not later
         if first:
             _second_team()
         torch.set_num_threads(1)
-        together.wait()  # so that each thread of the pool has one of these to do
+        together.wait()  # so that each thread of the pool runs `begin` once
 
     wait([pool.submit(begin, i == 0) for i in range(threads)])
-    torch.set_num_threads(threads)  # what was set last holds for threads to come
+    torch.set_num_threads(threads)  # new threads take over the last setting
     return pool
 
 
 def _second_team() -> None:
     """Make PyTorch's idle threads sleep at once.
 
-    GNU's OpenMP lets them spin for milliseconds, on the core that a thread of ours waits for, unless it has started
-    more threads than there are cores (`do_spin` in its wait.h). What another thread starts counts as well.
+    GNU's OpenMP lets them spin for milliseconds, on a core that one of our threads waits for, unless it has started
+    more threads than there are cores (`do_spin` in its wait.h). Threads started from another thread count as well.
     """
     torch.set_num_threads(2)
-    torch.zeros(2**17)  # large enough to be shared
+    torch.zeros(2**17)  # large enough to be divided among threads

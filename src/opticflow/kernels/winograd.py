@@ -1,10 +1,10 @@
 """Winograd convolutions, with a quarter of the multiplications (3 x 3) or two fifths (1 x 5, 5 x 1), for CPUs without
 matrix units.
 
-F(4 x 4, 3 x 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: values of 6 x 6
-pixels at 36 points are multiplied with those of the kernel, one matrix product for each point, and give 4 x 4 pixels.
-F(4, 5) likewise, along one axis: 8 pixels, 8 points and 4 pixels of the answer. In float32 the answer is exact to 1e-5
-of its largest value, where adding up directly is to 2e-6.
+F(4 x 4, 3 x 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: a patch of 6 x 6
+pixels and the kernel are transformed to 36 points and multiplied, one matrix product for each point, and the products
+are transformed to 4 x 4 pixels of the result. F(4, 5) does the same along one axis, with 8 pixels, 8 points and
+4 pixels of the result. In float32 the error is up to 1e-5 of the largest value, that of a direct sum 2e-6.
 """
 
 from typing import Any
@@ -31,14 +31,14 @@ def winograd_convolution(
 ) -> Features:
     """Convolve with 3 x 3 weights, stride 1 and zero padding, on a CPU, in float32 or float64.
 
-    What comes after it costs nearly nothing where no gradient flows.
+    Without gradients, bias, residual and ReLU cost almost nothing.
 
     Args:
-        x: fastest with the strides of channels-last, as the answer has.
-        kernel: of `winograd_kernel`.
-        bias: of the answer's channels.
-        residual: to the answer; of its shape.
-        relu: negative values then become zero.
+        x: features; fastest in channels-last layout, which the result has.
+        kernel: the result of `winograd_kernel`.
+        bias: one value per output channel, or None.
+        residual: a tensor of the result's shape that is added to it, or None.
+        relu: whether negative values become zero.
     """
     # with a gradient, bias, residual and ReLU are operations of their own, which autograd can follow
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, kernel, bias, residual)):
@@ -69,7 +69,7 @@ def winograd_line_convolution(
         x: see `winograd_convolution`.
         kernel: see `winograd_convolution`.
         bias: see `winograd_convolution`.
-        down: whether they stand upright (5 x 1).
+        down: whether the weights are 5 x 1, so that they run along columns.
         residual: see `winograd_convolution`.
         relu: see `winograd_convolution`.
     """
@@ -83,7 +83,7 @@ def winograd_line_convolution(
 
 
 def _images(x: Features, kernel: Kernel) -> tuple[Features, Tensor, Tensor]:
-    """Return the uninitialised result; input and result have channels-last layout."""
+    """Return the uninitialised result, and input and result as contiguous B x H x W x C tensors."""
     size = len(x), kernel.shape[2], *x.shape[2:]  # B x outputs x H x W
     # channels are the innermost loop of the kernels, so they must lie beside each other
     answer = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)

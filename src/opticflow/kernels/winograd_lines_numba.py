@@ -1,6 +1,6 @@
 """Numba kernels of the Winograd convolution along one axis, for the CPU. See `winograd`.
 
-As `winograd_numba`, but a tile is 4 pixels of the answer in a row or a column, which 8 of the input decide.
+As `winograd_numba`, but a tile is 4 pixels of the result in a row or a column, which depend on 8 pixels of the input.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from opticflow.kernels.winograd_points import TILE
 PATCH = TILE + 4
 _BLOCK = 64
 """Number of channels of a patch at the border that are copied at once."""
-# numbers of the width of the data: a Python one would make everything double
+# float32, as Python numbers would turn float32 data into double precision
 _eighth, _quarter, _half, _2, _4, _8 = (np.float32(2.0**power) for power in (-3, -2, -1, 1, 2, 3))
 _five_quarters, _five_halves, _17_quarters, _21_quarters = (np.float32(number) for number in (1.25, 2.5, 4.25, 5.25))
 
@@ -143,10 +143,10 @@ def convolve(
 
     Args:
         frames: the input.
-        kernel: of `winograd_kernel`.
-        answer: written to.
-        finish: of `finishing`.
-        down: whether the kernel stands upright.
+        kernel: the result of `winograd_kernel`.
+        answer: the output.
+        finish: the result of `finishing`.
+        down: whether the kernel runs along columns.
     """
     batch, height, width, _ = frames.shape
     # rows and columns of tiles, rounded up: the last tiles may cross the border

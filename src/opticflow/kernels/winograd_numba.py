@@ -1,8 +1,8 @@
 """Numba kernels of the 3 x 3 Winograd convolution, for the CPU. See `winograd`.
 
-Frames are (batch, height, width, channels). A tile is 4 x 4 pixels of the answer, which 6 x 6 of the input decide; tile
-number t counts along rows, then down, then through the batch. Channels are the innermost loop: one instruction
-handles eight of them.
+Frames are (batch, height, width, channels). A tile is 4 x 4 pixels of the result, which depend on 6 x 6 pixels of the
+input. Tiles are numbered along rows, then down, then through the batch. Channels are the innermost loop: one
+instruction handles eight of them.
 """
 
 import threading
@@ -23,7 +23,7 @@ CHUNK = 4608
 """Number of values of a channel that a thread processes at once."""
 _BLOCK = 64
 """Number of channels whose intermediate values fit into the first-level cache."""
-# numbers of the width of the data: a Python one would make everything double
+# float32, as Python numbers would turn float32 data into double precision
 _2, _4, _5, _8 = (np.float32(number) for number in (2, 4, 5, 8))
 
 
@@ -275,15 +275,16 @@ def by_chunks(
     """Let each thread process a number of tiles through all steps, so that intermediate values stay in its cache.
 
     Args:
-        tiles: their number.
+        tiles: number of tiles.
         kernel: the weights at the points.
-        fill: `fill(values, shift, begin, end)` fills values[:, begin:end] with what tiles `shift + begin` and
-            following read.
-        write: `write(products, start, count)` makes the answer of tiles `start` and following from products[:, :count].
+        fill: `fill(values, shift, begin, end)` fills values[:, begin:end] with the transformed input of the tiles from
+            number `shift + begin` on.
+        write: `write(products, start, count)` writes the result of `count` tiles from number `start` on, from
+            products[:, :count].
         kept: receives the values of all tiles, if given.
     """
     points, inputs, outputs = kernel.shape
-    kernel = kernel.detach()  # other threads do not know that no gradient is wanted here
+    kernel = kernel.detach()  # whether gradients are recorded is a setting of each thread
 
     def part(begin: int, end: int) -> None:
         chunk = max(1, min(CHUNK // points, end - begin))
@@ -303,10 +304,10 @@ def by_chunks(
 
 
 def _workspace(size: int, kind: torch.dtype) -> Tensor:
-    """Return memory of this thread, kept between calls: new pages cost as much as the transforms."""
+    """Return a buffer of this thread, kept between calls: allocating new pages takes as long as the transforms."""
     kept = getattr(_of_thread, "workspace", None)
     if kept is None or len(kept) < size or kept.dtype != kind:
-        with torch.inference_mode(False):  # what is made in that mode cannot be written to outside of it
+        with torch.inference_mode(False):  # a tensor made in that mode cannot be written to outside of it
             kept = _of_thread.workspace = torch.empty(size, dtype=kind)
     return kept[:size]
 
@@ -341,10 +342,10 @@ def convolve(
 
     Args:
         frames: the input.
-        kernel: of `winograd_kernel`.
-        answer: written to.
+        kernel: the result of `winograd_kernel`.
+        answer: the output.
         grid: rows and columns of tiles.
-        finish: of `finishing`.
+        finish: the result of `finishing`.
         kept: filled with the values of all tiles at the points, if given.
     """
     read, written = frames.numpy(), answer.numpy()

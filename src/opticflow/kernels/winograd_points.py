@@ -30,10 +30,10 @@ _LINE_TO_POINTS = (
 
 
 def winograd_kernel(weight: Float[Tensor, "outputs inputs _ _"]) -> Kernel:
-    """Transform weights to the points; the result serves any number of convolutions.
+    """Transform weights to the points; the result can be used for any number of convolutions.
 
     Args:
-        weight: of 3 x 3, 1 x 5 or 5 x 1.
+        weight: weights of a 3 x 3, 1 x 5 or 5 x 1 kernel.
     """
     outputs, inputs = weight.shape[:2]
     square = weight.shape[2:] == (3, 3)

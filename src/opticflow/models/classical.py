@@ -22,12 +22,12 @@ Grey = Float[Tensor, "batch 1 height width"]
 
 
 def grey(frames: Frames) -> Grey:
-    """Luma of ITU-R BT.601, the grey of OpenCV, from 0 to 255."""
+    """Return the luma of ITU-R BT.601, which is OpenCV's grey, from 0 to 255."""
     return (frames * frames.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True) * 255
 
 
 def grey_bytes(frames: Frames) -> UInt8[Tensor, "batch height width"]:
-    """Convert to grey by OpenCV, bit for bit what its methods take. Gradients do not pass.
+    """Convert frames to 8-bit grey, bit for bit as OpenCV does for its methods. Gradients do not pass through.
 
     Raises:
         InputError: the network is being exported or compiled.
@@ -53,9 +53,10 @@ class LucasKanade(FlowNetwork):
     tracker", 2001.
 
     Args:
-        sigma: of the Gaussian window, in pixels.
-        steps: warps on each level.
-        damping: added to the diagonal of the 2 x 2 system (grey levels squared): flow stays where nothing is seen.
+        sigma: standard deviation of the Gaussian window, in pixels.
+        steps: number of warps on each level.
+        damping: added to the diagonal of the 2 x 2 system (grey levels squared), so that flow does not change
+            where there is no texture.
     """
 
     def __init__(self, sigma: float = 4.0, steps: int = 5, damping: float = 4.0):
@@ -93,8 +94,8 @@ class HornSchunck(FlowNetwork):
 
     Args:
         alpha: weight of smoothness, in grey levels.
-        warps: linearisations on each level.
-        sweeps: iterations for each.
+        warps: number of linearisations on each level.
+        sweeps: number of iterations for each linearisation.
     """
 
     def __init__(self, alpha: float = 12.0, warps: int = 5, sweeps: int = 40):
@@ -123,7 +124,7 @@ class HornSchunck(FlowNetwork):
 class _OpenCV(FlowNetwork):
     """A method of OpenCV: on the CPU, pair by pair, on grey frames."""
 
-    min_size = 32  # DIS has no level left below
+    min_size = 32  # smaller frames leave DIS no pyramid level
     takes_precision = False
 
     def encode(self, frames: Frames) -> Encoded:
@@ -142,7 +143,7 @@ class _OpenCV(FlowNetwork):
 
     @abstractmethod
     def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-        """H x W uint8, twice, and H x W x 2 float32 to start from -> H x W x 2 float32."""
+        """Return the flow (H x W x 2 float32) of two grey frames (H x W uint8); `start` is the initial flow or None."""
 
 
 class DIS(_OpenCV):
@@ -157,13 +158,15 @@ class DIS(_OpenCV):
         self._preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
 
     def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-        dis = cv2.DISOpticalFlow.create(self._preset)  # anew: it would start the next pair from this one's start, too
+        dis = cv2.DISOpticalFlow.create(self._preset)  # a new object, as it would use `start` for the next pair, too
         return dis.calc(first, second, None if start is None else start.copy())  # type: ignore[call-overload]
 
 
 class Farneback(_OpenCV):
-    """Farneback, "Two-frame motion estimation based on polynomial expansion", SCIA 2003; with the parameters of
-    OpenCV's example."""
+    """Farneback's method with the parameters of OpenCV's example.
+
+    Farneback, "Two-frame motion estimation based on polynomial expansion", SCIA 2003.
+    """
 
     def calculate(self, first: np.ndarray, second: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
         flag = 0 if start is None else cv2.OPTFLOW_USE_INITIAL_FLOW

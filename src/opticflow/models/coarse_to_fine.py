@@ -66,7 +66,7 @@ class CoarseToFine(WrappedNetwork):
         return encoded
 
     def _start(self, first: Encoded, second: Encoded, iterations: int | None) -> Flow:
-        """Estimate each level from the coarsest on; the result is the initial flow of the next."""
+        """Estimate the levels from coarse to fine; the result of each is the initial flow of the next."""
         flow = None
         for level in range(self.levels, 0, -1):
             if f"{level}/{_EXTENT}" in first:
@@ -76,7 +76,7 @@ class CoarseToFine(WrappedNetwork):
                 flow = fitting.restore(self.network.match(one, other, init_flow=start, iterations=iterations).float())
                 height, width = first[f"{level - 1}/{_EXTENT}"].shape[2:]
                 flow = resize_flow(flow, (height, width))
-        assert flow is not None  # there is one level at the least
+        assert flow is not None  # there is at least one level
         return flow
 
     def _levels(self, frames: Frames) -> int:

@@ -1,4 +1,4 @@
-"""The cost of a network, in parameters, multiply-adds and memory, found by running it on tensors without contents."""
+"""The cost of a network, in parameters, multiply-adds and memory, measured by running it on meta tensors."""
 
 import os
 import warnings
@@ -62,10 +62,10 @@ def measure_cost(build: Callable[[], FlowNetwork], height: int, width: int, iter
     """Return the cost of a network at a size, which is rounded up to what the network takes.
 
     Args:
-        build: makes the network; one that runs on tensors without contents, as the learned ones do.
-        height: of the frames.
-        width: of the frames.
-        iterations: of an iterative network; its own if None.
+        build: makes the network, which must run on meta tensors, as the learned networks do.
+        height: height of the frames.
+        width: width of the frames.
+        iterations: number of iterations of an iterative network; None: its own.
     """
     with process_left_alone(), torch.device("meta"), torch.inference_mode():
         network = build().to("meta").eval()
@@ -88,8 +88,8 @@ def peak_of_tensors(run: Callable[[], object]) -> int:
 
 @contextmanager
 def process_left_alone() -> Iterator[None]:
-    """Return a context for tensors without contents. At their first use PyTorch may import its compilers, which change
-    the environment and the filters of warnings; both are restored afterwards."""
+    """Return a context for meta tensors. At their first use PyTorch may import its compilers, which change the
+    environment and the filters of warnings; both are restored afterwards."""
     before = os.environ.copy()
     with warnings.catch_warnings():
         try:

@@ -1,7 +1,7 @@
 """FlowNetS, FlowNetC (Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852) and FlowNet2-SD
 (Ilg et al., CVPR 2017, https://arxiv.org/abs/1612.01925), from shared parts.
 
-Every one is a stem (frames to 1/8), a trunk (1/8 to 1/64) and a refinement (a flow at each scale up to 1/4).
+Each network has a stem (frames to 1/8), a trunk (1/8 to 1/64) and a refinement (a flow at each scale up to 1/4).
 The variants in `flownet2.py` are built from the same estimators.
 """
 
@@ -24,7 +24,8 @@ Features = Float[Tensor, "batch _ _ _"]
 SLOPE = 0.1
 """Negative slope of every leaky ReLU."""
 FLOW_SCALE = 20.0
-"""S and C were trained on flow / 20, SD on flow * 20 (solver files of FlowNet 2.0, 0.05 and 20)."""
+"""Factor on the flow in training: S and C were trained on flow / 20, SD on flow * 20 (solver files of FlowNet 2.0, 0.05
+and 20)."""
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, batch_norm: bool = False) -> nn.Sequential:
@@ -44,7 +45,7 @@ class FixedMean(nn.Module):
 
     def __init__(self, colour: Sequence[float]) -> None:
         super().__init__()
-        # a constant, so never without contents, even where a network is built on the meta device to be loaded into
+        # a constant needs its values even if the network is built on the meta device to be loaded into
         constant = torch.tensor(colour, device="cpu").view(1, 3, 1, 1)
         self.register_buffer("colour", constant, persistent=False)
 
@@ -61,8 +62,8 @@ class PairMean(nn.Module):
 
 
 class SimpleStem(nn.Module):
-    """FlowNetS (section 3, "FlowNetSimple"): B x `inputs` x H x W, all inputs as one stack of channels, to features at
-    1/4 and at 1/8 of the size."""
+    """The stem of FlowNetS (section 3, "FlowNetSimple"): from all inputs, B x `inputs` x H x W, as one stack of
+    channels to features at 1/4 and at 1/8 of the size."""
 
     def __init__(self, inputs: int, widths: Sequence[int], *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -76,8 +77,8 @@ class SimpleStem(nn.Module):
 
 
 class CorrelationStem(nn.Module):
-    """FlowNetC (section 3, "FlowNetCorr"): both frames, B x 6 x H x W, through the same layers, then their correlation
-    beside the first frame's features; features at 1/4 (of the first frame) and at 1/8."""
+    """The stem of FlowNetC (section 3, "FlowNetCorr"): from both frames, B x 6 x H x W, to features at 1/4 (of the
+    first frame) and at 1/8 (the correlation of both frames' features, joined with features of the first)."""
 
     def __init__(self, widths: Sequence[int], redirect_channels: int, *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -92,8 +93,8 @@ class CorrelationStem(nn.Module):
 
 
 class SmallDisplacementStem(nn.Module):
-    """FlowNet2-SD (FlowNet 2.0, section 4): 3 x 3 kernels and a first layer at full resolution, for small
-    displacements; both frames, B x 6 x H x W, to features at 1/4 and at 1/8."""
+    """The stem of FlowNet2-SD (FlowNet 2.0, section 4) for small displacements, with 3 x 3 kernels and a first layer at
+    full resolution: from both frames, B x 6 x H x W, to features at 1/4 and at 1/8."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -150,8 +151,8 @@ class Refinement(nn.Module):
             skips: channels of the features of the finer scales, coarse to fine.
             widths: channels that come up from the coarser scale, for each finer one.
             inter_conv: a convolution without activation before each finer flow (FlowNet2-SD and the fusion).
-            biases: of flows and deconvolutions.
-            upsampled_bias: of the layers that enlarge a flow.
+            biases: whether the layers that predict a flow and the deconvolutions have biases.
+            upsampled_bias: whether the layers that upsample a flow have biases.
         """
         super().__init__()
         joined = [coarsest, *(skip + width + 2 for skip, width in zip(skips, widths, strict=True))]
@@ -190,11 +191,11 @@ class FlowEstimator(nn.Module):
     ) -> None:
         """
         Args:
-            stem: input to features at 1/4 and 1/8.
-            trunk: features at 1/8 to those at 1/8, 1/16, 1/32 and 1/64.
-            refinement: those to flows.
+            stem: computes features at 1/4 and 1/8 from the input.
+            trunk: computes features at 1/8, 1/16, 1/32 and 1/64 from those at 1/8.
+            refinement: computes flows from the features.
             flow_scale: pixels of the frames for one unit of the refinement's flow (`div_flow` of flownet2-pytorch).
-            upsampling: from 1/4 to full size.
+            upsampling: method of upsampling the flow from 1/4 to full size.
         """
         super().__init__()
         self.stem, self.trunk, self.refinement = stem, trunk, refinement
@@ -236,7 +237,7 @@ class FlowNet(LearnedNetwork):
 
 
 Mean = Literal["pair"] | Sequence[float]
-"""What is subtracted: the mean colour of both frames of a pair, or one RGB colour in [0, 1] for all."""
+"""The colour that is subtracted from the frames: the mean colour of a pair, or one RGB colour in [0, 1] for all."""
 FLOWNET_PYTORCH_MEAN = (0.411, 0.432, 0.45)
 """RGB mean with which the published weights of FlowNetPytorch were trained (its later main.py has it in BGR order)."""
 CAFFE_MEAN = (0.40119368, 0.39534855, 0.37655231)
@@ -273,9 +274,10 @@ def simple_estimator(
     Args:
         inputs: 6 for two frames, 12 within a stack.
         width: share of the channels; 3/8 in the thin variants of FlowNet 2.0.
-        biases: of flows and deconvolutions; the Caffe weights have them, those of FlowNetPytorch do not.
-        batch_norm: after each convolution of stem and trunk.
-        upsampling: of the flow at 1/4.
+        biases: whether the layers that predict a flow and the deconvolutions have biases; the Caffe weights have them,
+            those of FlowNetPytorch do not.
+        batch_norm: whether batch normalisation follows each convolution of stem and trunk.
+        upsampling: method of upsampling the flow from 1/4 to full size.
     """
     stem, trunk = scaled(STEM, width), scaled(TRUNK, width)
     return FlowEstimator(

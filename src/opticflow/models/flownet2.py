@@ -177,8 +177,8 @@ def flownet2_stack(
     Args:
         letters: the networks in their order, C or S.
         width: share of the channels.
-        mean: what is subtracted from the frames; flownet2-pytorch subtracts that of the pair.
-        warp_border: what a warped frame shows outside the second.
+        mean: the colour that is subtracted from the frames; flownet2-pytorch subtracts the mean of the pair.
+        warp_border: key of BORDERS, which chooses the values of a warped frame outside the second frame.
     """
     return FlowNetStack(normalisation=normalisation(mean), stack=_stack(letters, width, warp_border))
 

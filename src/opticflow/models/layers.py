@@ -34,7 +34,7 @@ def prepare_weights(module: nn.Module, like: Features) -> "dict[Convolution, Ten
     """Return the weights of a module's convolutions in the form of the fastest algorithm, for several calls with
     features like these; weights that need no change are left out.
 
-    Gradients flow through them, and they do not follow when the weights change: they are for one forward pass.
+    They carry gradients, but do not follow later changes of the weights, so they serve one forward pass only.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, Convolution) and layer.stride == (1, 1)]
     made = {layer: transform_weight(layer.weight, like) for layer in layers}
@@ -45,12 +45,12 @@ class Convolution(nn.Conv2d):
     """`nn.Conv2d` without groups and dilation, followed by a ReLU if asked for.
 
     Args:
-        inputs: channels.
-        outputs: channels.
+        inputs: number of input channels.
+        outputs: number of output channels.
         kernel: height and width, or one number for both.
-        stride: down and across.
-        padding: zeros on each side, down and across.
-        bias: whether there is one.
+        stride: vertical and horizontal stride, or one number for both.
+        padding: number of zeros on each side, vertically and horizontally, or one number for both.
+        bias: whether there is a bias.
         relu: whether negative values become zero.
     """
 
@@ -91,9 +91,9 @@ class InstanceNorm(nn.Module):
 
 
 def draw_weights(layer: Convolution, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
-    """Initialise a layer that precedes a ReLU (He et al., ICCV 2015), if its tensors have contents.
+    """Initialise a layer that precedes a ReLU (He et al., ICCV 2015), unless it is on the meta device.
 
-    To fill a tensor without, PyTorch would import its compilers, which change the process's environment.
+    To fill a meta tensor, PyTorch would import its compilers, which change the process's environment.
     """
     if not layer.weight.is_meta:
         nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")

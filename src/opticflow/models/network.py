@@ -11,7 +11,7 @@ from opticflow.errors import InputError
 from opticflow.shapes import Flow, Frames
 
 Encoded = dict[str, Tensor]
-"""What a method keeps of a batch of single frames: tensors whose first axis is the batch."""
+"""The encoded frames of a batch, by names that the method chooses: tensors whose first axis is the batch."""
 
 
 Estimates = list[Float[Tensor, "batch 2 _ _"]]
@@ -26,7 +26,7 @@ class FlowNetwork(nn.Module, ABC):
     """A method that estimates flow between two frames. Subclasses override no concrete method but `encode`, whose
     result can be reused for the next pair of a clip.
 
-    A method takes frames whose height and width are multiples of `stride`; the Estimator sees to that for any frame.
+    A method takes frames whose height and width are multiples of `stride`; the Estimator pads or resizes others.
     """
 
     stride: int = 1
@@ -62,9 +62,9 @@ class FlowNetwork(nn.Module, ABC):
         Args:
             first: the first frames, encoded.
             second: the second frames, encoded.
-            init_flow: where to start, at the frames' size, in pixels; methods that have no use for it ignore it.
-            iterations: how often the flow is updated; None: as often as the network's attribute says. Methods that do
-                not iterate ignore it.
+            init_flow: the initial flow at the frames' size, in pixels; methods that have no use for it ignore it.
+            iterations: number of updates of the flow; None: the network's attribute `iterations`. Methods that do not
+                iterate ignore it.
         """
 
     def forward(
@@ -97,7 +97,7 @@ class FlowNetwork(nn.Module, ABC):
                 of several sizes.
         """
         if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
-            return  # a size may be a symbol then
+            return  # sizes may be symbolic then
         for one in frames:
             if one.ndim != 4 or one.shape[1] != 3 or not one.is_floating_point():
                 raise InputError(
@@ -141,11 +141,11 @@ class WrappedNetwork(FlowNetwork):
     """A network around another, which changes how that one is used and keeps its contract.
 
     Args:
-        network: the other one.
+        network: the inner network.
     """
 
     use: str
-    """What it does, in one or two words."""
+    """What this network adds, in a few words for users."""
 
     def __init__(self, network: FlowNetwork) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class WrappedNetwork(FlowNetwork):
         """Return every estimate of the inner network; see `LearnedNetwork`.
 
         Raises:
-            InputError: it is not learned.
+            InputError: the inner network is not learned.
         """
         if not isinstance(self.network, LearnedNetwork | WrappedNetwork):
             raise InputError(f"{type(self.network).__name__} is not learned and has no predictions")

@@ -101,7 +101,7 @@ class ConvolutionalUpdateBlock(nn.Module):
         )
         self.last = Convolution(widths[-1], hidden + 2, 3, padding=1)
         for layer in (self.of_context, self.first, *self.chain):
-            # eight layers without a norm: PyTorch's own start would make the answer a thousandth of what goes in
+            # through eight layers without a norm, PyTorch's default initialisation would shrink values to a thousandth
             draw_weights(layer)  # type: ignore[arg-type]
         with torch.no_grad():  # an untrained iteration hardly moves anything; at 1/32 a pixel is 32 of the frames
             self.last.weight[hidden:] *= FIRST_MOTION
@@ -215,7 +215,7 @@ class RAFTPyramid(LearnedNetwork):
             return [self.full_size(flow, hidden, stride) for stride, flow, hidden in estimates]
         mixtures: Mixtures = []
         for stride, flow, hidden in estimates:
-            # upsamplers are made for flow, whose numbers grow with the size
+            # the upsamplers multiply by the stride, which is right for flow but not for these
             weights_and_scales = self.mixture_head(hidden).float() / stride
             full = self.full_size(torch.cat([flow, weights_and_scales], 1), hidden, stride)
             mixtures.append((full[:, :2], full[:, 2:4], full[:, 4:]))
@@ -240,7 +240,7 @@ class RAFTPyramid(LearnedNetwork):
             own, context = context[:, : self.hidden], context[:, self.hidden :].relu()
             own = own.clamp(-LARGEST_STATE, LARGEST_STATE)
             hidden = own if hidden is None else self.state_upsampler(hidden, own)
-            if flow is not None:  # of the scale before, in whose pixels it is half as long
+            if flow is not None:  # from the coarser scale, in whose pixels it is half as long
                 flow = 2 * upsample(flow, 2, mode="bilinear")
             elif init_flow is not None:
                 flow = F.avg_pool2d(init_flow.float(), stride) / stride

@@ -72,7 +72,7 @@ def _watch_raft(network: RAFT | RAFTPyramid, trace: Trace) -> list[RemovableHand
         trace.hidden_states.append(_kept(hidden))
         # each scale of a pyramid compares features once before it iterates
         stride = STRIDES[(len(trace.pyramids) - 1) % len(STRIDES)] if isinstance(network, RAFTPyramid) else STRIDE
-        with torch.no_grad():  # inference enlarges the last flow only; here each one is wanted
+        with torch.no_grad():  # inference upsamples the last flow only; a trace has all of them
             trace.flows.append(network.full_size(flow + change.float(), hidden, stride))
             if isinstance(network.upsampler, ConvexUpsampler) and stride == STRIDE:
                 trace.masks.append(network.upsampler.mask(hidden))

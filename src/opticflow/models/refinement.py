@@ -9,8 +9,8 @@ from opticflow.models.network import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames
 
 PASSES = 5
-"""Number of passes. FlowNet uses 20 from a quarter of the size up, then 5 at full size, which the initial flow already
-has here."""
+"""Number of passes. FlowNet uses 20 from a quarter of the size up, then 5 at full size; here the initial flow already
+has full size."""
 MULTIPLY_ADDS = PASSES * 5 * 230
 """Approximate multiply-adds per pixel: in each pass OpenCV linearises five times (130) and then relaxes both components
 five times (20 each time)."""
@@ -22,12 +22,12 @@ class VariationalRefinement(WrappedNetwork):
     """A method followed by a variational refinement that starts from its flow: the "+v" of FlowNet (section 3).
 
     The energy is that of Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV 2004,
-    as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere. No
-    gradient goes through it.
+    as OpenCV minimises it: on the CPU, at full resolution, on grey frames, with the same smoothness everywhere. It has
+    no gradient.
 
     Args:
         network: the method.
-        passes: how often the second frame is warped by the flow so far, and the flow improved.
+        passes: number of passes; each warps the second frame by the present flow and improves the flow.
     """
 
     use = "variational refinement"
@@ -36,7 +36,7 @@ class VariationalRefinement(WrappedNetwork):
         super().__init__(network)
         self.passes = passes
         self.min_size = max(4, network.min_size)
-        self.outside_bytes = max(BYTES, network.outside_bytes)  # one after the other
+        self.outside_bytes = max(BYTES, network.outside_bytes)  # used one after the other, not at once
         self.outside_multiply_adds += MULTIPLY_ADDS
 
     def encode(self, frames: Frames) -> Encoded:

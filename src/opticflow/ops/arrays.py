@@ -28,7 +28,7 @@ def warp(image: Array | Tensor, flow: Array | Tensor, *, border: str = "clamp") 
         border: outside the image `clamp` reads its nearest pixel, `zero-outside` gives zero.
 
     Returns:
-        As `image`, in its type; whole numbers are rounded.
+        The warped image, in the shape and type of `image`; integer values are rounded.
 
     Raises:
         InputError: an image and a flow of different sizes or kinds, unknown flow, or another border.
@@ -75,14 +75,14 @@ def occlusion(
     Args:
         forward: flow from the first frame to the second: an array H x W x 2, or a tensor B x 2 x H x W.
         backward: flow from the second frame to the first, of the same form.
-        relative: share of the squared lengths that is tolerated.
-        absolute: squared pixels that are tolerated.
+        relative: tolerance as a share of the squared lengths.
+        absolute: tolerance in squared pixels.
 
     Returns:
         H x W bool, or a tensor B x H x W.
 
     Raises:
-        InputError: flows of different sizes, or that are none.
+        InputError: flows of different sizes, or values that are not flow.
 
     Example:
         >>> hidden = opticflow.occlusion(forward, backward)

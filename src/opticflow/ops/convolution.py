@@ -32,12 +32,12 @@ def convolve(
 
     Args:
         x: features; fastest with the strides of channels-last.
-        weight: also such as `transform_weight` has returned.
-        bias: of the answer's channels.
-        stride: down and across.
-        padding: zeros above and below, left and right.
-        residual: to the answer; of its shape.
-        relu: negative values then become zero.
+        weight: the weight, or the result of `transform_weight`.
+        bias: one value per output channel, or None.
+        stride: vertical and horizontal stride.
+        padding: number of zeros above and below, and on the left and right.
+        residual: a tensor of the result's shape that is added to it, or None.
+        relu: whether negative values become zero.
     """
     side = (weight.shape[-2] // 2, weight.shape[-1] // 2)
     if weight.ndim == 4 and supports_numba(x) and stride == (1, 1) and padding == side and _suits(weight, x):
@@ -49,7 +49,7 @@ def convolve(
         return winograd_line_convolution(x, weight, bias, down=down, residual=residual, relu=relu)
     pointwise = weight.shape[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0)
     if pointwise and supports_numba(x) and _learns(weight, x):
-        # a product, whose gradients PyTorch has faster
+        # as a matrix product, whose gradients PyTorch computes faster
         answer = F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
     else:
         answer = F.conv2d(x, weight, bias, stride, padding)

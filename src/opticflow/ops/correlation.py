@@ -25,9 +25,9 @@ def correlation(
 
     Args:
         first: features of the first frame.
-        second: features of the second frame; zero outside.
+        second: features of the second frame; they count as zero outside of it.
         reach: largest displacement, in feature pixels.
-        step: between displacements, in feature pixels.
+        step: distance of neighbouring displacements, in feature pixels.
 
     Convention: channel i * n + j holds d = (x, y) = (j, i) * step - reach, with n = 2 * reach / step + 1.
     """
@@ -113,7 +113,7 @@ class CorrelationVolume:
             coordinates: (x, y) in feature pixels, for each pixel of the first frame.
 
         Convention: finest level first; within a level the offset in x is the slow index and the one in y the fast
-        one, which is how the weights of the RAFT authors want it.
+        one, as the weights of the RAFT authors expect.
         """
         batch, _, height, width = coordinates.shape
         coordinates = coordinates.to(self.pyramid[0].dtype)

@@ -15,8 +15,8 @@ from opticflow.shapes import Flow, Frames
 class Fitting:
     """The conversion between frames of one size and a network that takes multiples of `stride`.
 
-    Frames are first resized by `scale`; what then is missing to a multiple of the stride is added by replicating the
-    border (`pad`), or the frames are stretched to it (`resize`, as Caffe's run-flownet.py does).
+    In mode `pad`, frames are resized by `scale`, then padded to a multiple of the stride by replicating the border. In
+    mode `resize`, they are stretched to the same size instead (as Caffe's run-flownet.py does).
     """
 
     height: int

@@ -34,7 +34,7 @@ def instance_norm(x: Features) -> Features:
 
 
 class _InstanceNorm(torch.autograd.Function):
-    """Sums each row separately, and the sums of the rows in double precision."""
+    """Normalises by Numba kernels that sum each row separately; the row sums are added in double precision."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class _InstanceNorm(torch.autograd.Function):
 
         images = channels_last(x)
         batch, height, width, channels = images.shape
-        shift = images[:, 0, 0].contiguous()  # a value of each channel: what is left after it has few digits to lose
+        shift = images[:, 0, 0].contiguous()  # one value of each channel; subtracting it avoids cancellation
         sums, squares = (images.new_zeros(batch * height, channels) for _ in range(2))
         run.moments(images, shift, sums, squares)
         mean, square = (_over_rows(part, batch) / (height * width) for part in (sums, squares))

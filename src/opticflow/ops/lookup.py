@@ -1,12 +1,12 @@
 """RAFT's correlation lookup in several forms with equal values.
 
-A lookup's window shares its fractional offset, so that (2 r + 2)^2 products at integer places and one bilinear blend
-give it. They are gathered from the volume of all pairs, or computed when they are looked at: of all pairs of features,
-12 iterations look at less than 2 %, and from one iteration to the next most places stay in view and are kept. Time and
-memory are then linear in the number of pixels.
+All points of a lookup's window have the same fractional offset. So the window follows from the products at (2 r + 2)^2
+integer positions by one bilinear blend. These products are gathered from the volume of all pairs, or computed on
+demand: 12 iterations read less than 2 % of all pairs, and from one iteration to the next most positions stay in the
+window and are kept. On demand, time and memory are linear in the number of pixels.
 
-Gradients reach the features; the coordinates get none (RAFT detaches them). A backward pass only notes each lookup's
-gradient, and the gradient of all products is put together once for all lookups.
+The features get gradients, the coordinates do not (RAFT detaches them). The backward pass of a lookup only stores its
+gradient; the gradient of the products is computed once for all lookups.
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ LookedUp = Float[Tensor, "batch features height width"]
 BLOCK = 4_000_000
 """Number of products whose gradient is held at once, so that it stays in a CPU's cache."""
 BLOCK_ON_GPU = 64_000_000
-"""The same for a GPU, where launching kernels takes the time: 256 MB."""
+"""The same for a GPU, where the launches of kernels dominate the time; 256 MB."""
 VOLUMES = 6
 """Number of volumes that must fit into a GPU's free memory for the volume to be held: with its pyramid and the
 gradients of both it takes nearly 3, and the network around it needs some as well."""
@@ -88,8 +88,8 @@ def correlation_lookup(
     Args:
         first: features of the first frame.
         second: features of the second frame.
-        levels: of the pyramid over the second frame.
-        radius: of the window in each level.
+        levels: number of levels of the pyramid over the second frame.
+        radius: radius of the window in each level.
         form: `plain`, all pairs at once, each value sampled, memory quadratic in the number of pixels; `gather`, all
             pairs at once, windows blended; `on-demand`, memory linear; `auto`, on-demand on a CPU with Numba;
             elsewhere gather, as long as the volume is small beside a GPU's free memory, or at most 1 GB on other
@@ -103,7 +103,7 @@ def correlation_lookup(
 def _choose(first: Tensor, second: Tensor) -> Form:
     if reference_is_asked() or torch.compiler.is_compiling():  # the states of the other forms cannot be traced
         return "plain"
-    if first.is_meta or (first.device.type == "cpu" and has_numba()):  # without contents: as on a CPU
+    if first.is_meta or (first.device.type == "cpu" and has_numba()):  # meta tensors are measured as on a CPU
         return "on-demand"
     pairs = len(first) * first.shape[-2:].numel() * second.shape[-2:].numel()
     if first.device.type != "cuda":
@@ -127,7 +127,7 @@ class _State(ABC):
 
     @property
     def window(self) -> int:
-        """Return the values of a lookup in one level."""
+        """Number of values of a lookup in one level."""
         return (2 * self.radius + 1) ** 2
 
     def look_up(self, coordinates: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ def project_forward(flow: Flow, *, cell: int = 8) -> Flow:
     """Move each flow vector to its target: an initial flow for the next pair, if the motion continues.
 
     RAFT, section 3.4 (warm start). Computed on cells of `cell` pixels, the resolution at which RAFT takes it: each
-    cell's mean flow goes to the cell where it ends; where flows meet the longest stays, as what moves is mostly in
-    front; cells that nothing reaches take the mean of their neighbours. Flow that leaves the frame is dropped.
+    cell's mean flow goes to the cell where it ends. Where several flows end in one cell the longest wins, as moving
+    objects are mostly in front. Cells that no flow reaches take the mean of their neighbours. Flow that leaves the
+    frame is dropped.
     """
     height, width = flow.shape[-2:]
     rows, columns = max(1, height // cell), max(1, width // cell)

@@ -18,8 +18,8 @@ def upsample(
     """Upsample by an integer factor.
 
     Args:
-        image: what is enlarged.
-        factor: how many times.
+        image: the coarse image.
+        factor: ratio of the sizes.
         mode: `bilinear`, between pixel centres as they lie in the plane (Caffe's Resample LINEAR, flownet2's);
             `bilinear-corners`, with the outermost pixel centres on each other (`align_corners=True`, RAFT-small's);
             `nearest`.
@@ -37,9 +37,9 @@ def convex_upsample(
     """Upsample by convex combinations of the 3 x 3 neighbours (Teed and Deng, "RAFT", ECCV 2020, section 3.3).
 
     Args:
-        image: coarse flow, or what comes with it; zero beyond its border.
+        image: the coarse flow, possibly with more channels; zero beyond its border.
         mask: 9 * factor^2 logits for each coarse pixel: neighbour, then row and column of the fine pixel within it.
-        factor: how many times.
+        factor: ratio of the sizes.
     """
     batch, channels, height, width = image.shape
     # the coarse pixel first, as convolutions in channels-last leave the logits: a small matrix product for each, many

@@ -20,7 +20,7 @@ from opticflow.shapes import Frame
 
 
 class Things:
-    """A world of this kind. `world[index]` depends on the seed and the index alone."""
+    """A world of rigid objects in front of a static scene. `world[index]` depends only on the seed and the index."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class Things:
         objects: Path | None = None,
         kind: str = "things",
     ) -> None:
-        """Set up the world; pictures are made when first needed.
+        """Set up the world. Pictures are made on first use.
 
         Args:
-            size: height and width of the frames, if other than the config'.
+            size: height and width of the frames; None means those of the config.
             backgrounds: a folder of pictures that replace the procedural photographs on the ground, the backdrop and
                 the objects.
-            objects: refused, since the objects are solids.
-            kind: the world's name.
+            objects: must be None, since the objects are solids and not cut-outs.
+            kind: name of the world.
         """
         if objects is not None:
             raise InputError("things have solid objects, and --objects gives cut-outs; leave it out")
@@ -55,12 +55,12 @@ class Things:
         self._recent: tuple[tuple[int, ThingsConfig], ThingsRenderer] | None = None
 
     def with_photographs(self, folder: Path) -> "Things":
-        """Return a copy of this world with photographs among the pictures of its backdrop, ground and objects."""
+        """Return a copy of this world in which photographs replace a share of the pictures, not of the materials."""
         world, side = copy(self), self.config.texture_side
         world._pictures = self._pictures.with_photographs(
             folder, lambda path: _square(load_photograph(path, side, side), side)
         )
-        world._recent = None  # a scene with the other pictures
+        world._recent = None  # the cached renderer has the old pictures
         return world
 
     def renderer(self, scene: int) -> ThingsRenderer:
@@ -68,7 +68,7 @@ class Things:
         return self._composed(scene, self.config)
 
     def _composed(self, scene: int, config: ThingsConfig) -> ThingsRenderer:
-        """Return the renderer of a scene; the last one is kept."""
+        """Return the renderer of a scene; the most recent renderer is cached."""
         if self._recent is None or self._recent[0] != (scene, config):
             rng = np.random.default_rng([self.seed, 20, scene])
             world = compose_scene(rng, config, self._pictures, self._materials)
@@ -77,14 +77,14 @@ class Things:
         return self._recent[1]
 
     def item(self, index: int) -> ThingsSequence:
-        """Return scene number `index` with both passes and both directions of time, which is what a data set stores as
-        one item."""
+        """Return all frames of scene number `index`, with both passes and the flow in both directions of time: one item
+        of a stored data set."""
         renderer = self.renderer(index)
         frames = tuple(renderer.frame(time) for time in range(self.config.frames))
         return ThingsSequence(frames, f"{self.kind}, seed {self.seed}, scene {index}")
 
     def __getitem__(self, index: int) -> RenderedPair:
-        """Return a training pair, of a random pass and a random direction of time."""
+        """Return a training pair, from a random pass and in a random direction of time."""
         scene, first = self._place(index)
         rng = np.random.default_rng([self.seed, 20, index, 1])
         rendering = "final" if rng.random() < self.config.final_share else "clean"
@@ -93,18 +93,18 @@ class Things:
         return replace(pair, name=f"{self.kind}, seed {self.seed}, index {index}")
 
     def clean(self, index: int) -> RenderedPair:
-        """Return the pair without light and effects, so that the frames show exactly what moves."""
+        """Return the pair without light and camera effects: a surface point has the same colour in both frames."""
         scene, first = self._place(index)
         renderer = self._composed(scene, replace(self.config, lighting=False))
         return replace(renderer.pair(first), name=f"{self.kind}, seed {self.seed}, index {index}, unlit")
 
     def _place(self, index: int) -> tuple[int, int]:
-        """Return the scene and the first frame of pair number `index`."""
+        """Return the scene number and the index of the first frame of pair number `index`."""
         scene, part = divmod(index, self.config.pairs_per_scene)
         return scene, part * max(self.config.frames - 1, 1) // self.config.pairs_per_scene
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_recent": None}  # a worker composes its own
+        return {**self.__dict__, "_recent": None}  # each worker composes its own scenes
 
     def prepare(self) -> None:
         """Make all pictures now instead of on first use."""
@@ -113,7 +113,7 @@ class Things:
 
 
 def _picture_pool(config: ThingsConfig, seed: list[int], folder: Path | None) -> TexturePool[Frame]:
-    """Return a pool of square pictures, procedural or cut from the user's."""
+    """Return a pool of square pictures, procedural or cropped from the pictures in a folder."""
     side = config.texture_side
     if folder is None:
         return TexturePool(lambda rng, _: pictures.picture(rng, side, side), config.picture_pool, seed)
@@ -122,7 +122,7 @@ def _picture_pool(config: ThingsConfig, seed: list[int], folder: Path | None) ->
 
 
 def _square(picture: Frame, side: int) -> UInt8[np.ndarray, "{side} {side} 3"]:
-    """Return the middle of a picture as a square of this side."""
+    """Crop the central square of a picture and resize it to `side` pixels."""
     height, width = picture.shape[:2]
     least = min(height, width)
     top, left = (height - least) // 2, (width - least) // 2

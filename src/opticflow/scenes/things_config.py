@@ -1,4 +1,4 @@
-"""All numbers of the `things` worlds, each with its reason."""
+"""Parameters of the `things` worlds, each with its reason."""
 
 from dataclasses import dataclass
 
@@ -9,43 +9,43 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Journey:
-    """The motion of a camera that looks where it goes, as in a vehicle or in a hand. Lengths are in metres, times in
-    frames, angles in radians. Ranges of speeds and turns are medians and spreads (standard deviations of the
-    logarithm)."""
+    """Parameters of a camera that looks in its direction of travel, as in a vehicle or in a hand. Lengths are in
+    metres, times in frames, angles in radians. Ranges of speeds and turns are medians and spreads (standard deviations
+    of the logarithm)."""
 
     speed: Range = (1.3, 0.4)
-    """Speed on a road: 50 km/h at ten frames a second are 1.4 m."""
+    """Speed on a road, in metres per frame; 50 km/h at ten frames per second is 1.4 metres per frame."""
     reserve: float = 0.6
-    """Longest step in one frame, as a share of the distance at which the ground comes into view."""
+    """Largest step per frame, as a share of the distance to the nearest visible ground."""
     height: Range = (1.3, 2.0)
     """Height in metres above the road of a camera on or in a vehicle."""
     turn: Range = (0.018, 0.9)
-    """Turn of the heading; a vehicle that turns off at a crossing reaches 0.05."""
+    """Turn of the heading per frame; a vehicle that turns at a crossing reaches 0.05."""
     aside: float = 0.12
     """Standard deviation of the angle between the direction of view and the heading."""
     focal: Range = (560.0, 1000.0)
     """Focal length in pixels at a width of 960, for a field of view of 81 (KITTI) to 51 degrees."""
     roadside: Range = (2.6, 16.0)
-    """Distance of objects from the path, log-uniform: the nearest move the farthest."""
+    """Distance of objects from the camera's path, log-uniform: the nearest objects have the largest displacements."""
     houses_share: float = 0.45
-    """Share of the sides of the road that are lined with houses."""
+    """Probability that a side of the road is lined with houses."""
     room_share: float = 0.35
-    """Share of the scenes inside a room; their near walls make up for the lower speed."""
+    """Share of the scenes that are inside a room. Near walls give large displacements in spite of the lower speed."""
     room_speed: Range = (0.28, 0.5)
     room_turn: Range = (0.03, 0.8)
-    """Turn inside a room: people and hand-held cameras turn faster than vehicles."""
+    """Turn per frame inside a room: people and hand-held cameras turn faster than vehicles."""
     room_height: Range = (0.7, 1.8)
     furniture: tuple[int, int] = (8, 30)
-    """Smallest and largest number of objects in a room, if there is space for them."""
+    """Range of the number of objects in a room, upper bound exclusive; objects without space are left out."""
 
 
 @dataclass(frozen=True)
 class ThingsConfig:
-    """Numbers of a world of the FlyingThings3D kind.
+    """Parameters of a world like FlyingThings3D.
 
-    Where no other source is named, numbers follow Mayer et al., "A large dataset to train convolutional networks for
-    disparity, optical flow, and scene flow estimation" (CVPR 2016), section 4. Lengths are metres, times frames; speeds
-    in the picture are pixels per frame of a picture 960 pixels wide, and scale with the width.
+    Where no other source is named, values follow Mayer et al., "A large dataset to train convolutional networks for
+    disparity, optical flow, and scene flow estimation" (CVPR 2016), section 4. Lengths are in metres, times in
+    frames. Speeds in the picture are in pixels per frame at a width of 960 pixels, and scale with the width.
     """
 
     width: int = 960
@@ -54,7 +54,7 @@ class ThingsConfig:
     frames: int = 10
     """Length of a sequence, as in FlyingThings3D."""
     pairs_per_scene: int = 3
-    """Number of training pairs taken from a scene, spread over its time: more are cheaper, fewer are more varied."""
+    """Number of training pairs taken from a scene, spread over its time. More are cheaper, fewer give more variety."""
     focal: float = 1050.0
     """Focal length in pixels at a width of 960: a 35 mm lens on a sensor 32 mm wide, as in FlyingThings3D."""
 
@@ -74,9 +74,9 @@ class ThingsConfig:
     """Median and spread of an object's rotation in radians per frame."""
 
     statics: int = 200
-    """Number of static cuboids, walls and deformed cylinders."""
+    """Number of static cuboids, walls and deformed cylinders; those too close to the camera's path are left out."""
     reach: float = 60.0
-    """Largest distance of static objects from the start of the camera."""
+    """Largest distance of static objects from the start position of the camera."""
     camera_height: Range = (1.2, 5.0)
     camera_speed: Range = (0.16, 0.95)
     """Median and spread of the camera's speed in metres per frame."""
@@ -85,10 +85,10 @@ class ThingsConfig:
     roll: float = 0.004
     """Standard deviation of the camera's roll per frame, in radians."""
     steadiness: float = 5.0
-    """Frames between the knots of all paths, which says how quickly motion changes."""
+    """Number of frames between the knots of all paths: with fewer frames, motion changes faster."""
     journey: Journey | None = None
-    """If given, the camera looks where it goes, with these numbers instead of `focal`, `camera_height`, `camera_speed`
-    and `camera_turn`."""
+    """If given, the camera looks in its direction of travel, with these parameters instead of `focal`, `camera_height`,
+    `camera_speed` and `camera_turn`."""
 
     pictures: int = 3
     """Number of photograph-like pictures in a scene, besides that of the ground. The first is on the backdrop; objects
@@ -97,27 +97,28 @@ class ThingsConfig:
     """Number of pictures of a single material, such as cloth or bricks."""
     picture_pool: int = 64
     material_pool: int = 128
-    """Number of pictures of each kind that all scenes of a world draw from, as those of FlyingThings3D did from a fixed
-    collection: making one takes up to a fifth of the time of a frame. 192 of them take 150 MB."""
+    """Number of pictures of each kind in the pools from which all scenes of a world draw, like the fixed collection of
+    FlyingThings3D. Pools save time: making one picture takes up to a fifth of the time of a frame. 192 pictures take
+    150 MB."""
     texture_side: int = 512
     softness: float = 0.5
-    """Mipmap levels added to the level at which a texel is as large as a pixel."""
+    """Mipmap bias: number of levels added to the level at which a texel is as large as a pixel."""
     lens_blur: float = 0.5
     """Standard deviation in pixels of the lens's point spread function. Softness and lens blur together band-limit the
-    picture: with less, sampling the second frame at sub-pixel positions shows interpolation errors; more costs
-    sharpness."""
+    picture: with less, interpolation errors show when the second frame is sampled at sub-pixel positions; with more,
+    the picture is less sharp."""
 
     lighting: bool = True
     """Whether surfaces are lit; without light, the colour is that of the texture alone, for photometric checks."""
     brightness_change: float = 0.04
-    """Standard deviation of the relative change of the lamp between knots."""
+    """Standard deviation of the relative change of the lamp's strength from knot to knot."""
 
     final_share: float = 0.5
     """Share of the training pairs that are taken from the final pass."""
     shutter: Range = (0.2, 0.6)
     """Exposure time as a share of the time between frames, in the final pass. 0.5 is the rule in film (180 degrees)."""
     defocus: Range = (0.0, 5.0)
-    """Radius in pixels (at a width of 960) of the blur at infinite distance, in the final pass."""
+    """Radius in pixels (at a width of 960) of the defocus blur at infinite distance, in the final pass."""
     fog_chance: float = 0.4
     fog: Range = (0.004, 0.03)
     """Extinction coefficient per metre: half of the light is lost after 170 to 23 metres."""
@@ -139,7 +140,7 @@ class ThingsConfig:
 
     @property
     def zoom(self) -> float:
-        """Size of the picture relative to one that is 960 pixels wide."""
+        """Width of the picture relative to 960 pixels."""
         return self.width / 960
 
 
@@ -154,9 +155,9 @@ NEAR = ThingsConfig(
     pairs_per_scene=6,  # all of them, since neighbouring pairs share a frame, which is drawn once
     final_share=0.65,
 )
-"""Many objects near the camera, often blurred; one in twenty moves faster than 150 pixels and one in a hundred than
-250: the crowded and fast scenes of films (Sintel's market). The knots of the paths are close in time: a fast path is
-turned back at the border within a few frames, and would be slow between distant knots."""
+"""Many objects near the camera, often blurred, as in the crowded and fast scenes of films (Sintel's market). One in
+twenty moves faster than 150 pixels per frame, and one in a hundred faster than 250. The knots of the paths are close in
+time: a fast path is reflected at the border within a few frames, so it would be slow between distant knots."""
 
 DRIVE = ThingsConfig(
     objects=(0, 7),
@@ -170,8 +171,8 @@ DRIVE = ThingsConfig(
     roll=0.002,
     journey=Journey(),
 )
-"""A camera that drives along roads and walks through rooms: the whole scene moves with the camera's motion, near
-objects far, and many pixels leave the frame."""
+"""A camera that drives along roads or walks through rooms. The whole image moves because the camera moves, near objects
+have large displacements, and many pixels leave the frame."""
 
 THINGS_WORLDS = {"things": ThingsConfig(), "things-near": NEAR, "drive-3d": DRIVE}
 """The configurations of the worlds of this family, by name."""

@@ -23,25 +23,25 @@ DEFOCUS_PROBES = 22
 
 @dataclass(frozen=True)
 class CameraEffects:
-    """The effects of one scene's camera."""
+    """Parameters of the camera effects in one scene."""
 
     shutter: float
     """Exposure time as a share of the time between frames."""
     defocus: float
-    """Radius in pixels of the blur of a point at infinite distance."""
+    """Radius in pixels of the defocus blur of a point at infinite distance."""
     focus: float
-    """Distance that is in focus."""
+    """Distance in metres that is in focus."""
     fog: float
     """Extinction coefficient per metre."""
     fog_colour: Float64[np.ndarray, "3"]
     gamma: float
     noise: float
-    """Standard deviation in grey levels."""
+    """Standard deviation of the noise in grey levels."""
     seed: int
 
 
 def draw_effects(rng: np.random.Generator, config: ThingsConfig) -> CameraEffects:
-    """Draw the effects of a scene's camera."""
+    """Draw the parameters of the camera effects in one scene."""
     return CameraEffects(
         shutter=rng.uniform(*config.shutter),
         defocus=rng.uniform(*config.defocus) * config.zoom,
@@ -57,26 +57,26 @@ def draw_effects(rng: np.random.Generator, config: ThingsConfig) -> CameraEffect
 def finish(
     clean: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], effects: CameraEffects, time: int
 ) -> Frame:
-    """Apply the effects to the clean picture, which gives the final one.
+    """Return the final picture: the clean picture with the camera effects.
 
     Args:
         clean: grey levels from 0 to 255.
-        depth: metres.
-        velocity: pixels per frame.
-        effects: the camera.
-        time: number of the frame, which decides the noise.
+        depth: depth in metres.
+        velocity: flow to the next frame, in pixels.
+        effects: parameters of the effects.
+        time: index of the frame, which selects the noise.
     """
     picture = clean.copy()
-    # in the order of the light's way: fog, lens, shutter, sensor
+    # in the order of the light path: fog, lens, shutter, sensor
     if effects.fog > 0:
         _fog(picture, depth, effects.fog, effects.fog_colour.astype(np.float32))
     if effects.defocus > 0.2:
         picture = _defocused(picture, depth, effects)
     if effects.shutter > 0:
         picture = _moved(picture, depth, velocity, effects.shutter)
-    noise = np.zeros((1, 1, 1), dtype=np.float32)  # this shape stands for no noise
+    noise = np.zeros((1, 1, 1), dtype=np.float32)  # `_expose` reads this shape as no noise
     if effects.noise > 0:
-        rng = np.random.default_rng((effects.seed, time + 2**16))  # the first pass of a scene may begin before time 0
+        rng = np.random.default_rng((effects.seed, time + 2**16))  # the offset keeps seeds positive for times before 0
         noise = np.float32(effects.noise) * rng.standard_normal(picture.shape, dtype=np.float32)
     curve = 255 * np.linspace(0, 1, 1024) ** effects.gamma  # 1024 grey levels
     levels = np.empty(picture.shape, dtype=np.uint8)
@@ -131,8 +131,8 @@ def _defocused(picture: Picture, depth: Map, effects: CameraEffects) -> Picture:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _gather_disc(picture, radius, reach, depth, blurred):
-    """Average the neighbours whose own blur reaches the pixel. What lies behind spreads no farther than the pixel
-    itself is blurred, so that a sharp edge stays sharp in front of a blurred background."""
+    """Average the neighbours whose own blur reaches the pixel. A neighbour behind the pixel spreads no farther than the
+    pixel's own blur radius, so that a sharp edge stays sharp in front of a blurred background."""
     height, width = radius.shape
     one, nothing = np.float32(1.0), np.float32(0.0)
     angle = np.arange(DEFOCUS_PROBES) * 2.399963229728653  # the golden angle spreads points evenly over a disc
@@ -147,7 +147,7 @@ def _gather_disc(picture, radius, reach, depth, blurred):
             if size > np.float32(0.5):
                 behind = depth[row, column] * np.float32(1.02)  # depth from which on a neighbour counts as behind
                 total = one  # the pixel's own weight
-                # discs of few pixels need few probes: every second or third one is still spread evenly
+                # a disc of few pixels needs few probes; every second one is still spread evenly
                 stride = 1 if size > 3.0 else 2
                 for probe in range(0, DEFOCUS_PROBES, stride):
                     y = min(max(int(row + down[probe] * size + np.float32(0.5)), 0), height - 1)
@@ -167,8 +167,8 @@ def _gather_disc(picture, radius, reach, depth, blurred):
 
 
 def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height width 2"], shutter: float) -> Picture:
-    """Blur the picture by gathering along the dominant motion (McGuire et al., "A reconstruction filter for plausible
-    motion blur", I3D 2012)."""
+    """Apply motion blur: gather colours along the dominant motion (McGuire et al., "A reconstruction filter for
+    plausible motion blur", I3D 2012)."""
     height, width = depth.shape
     # H x W, pixels in half of the exposure
     speed = np.hypot(velocity[..., 0], velocity[..., 1]) * np.float32(shutter / 2)
@@ -183,7 +183,7 @@ def _moved(picture: Picture, depth: Map, velocity: Float32[np.ndarray, "height w
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _dominant(velocity, speed, shutter, tiles):
-    """Return the longest motion during the exposure in each tile and its neighbours."""
+    """Write into `tiles` the longest motion during the exposure in each tile and its neighbours."""
     rows, columns = tiles.shape[:2]
     height, width = speed.shape
     most = np.zeros((rows, columns), dtype=np.float32)  # fastest motion of each tile
@@ -210,7 +210,8 @@ def _dominant(velocity, speed, shutter, tiles):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _gather_line(picture, depth, speed, tiles, blurred):
-    """Average along the dominant motion over what moves across the pixel, in front of it or with it."""
+    """Average along the dominant motion. A nearer neighbour counts if its own streak reaches the pixel, a farther one
+    if the pixel's streak reaches it."""
     height, width = depth.shape
     half, one, nothing = np.float32(0.5), np.float32(1.0), np.float32(0.0)
     for row in range(height):
@@ -221,7 +222,7 @@ def _gather_line(picture, depth, speed, tiles, blurred):
             if length > half:
                 here, own = depth[row, column], speed[row, column]
                 steep = np.float32(20.0) / here  # a step in depth of 2.5 % separates surfaces fully
-                # a moving surface is spread over its streak, so that each pixel gets a smaller share of it
+                # a moving surface is spread over its streak, so each pixel gets a smaller share of it
                 own_share = one / max(own, half)
                 # an offset that differs from pixel to pixel hides the steps between the probes
                 shift = np.float32(((row * 7 + column * 13) & 15) / 16.0)
@@ -237,7 +238,7 @@ def _gather_line(picture, depth, speed, tiles, blurred):
                     nearer = min(max(half + (here - depth[y, x]) * steep, nothing), one)
                     weight = nearer * min(max(other + margin, nothing), one) / max(other, half)
                     weight += (one - nearer) * min(max(own + margin, nothing), one) * own_share
-                    weight *= length / np.float32(probes)  # pixels of the line that a probe stands for
+                    weight *= length / np.float32(probes)  # length of the line in pixels per probe
                     red += weight * picture[y, x, 0]
                     green += weight * picture[y, x, 1]
                     blue += weight * picture[y, x, 2]

@@ -1,4 +1,4 @@
-"""Procedural meshes: solids of many families, and simple compositions of them."""
+"""Procedural meshes: basic solids, and functions that move and join them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,12 +41,12 @@ class Mesh:
         return replace(self, points=points + np.asarray(offset), normals=normals)
 
     def repeated(self, u: Real, v: Real) -> "Mesh":
-        """Return the mesh with its textures repeated this often."""
+        """Return the mesh with its textures repeated `u` and `v` times as often."""
         return replace(self, coordinates=self.coordinates * (u, v))
 
 
 def joined(meshes: list[Mesh], *, one_part: bool = False) -> Mesh:
-    """Join several meshes; their parts stay separate unless told otherwise."""
+    """Join several meshes into one. Their parts get different numbers, unless `one_part` keeps the old numbers."""
     # the numbers of each mesh are shifted beyond those of the meshes before it
     offsets = np.cumsum([0] + [len(mesh.points) for mesh in meshes])
     patches = np.cumsum([0] + [int(mesh.patches.max()) + 1 for mesh in meshes])
@@ -69,9 +69,9 @@ def normalised(mesh: Mesh) -> Mesh:
 
 
 def sheet(surface: Callable[[np.ndarray, np.ndarray], Points], across: int, along: int) -> Mesh:
-    """Build a parametric surface: `surface(u, v)` for u and v from 0 to 1; outside is where du x dv points.
+    """Build the mesh of a parametric surface `surface(u, v)`, for u and v from 0 to 1; du x dv points outwards.
 
-    Rims that coincide (the seam of a sphere) are shaded as one smooth surface.
+    Opposite borders that coincide (the seam of a sphere) get common normals, so that no seam is visible.
     """
     u, v = np.meshgrid(np.linspace(0, 1, across + 1), np.linspace(0, 1, along + 1))  # (along + 1) x (across + 1)
     points = surface(u.ravel(), v.ravel())
@@ -96,7 +96,7 @@ def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
     normals[1:, 1:] += lower + upper
     normals[:-1, 1:] += lower
     normals[1:, :-1] += upper
-    # opposite rims that coincide get common normals, so that no seam shows
+    # opposite borders that coincide get common normals, so that no seam is visible
     near = 1e-9 * np.abs(grid).max()
     if np.abs(grid[:, 0] - grid[:, -1]).max() < near:
         normals[:, 0] = normals[:, -1] = normals[:, 0] + normals[:, -1]
@@ -107,7 +107,7 @@ def _smooth_normals(grid: Float64[np.ndarray, "rows columns 3"]) -> Points:
             normals[row] = normals[row].sum(0)
     normals = normals.reshape(-1, 3)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    # a vertex of triangles without area has no normal; any unit vector does
+    # a vertex whose triangles have no area has no normal; any unit vector will do
     return np.where(length > 1e-30, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
 
 
@@ -135,8 +135,8 @@ def _cube() -> Mesh:
 
 
 def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool = True) -> Mesh:
-    """Build a surface of revolution: a profile turned about the z axis, from the lowest height upwards, closed by flat
-    caps."""
+    """Build a surface of revolution: a profile, given from the lowest height upwards, rotated about the z axis. Flat
+    caps close it if `capped`."""
     steps = np.linspace(0, 1, len(radii))
 
     def wall(u: np.ndarray, v: np.ndarray) -> Points:
@@ -152,12 +152,12 @@ def lathe(radii: np.ndarray, heights: np.ndarray, around: int, *, capped: bool =
 
 
 def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> Mesh:
-    """Build a flat cap over an outline that is star-shaped about its middle."""
+    """Build a flat cap over an outline that is star-shaped about the origin."""
     count = len(rim)
     flat = np.concatenate([rim, np.zeros((1, 2))])  # (corners + 1) x 2; the middle is the last vertex
     points = np.concatenate([flat, np.full((count + 1, 1), height)], axis=1)
     here, following = np.arange(count), (np.arange(count) + 1) % count
-    # a lid that faces down has its corners in the opposite order
+    # a cap that faces down has its corners in the opposite order
     order = (here, following) if sign > 0 else (following, here)
     triangles = np.stack([*order, np.full(count, count)], axis=1).astype(np.int32)
     none = np.zeros(count, dtype=np.int32)
@@ -166,7 +166,7 @@ def _cap(rim: Float64[np.ndarray, "corners 2"], height: float, sign: float) -> M
 
 
 def prism(outline: Float64[np.ndarray, "corners 2"], height: float) -> Mesh:
-    """Build a prism with flat sides from an outline, given counter-clockwise and star-shaped about the origin."""
+    """Build a prism with flat sides. Its outline runs counter-clockwise and is star-shaped about the origin."""
     pieces = [_cap(outline, -height / 2, -1.0), _cap(outline, height / 2, 1.0)]
     # the sides share no vertices, so that each has its own normal and the edges look sharp
     for start, stop in zip(outline, np.roll(outline, -1, axis=0), strict=True):
@@ -181,10 +181,10 @@ def prism(outline: Float64[np.ndarray, "corners 2"], height: float) -> Mesh:
 
 
 def superquadric(roundness_up: float, roundness_around: float, detail: int) -> Mesh:
-    """Build a superquadric: from boxes (towards 0) over the sphere (1) to stars (2) (Barr, "Superquadrics", 1981)."""
+    """Build a superquadric: a box at roundness near 0, a sphere at 1, a star at 2 (Barr, "Superquadrics", 1981)."""
 
     def power(value: np.ndarray, exponent: float) -> np.ndarray:
-        size = np.where(np.abs(value) < 1e-9, 0.0, np.abs(value))  # a small power of a rounding error is not small
+        size = np.where(np.abs(value) < 1e-9, 0.0, np.abs(value))  # a rounding error to a small power is not small
         return np.sign(value) * size**exponent
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
@@ -203,7 +203,7 @@ def superquadric(roundness_up: float, roundness_around: float, detail: int) -> M
 
 
 def pebble(rng: np.random.Generator, roughness: float, detail: int) -> Mesh:
-    """Build a sphere deformed by smooth noise: a sum of waves over directions."""
+    """Build a sphere whose radius varies with the direction by smooth noise, a sum of sine waves."""
     waves = rng.normal(size=(12, 3)) * rng.uniform(1.0, 3.5, size=(12, 1))  # 12 x 3, wave vectors
     phases = rng.uniform(0, 2 * np.pi, size=12)
     # short waves are lower, so that the surface stays smooth
@@ -219,8 +219,8 @@ def pebble(rng: np.random.Generator, roughness: float, detail: int) -> Mesh:
 
 
 def _wrapped(ball: Mesh, detail: int) -> Mesh:
-    """Return the mesh with the texture mapped onto both halves of a ball from its poles (Lambert's equal-area
-    projection): the halves are equal at the equator, and the texture does not shrink at the poles."""
+    """Return the mesh with new texture coordinates: Lambert's equal-area projection of each hemisphere about its pole.
+    Both hemispheres agree at the equator, and the texture does not shrink at the poles."""
     rise, angle = np.meshgrid(np.linspace(-0.5, 0.5, detail + 1), np.linspace(0, 2, 2 * detail + 1), indexing="ij")
     reach = np.sqrt(1 - np.abs(np.sin(np.pi * rise)))  # 0 at the poles, 1 at the equator
     u, v = 0.5 + reach * np.cos(np.pi * angle) / 2, 0.5 + reach * np.sin(np.pi * angle) / 2
@@ -228,7 +228,7 @@ def _wrapped(ball: Mesh, detail: int) -> Mesh:
 
 
 def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along: int, *, closed: bool = True) -> Mesh:
-    """Build a round tube about a curve `line(s)`, s from 0 to 1; open ones have flat ends."""
+    """Build a tube around a curve `line(s)`, for s from 0 to 1. If it is not `closed`, flat caps end the tube."""
 
     def surface(u: np.ndarray, v: np.ndarray) -> Points:
         # the tangent is the central difference over a small step
@@ -236,7 +236,7 @@ def tube(line: Callable[[np.ndarray], Points], radius: float, around: int, along
         here = line(v)
         tangent = line(v + step) - line(v - step)
         tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-        # the side is chosen away from one fixed direction: the curves of this module never run along it
+        # the side is perpendicular to one fixed direction, along which no curve of `things_shapes` runs
         side = np.cross(tangent, np.array([0.11, 0.23, 0.97]))
         side /= np.linalg.norm(side, axis=1, keepdims=True)
         other = np.cross(tangent, side)

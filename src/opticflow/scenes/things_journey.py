@@ -1,6 +1,6 @@
-"""A camera that looks where it goes: along a road between houses and trees, or through a furnished room.
+"""A camera that looks in its direction of travel: along a road between houses and trees, or through a furnished room.
 
-Both are made of the same solids as the open world of `things_setting`; only where they stand is decided here.
+Roads and rooms consist of the same solids as the open world of `things_setting`; this module only places them.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from opticflow.scenes.things_shapes import THINGS, ground, sky
 
 Generator = np.random.Generator
 Track = Float64[np.ndarray, "_times 2"]
-"""The path of the camera on the ground plane, from before the first frame to after the last."""
+"""Path of the camera on the ground plane in metres, from before the first frame to after the last."""
 
 UP = np.array([0.0, 0.0, 1.0])
 FURNITURE = ("chair", "table", "box", "vessel", "drum", "rounded", "plate")
@@ -43,15 +43,14 @@ def _camera(
     *,
     tilt: float,
 ) -> Camera:
-    """Draw a camera that moves along its heading, which turns steadily, and looks ahead or slightly aside."""
+    """Draw a camera that moves along a steadily turning heading and looks ahead or slightly to the side."""
     lens = Lens(config.width, config.height, rng.uniform(*journey.focal) * config.zoom)
     count = len(knot_times(config))
     above, pitch = rng.uniform(*height), rng.normal(-tilt / 2, tilt)
     rate = lognormal(rng, turn) * rng.choice([-1.0, 1.0])
     yaw = np.cumsum(rate * config.steadiness * (1 + 0.4 * rng.normal(size=count)))  # radians at each knot
     yaw -= yaw[0]
-    # the ground at the lower border must not pass behind the camera, where it has no image
-    # metres to the nearest ground in view
+    # distance in metres to the nearest visible ground, which must not pass behind the camera within one frame
     seen_from = above / (0.5 * lens.height / lens.focal + max(0.0, float(np.tan(-pitch))))
     pace = min(lognormal(rng, speed), journey.reserve * seen_from)
     step = pace * config.steadiness * np.exp(0.1 * rng.normal(size=count - 1))  # metres from knot to knot
@@ -86,13 +85,13 @@ def _road(rng: Generator, config: ThingsConfig, journey: Journey, track: Track) 
     vehicles = int(rng.integers(0, 7))
     for number in range(config.statics + vehicles):
         place, along = _beside(rng, way, log_uniform(rng, (2.9, 4.5) if number < vehicles else journey.roadside))
-        clear = float(np.linalg.norm(way - place, axis=1).min())  # metres to the camera's way
+        clear = float(np.linalg.norm(way - place, axis=1).min())  # metres to the camera's path
         if clear < 2.3:
             continue
         if number < vehicles:
             meshes.append(_standing(THINGS["vehicle"](rng), 2.2, place, along + rng.normal(0, 0.05)))
         else:
-            # a wide monument must not reach into the camera's way
+            # a wide monument must not reach into the camera's path
             girth = min(log_uniform(rng, (0.08, 2.5)), 0.3 * clear)
             turned = about_axis(UP, rng.uniform(0, 7))
             meshes.append(monument(rng, girth).moved((*place, -0.2), turned))
@@ -125,13 +124,13 @@ def _houses(rng: Generator, way: Track, side: float) -> list[Mesh]:
         middle = travelled + length / 2
         travelled += length + rng.choice([0.0, rng.uniform(0.5, 8)])
         here = np.array([np.interp(middle, lengths, way[:, axis]) for axis in range(2)])
-        # a point half a metre further on gives the direction of the way
+        # a point half a metre further on gives the direction of the road
         there = np.array([np.interp(middle + 0.5, lengths, way[:, axis]) for axis in range(2)])
         along = float(np.arctan2(*(there - here)[::-1])) if middle + 0.5 < lengths[-1] else 0.0
         outward = side * np.array([-np.sin(along), np.cos(along)])
         place = here + (distance + depth / 2 + rng.uniform(0, 1.5)) * outward
         if np.linalg.norm(way - place, axis=1).min() < np.hypot(length, depth) / 2 + 1.5:
-            continue  # the road bends into it
+            continue  # the house would stand in a bend of the road
         scale = rng.uniform(2.0, 6.0)  # metres that a texture spans
         block = box(length, depth, height).repeated(length / scale, height / scale)
         houses.append(block.moved((*place, height / 2 - 0.2), about_axis(UP, along)))
@@ -164,7 +163,7 @@ def _room(rng: Generator, journey: Journey, track: Track) -> Mesh:
 
 
 def _box_from_inside(low: tuple[float, float, float], high: tuple[float, float, float], scale: float) -> list[Mesh]:
-    """Build floor, walls and ceiling, each a separate part; a texture spans `scale` metres."""
+    """Build the floor, the walls and the ceiling, each as a separate part; a texture spans `scale` metres."""
     extent = np.array(high) - np.array(low)
     panels = []
     # the floor is the first part, so that `assemble` gives it the first picture
@@ -189,6 +188,6 @@ def _panel(corner: np.ndarray, u: np.ndarray, v: np.ndarray) -> Mesh:
 
 
 def _standing(mesh: Mesh, size: float, place: np.ndarray, angle: float) -> Mesh:
-    """Place a mesh with a radius of `size` metres on the ground, rotated by `angle` radians."""
+    """Scale a mesh to a radius of `size` metres, rotate it by `angle` radians about z, and put it on the ground."""
     thing = normalised(mesh)
     return thing.moved((*place, -size * float(thing.points[:, 2].min())), about_axis(UP, angle), size)

@@ -20,7 +20,7 @@ class Spline:
     knots: Float64[np.ndarray, "knots 3"]
 
     def __call__(self, time: float | int) -> Vector:
-        """Return the point at a time; beyond the ends the cubic of the last segment is continued."""
+        """Return the point at a time; beyond the ends, the cubic of the first or last segment continues."""
         place = (time - self.start) / self.spacing
         # one more knot on either side, so that the curve reaches the first and the last one
         padded = np.concatenate(
@@ -42,7 +42,7 @@ def about_axis(axis: Vector, angle: float | int) -> Rotation:
 
 @dataclass(frozen=True)
 class Spin:
-    """A smooth rotation over time: a first orientation, a main rotation, and a slower one about another axis."""
+    """A smooth rotation over time: an initial orientation, a main rotation, and a second one about another axis."""
 
     first: Rotation
     axis: Vector
@@ -82,7 +82,7 @@ class Pose:
 
 
 def look_at(position: Vector, target: Vector, roll: float | int = 0) -> Pose:
-    """Return the pose of a camera at `position` that sees `target` in the middle of its picture, rolled by `roll`
+    """Return the pose of a camera at `position` with `target` at the centre of its picture, rolled by `roll`
     radians."""
     forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross(forward, np.array([0.0, 0.0, 1.0]))

@@ -4,9 +4,9 @@ A triangle with corners v0, v1, v2 in camera coordinates (x right, y down, z for
 d = ((x - cx) / f, (y - cy) / f, 1) at the depth z where 1/z = e0 + e1 + e2, e_i = d . (v_j x v_k) / det(v0, v1, v2).
 The three e_i are linear in the pixel coordinates, none is negative inside the triangle, and z e_i are the
 perspective-correct barycentric coordinates (Olano and Greer, "Triangle scan conversion using 2D homogeneous
-coordinates", Graphics Hardware 1997). No clipping is needed, and all truth follows from these nine numbers.
+coordinates", Graphics Hardware 1997). No clipping is needed, and all ground truth follows from these nine numbers.
 
-The kernels carry no annotations: Numba compiles them, and the shape checks of the tests cannot wrap compiled code.
+The kernels have no type annotations: Numba compiles them, and the shape checks of the tests cannot wrap compiled code.
 """
 
 from dataclasses import dataclass
@@ -19,21 +19,22 @@ from numba import njit
 from opticflow.shapes import FlowArray, MaskArray
 
 SAMPLES = 3
-"""Visibility samples per pixel and axis; odd, so that the middle one is the pixel centre, where all ground truth is
-sampled."""
+"""Number of visibility samples per pixel and axis; odd, so that the middle sample is the pixel centre, where all ground
+truth is sampled."""
 
 NEAR = 0.05
-"""Near plane: nothing closer to the camera is visible."""
+"""Depth of the near plane: nothing closer to the camera is visible."""
 
 EMPTY = -1
 """Triangle number where no triangle is visible."""
 
-# A surface hides a point if it is nearer by more than this share of the depth. Points are compared with the plane of
-# the triangle seen within a sixth of a pixel of them, so only the curvature of a mesh within that distance matters.
+# Tolerance of the occlusion test: a surface hides a point if it is nearer by more than this share of the depth. A point
+# is compared with the plane of a triangle seen within a sixth of a pixel, so only the curvature of a mesh within that
+# distance matters.
 DEPTH_TOLERANCE = 2e-3
 
-# In pixels: a sample on an edge that two triangles share belongs to at least one of them, and a point that is carried
-# onto the border of the picture is inside, whatever the rounding.
+# Tolerance in pixels for rounding errors: a sample on an edge that two triangles share belongs to at least one of them,
+# and a point that moves onto the border of the picture counts as inside.
 HAIR = 1e-6
 
 
@@ -52,26 +53,26 @@ class Lens:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The principal point: the middle of the picture."""
+        """The principal point: the centre of the picture."""
         return (self.width - 1) / 2, (self.height - 1) / 2
 
 
 @dataclass(frozen=True)
 class Visibility:
-    """The visible triangles and their depths at one time, at SAMPLES x SAMPLES points of every pixel."""
+    """Visible triangles and their depths (a z-buffer) at one time, at SAMPLES x SAMPLES points of every pixel."""
 
     lens: Lens
     points: Points
     """Vertices in camera coordinates."""
     edges: Float64[np.ndarray, "triangles 3 3"]
-    """The e_i of the module's docstring, each as a, b, c in e = a x + b y + c; defined for visible triangles."""
+    """The e_i of the module's docstring, each as the a, b, c of e = a x + b y + c; defined for visible triangles."""
     seen: Int32[np.ndarray, "sub_height sub_width"]
     """Number of the visible triangle, or EMPTY."""
     inverse_depth: Float32[np.ndarray, "sub_height sub_width"]
 
 
 def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
-    """Find the visible triangles; their fronts are where the corners run counter-clockwise in space."""
+    """Find the visible triangles. Only fronts are visible: the side from which the corners run counter-clockwise."""
     size = (lens.height * SAMPLES, lens.width * SAMPLES)  # rows and columns of samples
     seen = np.full(size, EMPTY, dtype=np.int32)
     inverse_depth = np.zeros(size, dtype=np.float32)
@@ -83,7 +84,7 @@ def look(points: Points, triangles: Triangles, lens: Lens) -> Visibility:
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_depth):
-    """Draw every triangle that faces the camera into the two buffers, and fill `edges` for them."""
+    """Draw every triangle that faces the camera into the two buffers, and write its row of `edges`."""
     sub_height, sub_width = seen.shape
     # (x, y) of the last samples, in pixels: the middle sample of a pixel is its centre, which has integer coordinates
     right, bottom = (sub_width - 1 - SAMPLES // 2) / SAMPLES, (sub_height - 1 - SAMPLES // 2) / SAMPLES
@@ -162,7 +163,7 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
                 continue
             nearest, visible = inverse_depth[row, first : last + 1], seen[row, first : last + 1]
             if not crosses:
-                # selections in place of branches: the compiler can vectorise this loop
+                # selections instead of branches, so that the compiler can vectorise this loop
                 for place in range(len(nearest)):
                     inverse = np.float32(start + step * place)
                     nearer = inverse > nearest[place]
@@ -179,7 +180,7 @@ def _rasterise(points, triangles, focal, mid_x, mid_y, edges, seen, inverse_dept
 
 @dataclass(frozen=True)
 class SurfaceMotion:
-    """Where the surface points visible at the pixel centres at one time are at another time."""
+    """Exact flow and occlusion from one time to another, for the surface points visible at the pixel centres."""
 
     flow: FlowArray
     occluded: MaskArray
@@ -187,7 +188,7 @@ class SurfaceMotion:
 
 
 def motion(here: Visibility, there: Visibility, triangles: Triangles) -> SurfaceMotion:
-    """Return the exact displacement of every pixel between two times, and whether its point is still visible."""
+    """Return the exact flow of every pixel from one time to another, and the occlusion mask."""
     height, width = here.lens.height, here.lens.width
     flow = np.empty((height, width, 2), dtype=np.float32)
     occluded = np.empty((height, width), dtype=np.bool_)  # H x W
@@ -201,10 +202,11 @@ def motion(here: Visibility, there: Visibility, triangles: Triangles) -> Surface
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _hidden(number, x, y, z, seen, edges):
-    """Return whether something lies in front of the point of triangle `number` that is imaged at (x, y) with depth z.
+    """Whether another surface hides the point of triangle `number` that is imaged at (x, y) with depth z.
 
-    The triangles seen at the four samples around the place are asked whether they cover it. If none does, and the
-    point's own is not among them (triangles smaller than the samples' distance), the one at the nearest sample decides.
+    The depth is compared with those triangles, seen at the four samples around (x, y), that cover the point. If none
+    covers it, and the samples show neither the point's own triangle nor EMPTY (triangles smaller than the
+    distance between samples), the triangle at the nearest sample decides.
     """
     top, left = SAMPLES * y + SAMPLES // 2, SAMPLES * x + SAMPLES // 2  # in samples
     row, column = int(np.floor(top)), int(np.floor(left))
@@ -235,7 +237,7 @@ def _hidden(number, x, y, z, seen, edges):
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _move(seen, edges, points_there, seen_there, edges_there, triangles, focal, mid_x, mid_y, flow, occluded):
-    """Move the point at each pixel centre along with its triangle, and look it up in the other time's buffer."""
+    """Move the point at each pixel centre along with its triangle, and test whether it is visible at the other time."""
     height, width = occluded.shape
     for row in range(height):
         for column in range(width):

@@ -75,7 +75,7 @@ def check_rendering(rendering: str) -> None:
 
 
 class ThingsRenderer:
-    """Renders a scene at any time, and caches what neighbouring frames share."""
+    """Renderer of one scene at any time. It caches what neighbouring frames share."""
 
     def __init__(self, world: Scene, effects: CameraEffects, softness: float, lens_blur: float) -> None:
         self.world = world
@@ -101,7 +101,7 @@ class ThingsRenderer:
         """Return the number of the object visible at each pixel."""
         # the samples at the pixel centres
         seen = self.visibility(time).seen[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
-        # EMPTY indexes the last triangle, a value that `where` does not take
+        # EMPTY (-1) indexes the last triangle, but `where` ignores that value
         return np.where(seen == EMPTY, 0, self.world.owners[seen])
 
     def clean(self, time: int) -> Float32[np.ndarray, "height width 3"]:
@@ -121,8 +121,8 @@ class ThingsRenderer:
         return finish(clean, depth_of(self.visibility(time)), into_future, self._effects, time)
 
     def pair(self, first: int, rendering: str = "clean") -> RenderedPair:
-        """Return two neighbouring frames without rendering the rest of the sequence; equal in bytes to the
-        sequence's."""
+        """Return two neighbouring frames without rendering the rest of the sequence. They are bitwise equal to those of
+        the sequence."""
         check_rendering(rendering)
         forward, backward = self.motion(first, first + 1), self.motion(first + 1, first)
         return RenderedPair(
@@ -165,7 +165,7 @@ class ThingsRenderer:
 
 
 def _make_room(kept: dict[int, Any], time: int) -> None:
-    """Drop the cached time farthest from this one if three are cached."""
+    """Remove the cached time that is farthest from `time` if three are cached."""
     if len(kept) == 3:
         del kept[max(kept, key=lambda other: abs(other - time))]
 

@@ -46,7 +46,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene at all times. The vertices of the static part come first, then those of each object in turn."""
+    """A scene as a function of time. The vertices of the static part come first, then those of each object in turn."""
 
     camera: Camera
     static: Mesh
@@ -80,14 +80,14 @@ def assemble(
     rng: Generator,
     lamp: Lamp | None = None,
 ) -> Scene:
-    """Number the parts of all meshes, and assign each part a picture, a tint and a gloss.
+    """Join all meshes into a scene, and assign each part a picture, a tint and a gloss.
 
-    The first pictures go to the first parts of the static world, in their order; the rest is drawn at random.
+    The first two parts of the static scene get the first two pictures, without tint and gloss; the rest is random.
     """
     everything = joined([static, *(thing.mesh for thing in things)])
     materials = int(everything.parts.max()) + 1
     textures_of = rng.integers(0, len(pictures), materials).astype(np.int32)
-    # the first two parts of the static world, the ground and the backdrop for instance, get the first two pictures
+    # the first two parts of the static scene are, for example, the ground and the backdrop
     fixed = min(2, len(pictures), materials)
     textures_of[:fixed] = np.arange(fixed)
     tints = rng.uniform(0.75, 1.3, (materials, 1)) * rng.uniform(0.8, 1.2, (materials, 3))
@@ -125,7 +125,7 @@ def compose_scene(
 
 
 def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
-    """Draw an object whose path is planned in the picture, so that it stays in view and moves at the speed of the
+    """Draw an object. Its path is planned in image coordinates, so that it stays in view and moves at the speed of the
     config."""
     lens, times = camera.lens, knot_times(config)
     depth = log_uniform(rng, config.object_depth)
@@ -133,12 +133,12 @@ def _thing(rng: Generator, config: ThingsConfig, camera: Camera) -> Thing:
     size = log_uniform(rng, config.object_size) * lens.width * depth / lens.focal
     speed = lognormal(rng, config.object_speed) * config.zoom * config.steadiness  # pixels from knot to knot
     way = walk(rng, len(times), speed, 2, 0.5)  # knots x 2, pixels
-    meeting = rng.integers(len(times))  # the knot at which it is inside the picture for certain
+    meeting = rng.integers(len(times))  # the knot at which the object is certainly inside the picture
     way += rng.uniform(0.05, 0.95, 2) * (lens.width, lens.height) - way[meeting]
     way = _reflected(way, (lens.width, lens.height))
     change = rng.normal(0, config.approach) + rng.normal(0, config.approach / 2, len(times))
     depths = depth * np.exp(np.clip(np.cumsum(change * config.steadiness), -0.7, 1.0))  # depth at each knot, metres
-    # an object must not come so near that the camera is inside of it
+    # an object must not come so near that the camera is inside it
     depths = np.maximum(depths, 1.6 * size + 0.3)
     knots = []
     for time, (x, y), far in zip(times, way, depths, strict=True):
@@ -167,7 +167,7 @@ def _lamp(rng: Generator, config: ThingsConfig, pictures: Sequence[Frame]) -> La
     rise, angle = rng.uniform(0.35, 1.2), rng.uniform(0, 2 * np.pi)
     direction = np.array([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)])  # unit vector
     ambient = rng.uniform(0.35, 0.6)
-    # exposed as a camera would be: dark materials get more light
+    # automatic exposure, as in a camera: dark materials get more light
     exposure = np.clip(115 / np.mean([picture.mean() for picture in pictures]), 0.8, 1.5) * rng.uniform(0.85, 1.15)
     base = np.array([ambient, 1.25 - ambient, 1.0]) * exposure
     count = len(knot_times(config))

@@ -1,4 +1,4 @@
-"""The setting of a scene: the camera on its path, and the static part around it."""
+"""The setting of a scene: a camera on its path, and the static part around it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Setting:
 
 
 def wander(rng: Generator, config: ThingsConfig) -> Setting:
-    """Draw a camera that drifts in any direction over a ground with solids, as in FlyingThings3D."""
+    """Draw a setting like FlyingThings3D: a camera that drifts in any direction over a ground with solids."""
     camera = _camera(rng, config)
     return Setting(camera, lambda rng: _static(rng, config, camera))
 
@@ -64,8 +64,8 @@ def path(config: ThingsConfig, knots: np.ndarray) -> Spline:
 
 
 def walk(rng: Generator, steps: int, rate: float, dimensions: int, wobble: float) -> np.ndarray:
-    """Return the positions of a random walk with steps of length `rate`, whose direction changes by about `wobble`
-    radians each."""
+    """Return the positions of a random walk. Its steps are about `rate` long, and its direction changes by about
+    `wobble` radians per step."""
     step = rng.normal(size=dimensions)
     positions = [np.zeros(dimensions)]
     for _ in range(steps - 1):
@@ -99,11 +99,11 @@ def _static(rng: Generator, config: ThingsConfig, camera: Camera) -> Mesh:
     heading = float(np.mean([camera.aim(time)[0] for time in (0.0, config.frames - 1.0)]))  # mean yaw, radians
     for _ in range(config.statics):
         angle = heading + rng.uniform(-1.2, 1.2)
-        # the square root makes the density of places even over the area
+        # the square root makes the density of positions uniform over the area
         distance = np.sqrt(rng.uniform(0.006, 1.0)) * config.reach
         place = track[0] + distance * np.array([np.cos(angle), np.sin(angle)])
         clear = np.linalg.norm(track - place, axis=1).min()
-        # a solid must not reach into the camera's way
+        # a solid must not reach into the camera's path
         girth = min(log_uniform(rng, (0.15, 2.5)), 0.3 * clear)
         if clear < 2.5:
             continue

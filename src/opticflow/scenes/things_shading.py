@@ -12,7 +12,7 @@ from numba import njit
 from opticflow.scenes.things_rasteriser import EMPTY, SAMPLES, Visibility
 
 MOST_PROBES = 3
-"""Largest number of texture samples along the long side of a pixel's footprint (anisotropic filtering)."""
+"""Largest number of texture samples along the long axis of a pixel's footprint (anisotropic filtering)."""
 
 EIGHT, SIXTEEN = np.uint32(8), np.uint32(16)
 STEP = 1.05
@@ -21,14 +21,14 @@ STEP = 1.05
 
 @dataclass(frozen=True)
 class Textures:
-    """Pictures and their mipmap levels, in one array that a kernel can index."""
+    """Square pictures and their mipmap levels, in one array that a kernel can index."""
 
     texels: UInt32[np.ndarray, " texels"]
     """Red, green and blue in the lowest three bytes, so that one load reads a colour."""
     starts: Int64[np.ndarray, "textures levels"]
-    """Where each level of each texture begins in `texels`."""
+    """Index in `texels` at which each level of each texture begins."""
     sides: Int64[np.ndarray, " textures"]
-    """Sides of the finest levels, powers of two."""
+    """Side of the finest level of each texture, a power of two."""
 
 
 def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
@@ -50,7 +50,7 @@ def stack_textures(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Textures:
 
 @dataclass(frozen=True)
 class Surface:
-    """Texture, tint and gloss of the triangles; constant over time."""
+    """Triangles with their texture, tint and gloss; constant over time."""
 
     triangles: Int32[np.ndarray, "triangles 3"]
     patches: Int32[np.ndarray, " triangles"]
@@ -63,7 +63,7 @@ class Surface:
     gloss: Float32[np.ndarray, "materials 2"]
     """Strength and exponent of the highlight (Blinn, 1977)."""
     textures: Textures
-    """Texture number i belongs to material number `textures_of[i]`."""
+    """Material number i has texture number `textures_of[i]`."""
     textures_of: Int32[np.ndarray, " materials"]
 
 
@@ -82,7 +82,7 @@ class Light:
 
 
 ALBEDO = Light(np.array([0.0, 0.0, -1.0]), ambient=1.0, diffuse=0.0, specular=0.0)
-"""Light under which the colour does not depend on time, view or motion, for photometric checks."""
+"""Light under which colours do not depend on time, view or motion, for photometric checks."""
 
 
 def shade(
@@ -95,11 +95,11 @@ def shade(
     """Return the shaded picture, in grey levels from 0 to 255.
 
     Args:
-        visibility: what is seen.
-        surface: what it looks like.
-        normals: of the vertices, in camera coordinates.
-        light: the lamp.
-        softness: levels of the texture pyramid added to the one at which a texel is as large as a pixel.
+        visibility: visible triangles and their depths.
+        surface: textures, tints and gloss of the triangles.
+        normals: normals of the vertices, in camera coordinates.
+        light: lamp and ambient light.
+        softness: number of mipmap levels added to the level at which a texel is as large as a pixel.
     """
     lens = visibility.lens
     picture = np.empty((lens.height, lens.width, 3), dtype=np.float32)
@@ -116,7 +116,7 @@ def shade(
 @no_type_check
 def _fetch(texels, start, side, u, v):
     """Sample one level of a texture, bilinearly, with mirrored repetition."""
-    # in texels, whose centres are half-integers of u * side
+    # in texels: the centre of a texel is at a half-integer value of u * side
     x, y = u * np.float32(side) - np.float32(0.5), v * np.float32(side) - np.float32(0.5)
     floor_x, floor_y = np.floor(x), np.floor(y)
     fx, fy = x - floor_x, y - floor_y
@@ -156,9 +156,9 @@ def _colour(
     # e_i / (e0 + e1 + e2) are the perspective-correct barycentric coordinates (see `things_rasteriser`)
     inverse = 1.0 / (e0 + e1 + e2)
     i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
-    # from here on single precision does: a thousandth of a texel
+    # single precision is enough from here on: its error is a thousandth of a texel
     b0, b1, b2 = np.float32(e0 * inverse), np.float32(e1 * inverse), np.float32(e2 * inverse)
-    # derivatives of the e_i by x and y, divided by their sum
+    # derivatives of the e_i with respect to x and y, divided by the sum of the e_i
     ax, bx, cx = np.float32(edge[0, 0] * inverse), np.float32(edge[1, 0] * inverse), np.float32(edge[2, 0] * inverse)
     ay, by, cy = np.float32(edge[0, 1] * inverse), np.float32(edge[1, 1] * inverse), np.float32(edge[2, 1] * inverse)
     u0, u1, u2 = coordinates[i, 0], coordinates[j, 0], coordinates[k, 0]
@@ -175,13 +175,13 @@ def _colour(
     long_square = mean + np.sqrt(max(mean * mean - area * area, np.float32(0.0))) + tiny
     axis_u = axis_v = np.float32(0.0)
     probes = 1
-    if area * np.float32(1.6) < long_square:  # along the long axis: the eigenvector of the derivative by its transpose
+    if area * np.float32(1.6) < long_square:  # long axis: eigenvector of the derivative times its transpose
         probes = min(MOST_PROBES, int(long_square / (area + tiny) + half))
         axis_u, axis_v = ux * vx + uy * vy, long_square - su
         # both forms are eigenvectors; this choice avoids the one that may cancel to zero
         if su > sv:
             axis_u, axis_v = long_square - sv, axis_u
-        # the axis becomes as long as the footprint, in texture coordinates
+        # scale the axis to the length of the footprint, in texture coordinates
         length = np.sqrt(long_square / (axis_u * axis_u + axis_v * axis_v + tiny))
         axis_u, axis_v = axis_u * length, axis_v * length
     material = materials[number]
@@ -211,7 +211,7 @@ def _colour(
         nz = b0 * normals[i, 2] + b1 * normals[j, 2] + b2 * normals[k, 2]
         length = one / np.sqrt(nx * nx + ny * ny + nz * nz + tiny)
         facing = (nx * light[0] + ny * light[1] + nz * light[2]) * length
-        # a half-Lambert floor keeps the texture readable on the dark side
+        # a half-Lambert term keeps the texture visible on the dark side
         strength += np.float32(diffuse) * (
             np.float32(0.8) * max(facing, np.float32(0.0)) + (facing + one) / np.float32(10)
         )
@@ -234,9 +234,9 @@ def _colour(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _is_smooth(seen, inverse_depth, patches, row, column):
-    """Return whether all samples of a pixel show one smooth surface without a step in depth."""
+    """Whether all samples of a pixel show one smooth surface without a step in depth."""
     first = seen[row, column]
-    # most pixels see a single triangle, which is found without reading depths
+    # most pixels show a single triangle, which can be tested without reading depths
     same = True
     for down in range(SAMPLES):
         for across in range(SAMPLES):
@@ -282,7 +282,7 @@ def _gather(index, done, number, row, column, seen, inverse_depth, patches, edge
     if number != EMPTY:
         edge = edges[number]
         reached = edge[:, 0].sum() * x + edge[:, 1].sum() * y + edge[:, 2].sum()
-        if not 0.8 * inverse < reached < 1.25 * inverse:  # the plane of a steep triangle, left too far behind
+        if not 0.8 * inverse < reached < 1.25 * inverse:  # too far along the plane of a steep triangle
             x, y = column + (first_column - middle) / SAMPLES, row + (first_row - middle) / SAMPLES
     return x, y, count
 
@@ -293,8 +293,8 @@ def _shade(
     seen, inverse_depth, edges, focal, centre_x, centre_y, triangles, patches, materials, coordinates, normals, tints,
     gloss, texels, starts, sides, textures_of, light, ambient, diffuse, specular, softness, picture,
 ):  # fmt: skip
-    """Shade each pixel: one colour inside a smooth surface; one per surface, weighted by its samples, where several
-    meet."""
+    """Shade each pixel. Inside a smooth surface, one colour is computed. Where several surfaces meet, one colour
+    per surface is computed and weighted by its number of samples."""
     height, width = picture.shape[:2]
     middle, samples = SAMPLES // 2, SAMPLES * SAMPLES
     softening = 2.0**softness  # factor on the footprint

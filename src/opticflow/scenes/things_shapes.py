@@ -1,4 +1,4 @@
-"""The catalogue of random shapes for moving objects and for the static part of a scene."""
+"""Random shapes for moving objects and for the static part of a scene."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -226,7 +226,7 @@ def _lid(rim: Points) -> Mesh:
 
 
 def ground(rng: Generator, reach: float, unevenness: float, texture_size: float) -> Mesh:
-    """Build a plane with gentle hills, `reach` metres to every side of the origin."""
+    """Build the ground: a plane with gentle hills that extends `reach` metres to every side of the origin."""
     waves = rng.normal(size=(6, 2)) * 0.12  # 6 x 2, wave vectors in radians per metre
     phases = rng.uniform(0, 2 * np.pi, 6)
 
@@ -247,5 +247,5 @@ def sky(radius: float, repeats: int) -> Mesh:
         return radius * np.stack([np.cos(rise) * np.cos(angle), np.cos(rise) * np.sin(angle), np.sin(rise)], axis=1)
 
     dome = sheet(surface, 64, 32).repeated(2 * repeats, repeats)
-    # one normal everywhere: the lamp lights all of the sky alike
+    # the same normal everywhere, so that the lamp lights the whole sky equally
     return replace(dome, normals=np.tile((0.0, 0.0, 1.0), (len(dome.points), 1)))

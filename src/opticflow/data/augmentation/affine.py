@@ -1,8 +1,8 @@
-"""Transform both frames of a sample by affine maps; the flow stays exact.
+"""Affine transforms of both frames of a sample; the flow stays exact.
 
 Every geometric augmentation, dense or sparse, goes through `transform`.
 
-The compiled kernels carry no annotations: the shape checks of the tests cannot wrap compiled code.
+The compiled kernels have no type annotations, since the shape checks of the tests cannot wrap compiled code.
 """
 
 from typing import no_type_check
@@ -17,7 +17,7 @@ from opticflow.shapes import Frame, Sample
 Matrix = Float64[np.ndarray, "3 3"]
 
 ONE_MOTION = 1.0
-"""Pixels by which neighbouring vectors may differ, in either component, to count as one motion."""
+"""Largest difference in pixels, in either component, of neighbouring vectors that count as one motion."""
 
 
 def translation(x: float, y: float) -> Matrix:
@@ -31,15 +31,15 @@ def scaling(x: float, y: float) -> Matrix:
 
 
 def rotation(angle: float) -> Matrix:
-    """Return the map that rotates about the point (0, 0); in radians, from x towards y."""
+    """Return the map that rotates about the point (0, 0) by `angle` radians, from x towards y."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 
 def covers(matrix: Matrix, size: tuple[int, int], crop: tuple[int, int]) -> bool:
-    """Whether every pixel of a crop (height, width) is mapped into the frame of a size (height, width)."""
+    """Whether the map sends every pixel of a crop (height, width) into a frame of `size` (height, width)."""
     (height, width), (rows, columns) = size, crop
-    # an affine map makes a parallelogram of the crop, so the four corners decide
+    # an affine map turns the crop into a parallelogram, so it is enough to test the four corners
     corners = np.array([[0, columns - 1, 0, columns - 1], [0, 0, rows - 1, rows - 1], [1, 1, 1, 1]])
     x, y, _ = matrix @ corners
     return bool(x.min() >= -0.5 and y.min() >= -0.5 and x.max() <= width - 0.5 and y.max() <= height - 0.5)
@@ -48,27 +48,27 @@ def covers(matrix: Matrix, size: tuple[int, int], crop: tuple[int, int]) -> bool
 def transform(sample: Sample, first: Matrix, second: Matrix, size: tuple[int, int]) -> Sample:
     """Resample both frames of a sample by an affine map each, and compute the flow between the new frames.
 
-    A point x of the new first frame shows the point p = A x of the old one, which moves to p + f(p) of the old second
-    frame and is seen there at B^-1 (p + f(p)) of the new one. So the new flow is
+    A point x of the new first frame shows the point p = A x of the old first frame. Its target is p + f(p) in the old
+    second frame, and B^-1 (p + f(p)) in the new second frame. So the new flow is
 
-        f'(x) = B^-1 (A x + f(A x)) - x,
+        f'(x) = B^-1 (A x + f(A x)) - x.
 
-    which is computed at every pixel as it stands; only f is looked up: bilinearly where all four neighbours are known
-    and belong to one motion, else at the nearest pixel. A vector is so never a mix of two motions. Sparse truth is
-    mostly looked up at the nearest pixel: it grows into blocks where frames are enlarged, each a copy of one measured
-    vector, at most half an old pixel away from where it was measured. (RAFT scatters sparse truth forwards instead,
-    which leaves holes.)
+    This formula is evaluated at every pixel. Only f is interpolated: bilinearly if all four neighbours are known and
+    belong to one motion, otherwise by the nearest pixel. So a vector is never a mix of two motions. Sparse ground truth
+    is mostly read at the nearest pixel. Where frames are enlarged, it grows into blocks: each is a copy of one measured
+    vector, at most half an old pixel away from the place of its measurement. (RAFT scatters sparse ground truth
+    forwards instead, which leaves holes.)
 
     Args:
-        sample: what is transformed.
-        first: A, from pixels of the new first frame to pixels of the old one.
-        second: B, the same for the second frames.
+        sample: the sample to transform.
+        first: A, the map from pixels of the new first frame to pixels of the old one.
+        second: B, the same map for the second frames.
         size: height and width of the new frames.
 
     Returns:
-        A sample whose flow is known where the old one is and the pixel lies in the old frame. Where something is known
-        about occlusion, what leaves the new second frame is occluded too. Pictures are read bilinearly, without
-        smoothing where they shrink, as RAFT does it.
+        The new sample. Its flow is known where A x lies in the old frame and the old flow is known there. Pixels that
+        leave the new second frame are occluded too, unless the old occlusion mask is all false (unknown). Frames are
+        sampled bilinearly, without smoothing when they shrink, as in RAFT.
     """
     flow, valid, occluded = _look_up(sample.flow, sample.valid, sample.occluded, first, np.linalg.inv(second), *size)
     return sample.replace(

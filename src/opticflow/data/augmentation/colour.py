@@ -14,15 +14,15 @@ LEVELS = np.arange(256, dtype=np.float32) / 255  # grey levels, from 0 to 1
 
 @dataclass(frozen=True)
 class Tone:
-    """Distribution of a colour change, applied in Caffe's order: a factor on each channel at unchanged brightness of
-    the pixel; gamma; added brightness; contrast about the middle grey."""
+    """Distribution of a colour change, applied in Caffe's order: a factor on each channel, with the brightness of the
+    pixel kept; gamma; added brightness; contrast about the middle grey."""
 
     colour: Spread = ALWAYS_1
     """Factor of each channel."""
     gamma: Spread = ALWAYS_1
     """Exponent of values in [0, 1]."""
     brightness: Spread = ALWAYS_0
-    """Added to values in [0, 1]."""
+    """Offset added to values in [0, 1]."""
     contrast: Spread = ALWAYS_1
     """Factor of the difference from one half."""
 
@@ -37,16 +37,16 @@ class Tone:
 
 
 def toned(frame: Frame, values: np.ndarray) -> Frame:
-    """Apply a drawn change of a `Tone` to a frame."""
+    """Apply a change that `Tone.draw` has returned to a frame."""
     colour, (gamma, brightness, contrast) = values[:3], values[3:]
     if (colour != 1).any():
         values = frame.astype(np.float32)
         changed = cv2.transform(values, np.diag(colour))  # H x W x 3, grey levels
         # H x W each, sums of the channels
         before, after = (cv2.transform(picture, np.ones((1, 3))) for picture in (values, changed))
-        kept = before / (after + 1)  # one grey level, against black
+        kept = before / (after + 1)  # + 1 grey level avoids division by zero
         frame = cv2.multiply(changed, cv2.merge([kept, kept, kept]), dtype=cv2.CV_8U)
-    # these three changes act on each value by itself, so that one table does them all
+    # these three changes act on single values, so one lookup table applies them all
     table = np.clip((LEVELS**gamma + brightness - 0.5) * contrast + 0.5, 0, 1)
     return cv2.LUT(frame, np.rint(table * 255).astype(np.uint8))
 
@@ -70,7 +70,7 @@ class Toning(Step):
 
     both: Tone = Tone()
     second: Tone = Tone()
-    """Additional change of the second frame: factors multiply, brightness adds up."""
+    """Additional change of the second frame: factors are multiplied, brightness is added."""
 
     def draw(self, rng: np.random.Generator) -> Tones:
         """Draw the changes of both frames."""
@@ -125,7 +125,7 @@ class Colouring:
     """The colour change that a `ColourJitter` has drawn for one picture."""
 
     brightness: float
-    """Factor on all values; contrast and saturation are factors likewise."""
+    """Factor on all values; contrast and saturation are factors too."""
     contrast: float
     saturation: float
     turn: int
@@ -137,7 +137,7 @@ class Colouring:
         """Return the picture with changed colours."""
         for change in self.order:
             match change:
-                # every change is rounded to 8 bits, as in torchvision's version for pictures
+                # every change is rounded to 8 bits, as in torchvision for PIL images
                 case 0:
                     picture = cv2.convertScaleAbs(picture, alpha=self.brightness)
                 case 1:
@@ -159,13 +159,13 @@ class Jitter:
 
     first: Colouring
     second: Colouring | None
-    """The change of the second frame; None if both frames are changed as one picture."""
+    """The change of the second frame; None if both frames are changed together as one picture."""
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with changed colours."""
         if self.second is not None:
             return sample.replace(first=self.first.apply(sample.first), second=self.second.apply(sample.second))
-        # stacked into one picture, the frames share the mean grey that contrast is about
+        # as one picture, both frames share the mean grey that the contrast change uses
         first, second = np.split(self.first.apply(np.concatenate([sample.first, sample.second])), 2)
         return sample.replace(first=first, second=second)
 
@@ -174,12 +174,12 @@ class Jitter:
 class ColourJitter(Step):
     """RAFT's photometric augmentation: torchvision's ColorJitter, on both frames together or on each separately.
 
-    Brightness, contrast, saturation and hue change in random order, in 8 bits as there. The mean grey that contrast is
-    about is that of the crop, or of both, where RAFT takes that of the whole frames.
+    Brightness, contrast, saturation and hue change in random order, in 8 bits as in torchvision. Contrast changes about
+    the mean grey of the crop, or of both crops if they change together; RAFT uses the mean grey of the whole frames.
     """
 
     brightness: float
-    """The factor on all values is uniform in 1 +- this; contrast and saturation likewise."""
+    """The factor on all values is uniform in 1 +- `brightness`; the same holds for contrast and saturation."""
     contrast: float
     saturation: float
     hue: float
@@ -233,16 +233,16 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Eraser:
-    """RAFT's occlusion augmentation: boxes of the second frame filled with its mean colour."""
+    """RAFT's occlusion augmentation: boxes in the second frame are filled with its mean colour."""
 
     probability: float = 0.5
     boxes: tuple[int, int] = (1, 2)
     """Smallest and largest number of boxes."""
     sides: tuple[int, int] = (50, 100)
-    """Smallest and largest side, in pixels."""
+    """Range of the sides in pixels, upper bound exclusive."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> Boxes | None:
-        """Draw boxes in a frame of a size (height, width); mostly none."""
+        """Draw boxes in a frame of `size` (height, width), with probability `probability`; otherwise return None."""
         if rng.random() >= self.probability:
             return None
         height, width = size
@@ -250,7 +250,7 @@ class Eraser:
         for _ in range(int(rng.integers(self.boxes[0], self.boxes[1] + 1))):
             x, y = int(rng.integers(width)), int(rng.integers(height))
             columns, rows = rng.integers(self.sides[0], self.sides[1], 2).tolist()
-            # the corner lies in the frame, so that each box hides something
+            # the corner lies in the frame, so each box covers at least one pixel
             boxes.append((y, x, y + rows, x + columns))
         return Boxes(tuple(boxes))
 

@@ -1,4 +1,4 @@
-"""Motion blur augmentation: the effect of an open shutter on frames whose motion is known."""
+"""Motion blur augmentation: the effect of the exposure time on frames with known flow."""
 
 from dataclasses import dataclass, replace
 
@@ -10,12 +10,12 @@ from opticflow.scenes.effects import motion_blur
 from opticflow.shapes import FlowArray, Frame, Sample, flow_array, flow_tensor
 
 CELL = 4
-"""Side in pixels of the blocks in which motion is projected to the second frame."""
+"""Side in pixels of the cells in which flow is projected forwards to the second frame."""
 
 
 @dataclass(frozen=True)
 class Streaks:
-    """The motion blur that a `MotionBlur` has drawn for both frames."""
+    """Parameters of the motion blur that a `MotionBlur` has drawn for both frames."""
 
     shutter: float
     """Exposure time, as a share of the time between the frames."""
@@ -25,7 +25,7 @@ class Streaks:
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with both frames blurred; where the flow is unknown, nothing is blurred."""
         motion = np.where(sample.valid[..., None], sample.flow, np.float32(0))  # H x W x 2, pixels
-        # H x W x 2, the motion of what the second frame shows
+        # H x W x 2, the motion of the surfaces in the second frame
         arrived = flow_array(project_forward(flow_tensor(motion), cell=CELL))
         return sample.replace(first=self._blurred(sample.first, motion), second=self._blurred(sample.second, arrived))
 
@@ -37,9 +37,9 @@ class Streaks:
 
 @dataclass(frozen=True)
 class MotionBlur(Step):
-    """Blur along the motion, centred on each pixel, so that the flow stays true for the middle of the exposures.
+    """Motion blur along the flow, centred on each pixel, so that the flow stays true for the middle of the exposures.
 
-    Geometry that makes motion faster leaves pictures sharp that no camera would take so.
+    Spatial augmentation can make the motion faster; without blur, the frames would be sharper than those of a camera.
     """
 
     probability: float

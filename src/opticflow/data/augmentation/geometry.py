@@ -1,4 +1,4 @@
-"""Spatial augmentation: where the frames of a crop lie in those of a sample, as RAFT and FlowNet draw it."""
+"""Spatial augmentation as in RAFT and FlowNet: random affine maps from a crop into the frames of a sample."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -10,21 +10,21 @@ from opticflow.data.augmentation.spread import ALWAYS_0, ALWAYS_1, Spread
 from opticflow.shapes import Sample
 
 TRIES = 50
-"""Attempts to draw a placement before a plain crop is taken, as in Caffe's data augmentation layer."""
+"""Number of attempts to draw a placement before a plain crop is used, as in Caffe's data augmentation layer."""
 
 ROUNDING = 1 + 1e-9
 """Tolerance that keeps the last pixel of a crop inside an enlarged frame of the same size."""
 
 
 def resized(scale: tuple[float, float], corner: tuple[int, int]) -> Matrix:
-    """Return the map into a frame from a crop whose upper left pixel is `corner` (y, x) of the frame scaled by (y, x);
-    with half-pixel centres."""
-    # from pixel centres to pixel borders, where scaling acts, and back
+    """Return the map from a crop into a frame. The frame is scaled by `scale` (y, x), with half-pixel centres. The
+    upper left pixel of the crop is pixel `corner` (y, x) of the scaled frame."""
+    # scaling acts on pixel borders: shift from pixel centres to borders, scale, and shift back
     return translation(-0.5, -0.5) @ scaling(1 / scale[1], 1 / scale[0]) @ translation(corner[1] + 0.5, corner[0] + 0.5)
 
 
 def flipped(rng: np.random.Generator, crop: tuple[int, int], left_right: float, up_down: float) -> Matrix:
-    """Return a map of the crop onto itself that mirrors it with the given probabilities."""
+    """Return a map of the crop onto itself that mirrors each axis with the given probability."""
     x = -1.0 if rng.random() < left_right else 1.0
     y = -1.0 if rng.random() < up_down else 1.0
     return (
@@ -42,7 +42,7 @@ def random_crop(rng: np.random.Generator, size: tuple[int, int], crop: tuple[int
 
 
 class Geometry(ABC):
-    """A distribution of where the frames of a crop lie in those of a sample."""
+    """Distribution of the maps from a crop into the two frames of a sample."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
@@ -54,7 +54,7 @@ class Geometry(ABC):
         """Return this distribution with its spread multiplied by `share`."""
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int]) -> Sample:
-        """Return a random crop (height, width) of the sample."""
+        """Return the sample transformed by random maps, with frames of the size `crop` (height, width)."""
         return transform(sample, *self.draw(rng, sample.valid.shape, crop), crop)
 
 
@@ -82,15 +82,16 @@ class ScaleAndCrop(Geometry):
     probability: float = 0.8
     """Probability of scaling at all."""
     stretch: float = 0.2
-    """Largest base-2 logarithm of the additional factor on each axis."""
+    """Largest absolute base-2 logarithm of the additional factor on each axis."""
     stretch_probability: float = 0.8
     flip_left_right: float = 0.5
     flip_up_down: float = 0.1
     clearance: int = 8
-    """Pixels by which the scaled frame must at least exceed the crop."""
+    """Smallest number of pixels by which a scaled frame must exceed the crop."""
     overhang: tuple[int, int] = (0, 0)
-    """Pixels (y, x) by which the position of the crop may be drawn outside of the frame before it is moved back in, so
-    that borders are frequent; below, and on both sides (RAFT's, for sparse ground truth)."""
+    """Pixels (y, x) by which the position of the crop may be drawn outside of the frame, below and on both sides. The
+    crop is then moved back into the frame, so that crops at the border are frequent (RAFT's, for sparse ground
+    truth)."""
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
         """Draw one map for both frames."""
@@ -112,13 +113,13 @@ class ScaleAndCrop(Geometry):
         return place, place
 
     def scaled_down(self, share: float) -> "ScaleAndCrop":
-        """Return this distribution with its range of scales multiplied by `share`."""
+        """Return this distribution with its ranges of scale and stretch multiplied by `share`."""
         return replace(self, scale=(share * self.scale[0], share * self.scale[1]), stretch=share * self.stretch)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A distribution of where a crop lies in a frame, relative to the frame's middle."""
+    """Distribution of the placement of a crop in a frame, relative to the frame's centre."""
 
     shift_x: Spread = ALWAYS_0
     """Shift as a share of the crop's width."""
@@ -127,12 +128,12 @@ class Placement:
     angle: Spread = ALWAYS_0
     """Rotation in radians."""
     zoom: Spread = ALWAYS_1
-    """Factor by which objects become larger."""
+    """Factor by which objects are enlarged."""
     squeeze: Spread = ALWAYS_1
-    """Factor on the zoom along x, and its inverse along y."""
+    """Factor on the zoom along x; along y, its inverse is the factor."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw shifts, angle, and the logarithms of zoom and squeeze, so that placements add up."""
+        """Draw shifts, angle, and the logarithms of zoom and squeeze, so that placements combine by addition."""
         x, y, angle, zoom, squeeze = (getattr(self, field.name).draw(rng) for field in fields(self))
         return np.array([x, y, angle, np.log(zoom), np.log(squeeze)])  # in the order of `placed`
 
@@ -142,10 +143,10 @@ class Placement:
 
 
 def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> Matrix:
-    """Return the map from a crop into a frame: rotated about the crop's middle, shifted, shrunk by the zoom, and
-    centred on the frame's middle."""
+    """Return the map from a crop into a frame: it rotates about the crop's centre, shifts, scales down by the zoom, and
+    moves the centre of the crop to the centre of the frame."""
     shift_x, shift_y, angle, zoom, squeeze = values
-    # read from right to left: the crop's middle to the origin, turn, shift, shrink, then to the frame's middle
+    # from right to left: the crop's centre to the origin, rotate, shift, scale, and to the frame's centre
     return (
         translation((size[1] - 1) / 2, (size[0] - 1) / 2)
         @ scaling(np.exp(-zoom - squeeze), np.exp(-zoom + squeeze))
@@ -157,25 +158,25 @@ def placed(values: np.ndarray, size: tuple[int, int], crop: tuple[int, int]) -> 
 
 @dataclass(frozen=True)
 class RelativeAffine(Geometry):
-    """FlowNet's spatial augmentation: both frames are placed alike, then the second is moved slightly against the
-    first, which adds to the flow.
+    """FlowNet's spatial augmentation: both frames get the same placement, then the second gets a small relative
+    transform, which adds to the flow.
 
-    A placement whose crop would leave the frame is drawn again, at most `TRIES` times; then the crop is a plain one,
-    or the second frame is not moved.
+    A placement whose crop would leave the frame is drawn again, with at most `TRIES` attempts. If all fail, the crop is
+    a plain random crop, or the second frame gets no relative transform.
     """
 
     both: Placement
     second: Placement = Placement()
     """Placement of the second frame relative to that of both."""
     relative_probability: float = 1.0
-    """Probability that the second frame is moved."""
+    """Probability that the second frame gets a relative transform."""
     flip_left_right: float = 0.0
     flip_up_down: float = 0.0
 
     def draw(self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]) -> tuple[Matrix, Matrix]:
         """Draw the maps of both frames."""
         mirror = flipped(rng, crop, self.flip_left_right, self.flip_up_down)
-        # the crop must lie within both frames, so each placement is drawn anew until it does, at most TRIES times
+        # the crop must lie within both frames, so each placement is drawn until it does, at most TRIES times
         base = _drawn(self.both, np.zeros(5), rng, size, crop)
         if base is None:
             first = second = random_crop(rng, size, crop)
@@ -195,7 +196,7 @@ def _drawn(
     placement: Placement, base: np.ndarray, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int]
 ) -> np.ndarray | None:
     for _ in range(TRIES):
-        # placements are sums: the second frame's is relative to that of both
+        # the second frame's placement is relative to that of both
         values = base + placement.draw(rng)  # 5 numbers, see `Placement.draw`
         if covers(placed(values, size, crop), size, crop):
             return values

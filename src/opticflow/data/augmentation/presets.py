@@ -15,7 +15,7 @@ from opticflow.shapes import Sample
 
 @dataclass(frozen=True)
 class Variation:
-    """What an `Augmentation` has drawn for one sample: boxes, maps and colour changes."""
+    """Parameters that an `Augmentation` has drawn for one sample: boxes, maps and colour changes."""
 
     boxes: Boxes | None
     """Boxes that are erased before the crop."""
@@ -31,7 +31,7 @@ class Variation:
     def apply(self, sample: Sample) -> Sample:
         """Return the augmented sample."""
         if self.boxes is not None:
-            # RAFT erases boxes before it moves and crops
+            # as in RAFT, boxes are erased before the spatial transform
             sample = self.boxes.apply(sample)
         sample = transform(sample, self.first, self.second, self.crop)
         for change in self.changes:
@@ -41,13 +41,13 @@ class Variation:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The augmentation of samples: boxes are erased, frames transformed and cropped, colours changed.
+    """Distribution of the augmentation of a sample: erased boxes, then spatial transform and crop, then colour changes.
 
-    Colours come last, as a crop has fewer pixels than its frames.
+    Colours come last, since a crop has fewer pixels than the whole frames.
     """
 
     source: str
-    """Source of the numbers."""
+    """Source of the parameter values."""
     geometry: Geometry
     colours: tuple[Step, ...] = ()
     """Colour changes, applied after the crop in this order."""
@@ -59,17 +59,17 @@ class Augmentation:
     """Strength at the start of training."""
 
     def strength(self, step: float) -> float:
-        """Return the factor on all spreads after a number of training steps."""
-        # the missing share halves with each half-life, as in the schedule of Caffe's training
+        """Return the factor on all spreads after `step` training steps."""
+        # the difference to 1 halves with each half-life, as in the schedule of Caffe's training
         return 1.0 if self.half_life is None else 1 - (1 - self.begin) * 0.5 ** (step / self.half_life)
 
     def apply(self, sample: Sample, rng: np.random.Generator, crop: tuple[int, int], *, after: float = 0) -> Sample:
         """Return an augmented sample.
 
         Args:
-            sample: of any size; frames smaller than the crop are enlarged.
-            rng: decides everything.
-            crop: height and width of what is returned.
+            sample: sample of any size; frames smaller than the crop are enlarged.
+            rng: source of all random numbers.
+            crop: height and width of the returned sample.
             after: number of training steps so far, for the schedule.
         """
         return self.draw(rng, sample.valid.shape, crop, after=after).apply(sample)
@@ -77,7 +77,7 @@ class Augmentation:
     def draw(
         self, rng: np.random.Generator, size: tuple[int, int], crop: tuple[int, int], *, after: float = 0
     ) -> Variation:
-        """Draw the augmentation of a sample of a size (height, width); the arguments are those of `apply`."""
+        """Draw the augmentation of a sample of `size` (height, width); the other arguments are those of `apply`."""
         share = self.strength(after)
         geometry, colours = self.geometry, self.colours
         if share != 1:
@@ -91,14 +91,14 @@ class Augmentation:
 
 SENSOR_NOISE = Noise(between(0, 0.02))
 """Sensor noise, to be appended to the colours of any preset: `replace(preset, colours=(*preset.colours,
-SENSOR_NOISE))`. ptlflow adds Gaussian noise of this size, `GaussianNoise(0.02)`, to all samples that its models are
-trained on."""
+SENSOR_NOISE))`. ptlflow adds Gaussian noise of this strength, `GaussianNoise(0.02)`, to all training samples of
+its models."""
 
 _RAFT = "RAFT, core/datasets.py and core/utils/augmentor.py"
 _RELATIVE = Placement(
     shift_x=about(0, 0.03), shift_y=about(0, 0.03), angle=about(0, 0.03), zoom=factor(0, 0.03, "normal")
 )
-# RAFT gives the hue as a share of the circle, 0.5 / 3.14 of it
+# RAFT gives the hue as a share of the circle: 0.5 / 3.14
 _DENSE_JITTER = ColourJitter(0.4, 0.4, 0.4, 0.5 / 3.14, asymmetric=0.2)
 _SPARSE_JITTER = ColourJitter(0.3, 0.3, 0.3, 0.3 / 3.14)
 
@@ -108,7 +108,7 @@ def _raft_dense(low: float, high: float) -> Augmentation:
 
 
 def _raft_sparse(low: float, high: float, *, flips: bool) -> Augmentation:
-    """RAFT's augmentation for sparse ground truth: mirrored left to right only, never stretched."""
+    """Return RAFT's augmentation for sparse ground truth: no stretching and no vertical flips."""
     geometry = ScaleAndCrop(
         (low, high),
         stretch_probability=0,
@@ -203,8 +203,8 @@ DEFAULT_FAR = _own(
     factor(0.35, 0.45),
     Placement(shift_x=about(0, 0.15), shift_y=about(0, 0.07), angle=about(0, 0.05), zoom=factor(0, 0.06, "normal")),
 )
-"""Larger scales, and pans: in crops of 288 x 384 the three worlds then move by 37 to 48 px on average (14 to 25
-before), like FlyingThings3D, and 1 % of pixels by more than 160 px."""
+"""Larger scales and pans. In crops of 288 x 384, the mean displacement in the three worlds is then 37 to 48 px (14 to
+25 before), as in FlyingThings3D, and 1 % of the pixels move by more than 160 px."""
 
 DEFAULT_FAR_BLURRED = replace(DEFAULT_FAR, colours=(MotionBlur(0.5), _DENSE_JITTER))
 
@@ -216,7 +216,7 @@ def _with_noise(augmentation: Augmentation) -> Augmentation:
 WORLDS = _with_noise(DEFAULT_MIX)
 WORLDS_FAR = _with_noise(DEFAULT_FAR_BLURRED)
 WORLDS_STILL = _with_noise(_own(factor(0.15, 0.4), _RELATIVE, relative_probability=0))
-"""No motion is added: static regions stay static, with independent noise in each frame."""
+"""Without the relative transform: static regions stay static, with independent noise in each frame."""
 
 PRESETS: dict[str, Augmentation] = {
     "none": NONE,

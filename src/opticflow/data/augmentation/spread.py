@@ -1,4 +1,4 @@
-"""Distributions of single numbers."""
+"""Random distributions of single numbers."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,18 +9,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Spread:
-    """The distribution of one number."""
+    """A uniform or normal distribution of one number, or of its logarithm."""
 
     mean: float
     spread: float
-    """Half the width of a uniform distribution, the standard deviation of a normal one."""
+    """Half the width of a uniform distribution, or the standard deviation of a normal one."""
     kind: Literal["uniform", "normal"] = "uniform"
     exponential: bool = False
-    """Whether the number is the logarithm of the result, as for factors."""
+    """Whether `mean` and `spread` describe the logarithm of the result, as for factors."""
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw one number."""
-        # without unit; `spread` scales it
+        # standardised; `spread` scales it
         deviation = rng.uniform(-1, 1) if self.kind == "uniform" else rng.standard_normal()
         number = self.mean + self.spread * deviation
         return math.exp(number) if self.exponential else number
@@ -36,12 +36,12 @@ def between(low: float, high: float) -> Spread:
 
 
 def about(mean: float, deviation: float) -> Spread:
-    """Normal."""
+    """Return the normal distribution with this mean and standard deviation."""
     return Spread(mean, deviation, "normal")
 
 
 def factor(mean: float, spread: float, kind: Literal["uniform", "normal"] = "uniform") -> Spread:
-    """The exponential of a number."""
+    """Return the distribution of a factor; `mean` and `spread` are those of its logarithm."""
     return Spread(mean, spread, kind, exponential=True)
 
 

@@ -1,7 +1,7 @@
-"""A change of a sample's pictures in two halves: what chance decides is drawn, then it is applied.
+"""Random changes of a sample's frames in two stages: the random parameters are drawn, then the change is applied.
 
-The first half costs next to nothing and is shared by both ways to apply it: to one sample (`Change.apply`), and to a
-batch on any device (`augmentation.batched`).
+Drawing takes almost no time, and both ways to apply a change share it: for one sample (`Change.apply`), and for a batch
+on any device (`augmentation.batched`).
 """
 
 from abc import ABC, abstractmethod
@@ -14,25 +14,25 @@ from opticflow.shapes import Sample
 
 @runtime_checkable
 class Change(Protocol):
-    """A change of the pictures that was drawn for one sample."""
+    """A change of the frames whose random parameters have been drawn for one sample."""
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with the change; no more is left to chance."""
+        """Return the changed sample; the result is deterministic."""
         ...
 
 
 class Step(ABC):
-    """Distribution of a change of the pictures."""
+    """Distribution of a change of the frames."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Change | None:
-        """One change; none if the sample stays as it is."""
+        """Draw one change; None if the sample stays unchanged."""
 
     @abstractmethod
     def scaled_down(self, share: float) -> "Step":
-        """The same with a share of its spread."""
+        """Return this distribution with its spread multiplied by `share`."""
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample with a change that is drawn for it."""
+        """Draw a change and return the changed sample."""
         change = self.draw(rng)
         return sample if change is None else change.apply(sample)

@@ -1,13 +1,13 @@
-"""Augmentation of a whole batch by tensor operations, on the device that trains.
+"""Augmentation of a whole batch by tensor operations on the training device.
 
-What chance decides is drawn on the CPU, by the same code and the same generators as for one sample:
+The random parameters are drawn on the CPU, by the same code and the same generators as for one sample:
 
     variations = [PRESETS["default-mix"].draw(np.random.default_rng([seed, 0, number]), size, crop) for number in ...]
     first, second, flow, valid = vary(raw, variations)
 
 The result is that of `Variation.apply` on the CPU: the same masks, the same flow to 0.001 pixels, and the same
-pictures to about a grey level, as they are not rounded to 8 bits after each step. Only the values of noise are others
-on each kind of device.
+pictures to about a grey level, since they are not rounded to 8 bits after each step. Only the noise values differ
+between kinds of devices.
 """
 
 from collections.abc import Sequence
@@ -37,41 +37,41 @@ class RawSamples:
     first: RawFrames
     second: RawFrames
     flow: RawFlow
-    """In pixels; as int16 in 1/32 pixels (`STEPS`)."""
+    """Flow: float32 in pixels, or int16 in 1/32 pixels (`STEPS`)."""
     valid: Mask
 
     @classmethod
     def empty(cls, count: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "RawSamples":
-        """Return storage for samples of a size (height, width), with flow in 16 bits."""
+        """Return uninitialised storage for `count` samples of `size` (height, width), with flow as int16."""
         first, second = (torch.empty((count, *size, 3), dtype=torch.uint8, device=device) for _ in range(2))
         flow = torch.empty((count, *size, 2), dtype=torch.int16, device=device)
         return cls(first, second, flow, torch.empty((count, *size), dtype=torch.bool, device=device))
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return all its tensors; the first axis is the sample."""
+        """Return all tensors; their first axis is the sample."""
         return self.first, self.second, self.flow, self.valid
 
 
 @torch.no_grad()
 def vary(raw: RawSamples, variations: Sequence[Variation]) -> tuple[Frames, Frames, Flow, Mask]:
-    """Augment each sample of a batch at random.
+    """Apply a variation to each sample of a batch.
 
     Args:
         raw: the samples.
-        variations: one for each, all with the same crop; they may come from different augmentations.
+        variations: one for each sample, all with the same crop; they may come from different augmentations.
 
     Returns:
-        First and second frames in [0, 1], with the strides of channels-last; flow in pixels, zero where it is not
-        known; where it is known.
+        First and second frames in [0, 1], with the strides of channels-last; flow in pixels, zero where it is unknown;
+        the mask where the flow is known.
     """
     crop = variations[0].crop
     firsts, seconds = [one.first for one in variations], [one.second for one in variations]
-    # boxes are placed in the old second frames, so they are filled before those are moved
+    # boxes are given in the old second frames, so they are filled before the frames are transformed
     erased = erase(pictures(raw.second), [one.boxes for one in variations])
     pairs = torch.stack((move(pictures(raw.first), firsts, crop), move(erased, seconds, crop)), 1)  # B x 2 x 3 x H x W
     flow, valid = look_up(raw.flow, raw.valid, firsts, seconds, crop)
-    # samples may have changes of different kinds, so each kind is applied to its part of the batch
+    # samples may have changes of different kinds, so each kind is applied to its own part of the batch
     for place in range(max(len(one.changes) for one in variations)):
         due = [one.changes[place] if place < len(one.changes) else None for one in variations]
         for kind in dict.fromkeys(type(change) for change in due if change is not None):

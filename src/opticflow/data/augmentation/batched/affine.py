@@ -14,7 +14,7 @@ from opticflow.ops.grid import pixel_grid, sample
 from opticflow.shapes import Frames, Mask
 
 STEPS = 32
-"""Steps per pixel of flow in 16 bits: the range is +-1024 pixels, and the error at most 1/64 pixel."""
+"""Steps per pixel of flow as int16: the range is +-1024 pixels, and the error is at most 1/64 pixel."""
 
 Maps = Float32[Tensor, "batch 2 3"]
 Coordinate = Float32[Tensor, "batch rows columns"]
@@ -23,12 +23,12 @@ RawFlow = Float32[Tensor, "batch height width 2"] | Int16[Tensor, "batch height 
 
 
 def pictures(frames: RawFrames) -> Frames:
-    """Convert grey levels to floating point."""
+    """Convert frames from bytes to floats, B x 3 x H x W, in grey levels from 0 to 255."""
     return frames.permute(0, 3, 1, 2).float()
 
 
 def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
-    """Fill the boxes that were drawn for the second frames; in grey levels."""
+    """Fill the boxes drawn for the second frames with the mean colour of each frame, in grey levels."""
     if not any(boxes):
         return frames
     most = max(len(one.boxes) for one in boxes if one)
@@ -45,7 +45,7 @@ def erase(frames: Frames, boxes: Sequence[Boxes | None]) -> Frames:
 
 
 def move(frames: Frames, maps: Sequence[Matrix], size: tuple[int, int]) -> Float[Tensor, "batch 3 rows columns"]:
-    """Resample frames by maps from new to old pixels; outside of a frame the nearest border pixel is taken."""
+    """Resample frames by maps from new to old pixels; outside of a frame the nearest border pixel is used."""
     x, y = _mapped(on(frames.device, [matrix[:2] for matrix in maps]), size)  # B x rows x columns each
     return sample(frames, torch.stack((x, y), -1), outside="border")
 
@@ -59,8 +59,8 @@ def look_up(
 ) -> tuple[Float32[Tensor, "batch 2 rows columns"], Bool[Tensor, "batch rows columns"]]:
     """Compute the flow between the new frames, and the mask where it is known.
 
-    The formula of `transform`, written so that no large coordinates are subtracted from each other, as 32 bits have
-    room for 7 digits: f'(x) = (B^-1 A - 1) x + B^-1 f(A x), with the translations in the first term.
+    This is the formula of `transform` in a form that does not subtract large coordinates from each other, since float32
+    has only 7 digits: f'(x) = (B^-1 A - 1) x + B^-1 f(A x), with the translations in the first term.
     """
     height, width = valid.shape[1:]
     backs = [np.linalg.inv(matrix) for matrix in second]
@@ -81,7 +81,7 @@ def look_up(
     share_x, share_y = (px - left).clamp(0, 1), (py - top).clamp(0, 1)  # bilinear shares, B x rows x columns
 
     scale = 1 / STEPS if flow.dtype == torch.int16 else 1.0
-    # where it is not known it is NaN, to which no vector is near
+    # unknown flow becomes NaN, for the comparisons below
     tables = [(part.float() * scale).masked_fill_(~valid, torch.nan).flatten() for part in flow.unbind(-1)]
     near, between = [], []  # for u and v each
     together = torch.ones_like(inside)
@@ -90,7 +90,7 @@ def look_up(
         at00, at01, at10, at11 = (table[corner] for corner in corners)
         highest = torch.maximum(torch.maximum(at00, at01), torch.maximum(at10, at11))
         lowest = torch.minimum(torch.minimum(at00, at01), torch.minimum(at10, at11))
-        # comparisons with NaN are false, so one unknown neighbour is enough to take the nearest pixel
+        # comparisons with NaN are false, so with one unknown neighbour the nearest pixel is used
         together &= (highest - own <= ONE_MOTION) & (own - lowest <= ONE_MOTION)
         near.append(own)
         between.append(torch.lerp(torch.lerp(at00, at01, share_x), torch.lerp(at10, at11, share_x), share_y))
@@ -113,8 +113,8 @@ def _place(x: Coordinate, y: Coordinate, width: int, height: int) -> Int64[Tenso
 
 
 def _mapped(maps: Maps, size: tuple[int, int]) -> tuple[Coordinate, Coordinate]:
-    """Return x and y of all pixels of a size under maps; without a matrix product, which GPUs may compute with 10 bits
-    of precision."""
+    """Apply maps to all pixels of a frame of `size` and return x and y. A matrix product is avoided, since GPUs may
+    compute it with 10 bits of precision."""
     x, y = pixel_grid(*size, like=maps)
     across, down = maps[..., None, None].unbind(1)  # B 3 1 1
     return tuple(row[:, 0] * x + row[:, 1] * y + row[:, 2] for row in (across, down))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Batched forms of the changes in `augmentation.colour`, on any device. Values are not rounded to 8 bits in between."""
+"""Batched forms of the changes in `augmentation.colour`, on any device, without intermediate rounding to 8 bits."""
 
 from collections.abc import Sequence
 
@@ -41,8 +41,9 @@ def add_noise(pairs: Pairs, grains: Sequence[Grain]) -> Pairs:
 def jitter(pairs: Pairs, jitters: Sequence[Jitter]) -> Pairs:
     """Apply the changes that a `ColourJitter` has drawn to pairs.
 
-    In each of the four turns every picture has its own change. All but the hue have one formula,
-    a x + b grey(x) + c mean grey; the hue is turned in those pictures alone whose turn it is.
+    There are four rounds, and in each round every picture has its own change. Brightness, contrast and saturation share
+    one formula, a x + b grey(x) + c mean grey; the hue is shifted only in the pictures that have this change in the
+    round.
     """
     colourings = [(one.first, one.second or one.first) for one in jitters]
     shared = on(pairs.device, [one.second is None for one in jitters], np.bool_)[:, None, None, None]  # B x 1 x 1 x 1

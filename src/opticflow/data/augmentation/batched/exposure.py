@@ -29,7 +29,7 @@ def blur(pairs: Pairs, flow: Flow, streaks: Sequence[Streaks]) -> Pairs:
 
 
 def _streaked(frames: Frames, motion: Flow, longest: Float[Tensor, "batch"], most: float) -> Frames:
-    """Blur frames along their motion; the method is described at `scenes.effects.motion_blur`."""
+    """Blur frames along their motion, as described in `scenes.effects.motion_blur`."""
     batch, _, height, width = frames.shape
     own = motion.square().sum(1).sqrt()  # B x H x W, pixels
     reach = torch.minimum(longest, own.amax((1, 2))).floor() // 2  # B, pixels to either side
@@ -38,7 +38,7 @@ def _streaked(frames: Frames, motion: Flow, longest: Float[Tensor, "batch"], mos
     swept = torch.where((reach >= 2)[:, None, None, None], wide, motion)
 
     length = swept.square().sum(1).sqrt()  # B x H x W, pixels
-    # streaks are cut at their longest length
+    # streaks are cut to the longest permitted length
     cut = (longest[:, None, None] / length.clamp(min=1e-6)).clamp(max=1)
     u, v = (swept * cut[:, None]).unbind(1)
     length = length * cut
@@ -54,19 +54,19 @@ def _streaked(frames: Frames, motion: Flow, longest: Float[Tensor, "batch"], mos
         seen = table[row.mul_(width).add_(column).add_(beginnings)]
         speed = torch.maximum(seen[..., 3], own)
         weight = ((2 * at.abs() * length <= speed + 1) & (number < count)).to(seen.dtype)
-        seen[..., 3] = 1  # from here on it sums the weights
+        seen[..., 3] = 1  # from here on this channel sums the weights
         total.addcmul_(seen, weight[..., None])
     colours, weights = total.permute(0, 3, 1, 2).split((3, 1), dim=1)
     return torch.where((length >= 0.5)[:, None], colours / weights.clamp(min=1), frames)
 
 
 def _fastest(motion: Flow, radius: Float[Tensor, "batch"], largest: int) -> Flow:
-    """Return the fastest motion within a square around each pixel. Each picture has its own radius, at most `largest`;
-    the search goes in steps of one pixel for all, since reading the radii from the device would make the CPU wait."""
+    """Return the fastest motion within a square around each pixel. Each picture has its own radius, at most `largest`.
+    The loop always has `largest` steps, since reading the radii from the device would make the CPU wait."""
     speed = motion.square().sum(1)  # B x H x W, squared
     # index of the fastest pixel so far
     place = torch.arange(speed[0].numel(), device=motion.device).expand(len(motion), -1)
-    # a maximum over a square of radius n is n maxima over 3 x 3
+    # a maximum over a square of radius n equals n successive maxima over 3 x 3
     for number in range(largest):
         found, where = F.max_pool2d(speed, 3, 1, 1, return_indices=True)
         grows = (number < radius)[:, None]
