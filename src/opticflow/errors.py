@@ -9,6 +9,9 @@ OpticflowError
 └── TrainingError   a training run that cannot go on
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class OpticflowError(Exception):
     """Base class of all errors that opticflow raises on purpose."""
@@ -36,3 +39,16 @@ class DatasetError(OpticflowError):
 
 class TrainingError(OpticflowError):
     """A training run cannot continue."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """Return the end of a message about an unknown name: up to three similar names, or all known ones.
+
+    Args:
+        name: the unknown name.
+        known: the known names, in the order in which they are listed.
+        cutoff: least similarity, from 0 to 1 (`difflib.get_close_matches`).
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=cutoff)
+    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known)}"

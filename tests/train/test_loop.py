@@ -14,6 +14,7 @@ from opticflow.train.loop import train
 from opticflow.train.parts import read_parts, write_parts
 from opticflow.train.recipe import Part
 from opticflow.train.run_folder import TRAINING
+from opticflow.weights import read_checkpoint
 from train_toys import ToySources, toy_sample
 
 
@@ -63,6 +64,8 @@ def test_an_interrupted_run_goes_on_to_the_last_bit(tmp_path, recipe, coarse_sta
     run(small, tmp_path / "cut", checkpoint_every=3, resume=True, report=lambda progress: seen.append(progress.step))
     assert seen == [4, 5, 6, 7, 8]
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    cut, whole = (read_checkpoint(tmp_path / name / "weights.safetensors").tensors for name in ("cut", "whole"))
+    assert all(torch.equal(cut[name], whole[name]) for name in whole)
     # weights, the optimiser's moments and the state of the random number generator
     last = "stages/only/step-00000008"
     cut, whole = (read_parts(tmp_path / name / last, TRAINING) for name in ("cut", "whole"))

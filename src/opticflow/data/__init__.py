@@ -1,6 +1,5 @@
 """Readers of the public data sets, and of folders of one's own pairs; all give `Sample`s."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 from opticflow.data import chairs, kitti, middlebury, pairs, sintel, spring, things
 from opticflow.data.dataset import Choices, FlowDataset, Pair
 from opticflow.data.integrity import Finding, check_dataset
-from opticflow.errors import DatasetError
+from opticflow.errors import DatasetError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ def open_dataset(name: str, root: str | Path, split: str | None = None, **option
         (400, 800, 2)
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(DATASETS)}"
-        raise DatasetError(f"there is no data set {name!r}; {hint}")
+        raise DatasetError(f"there is no data set {name!r}; {did_you_mean(name.lower(), DATASETS)}")
     reader = DATASETS[name]
     return reader.open(root, split or reader.splits[0], **options)
 

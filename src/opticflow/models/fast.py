@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from opticflow.kernels.dispatch import reference_is_asked
+from opticflow.kernels.epilogue import epilogue
 from opticflow.models.layers import Convolution, prepare_weights, prepared_weights, relu
 from opticflow.models.network import FlowNetwork
 from opticflow.models.raft import CoarseFlow, ConvGRU, Encoder, Features, ResidualBlock, UpdateBlock, UpdateStep
@@ -125,7 +126,7 @@ class FastResidualBlock(ResidualBlock):
         y = x
         for layer in self.residual:
             y = relu(layer(y))
-        return relu(y.add_(self.shortcut(x)))
+        return epilogue(y, self.shortcut(x), with_relu=True)
 
 
 FAST_BLOCKS: dict[type[nn.Module], type[nn.Module]] = {

@@ -1,6 +1,5 @@
 """The samples of a recipe: read from folders of data sets, or made by synthetic worlds where no folder is given."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ from opticflow.data.device_stream import DeviceStream
 from opticflow.data.pool import SamplePool
 from opticflow.data.raw import Origin
 from opticflow.data.streams import Source, TrainingStream
-from opticflow.errors import DatasetError, InputError
+from opticflow.errors import DatasetError, InputError, did_you_mean
 from opticflow.scenes.mixed_config import MIXED_WORLDS
 from opticflow.scenes.rendered import RenderedPair
 from opticflow.scenes.source import PairSource
@@ -114,11 +113,8 @@ class Locations:
                 return found
         if not problems and world in WORLDS:
             return world
-        if not problems and part.dataset not in DATASETS:
-            near = difflib.get_close_matches(part.dataset, [*DATASETS, *WORLDS], n=3, cutoff=0.5)
-            hint = (
-                f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted({*DATASETS, *WORLDS}))}"
-            )
+        if part.dataset not in DATASETS:
+            hint = did_you_mean(part.dataset, sorted({*DATASETS, *WORLDS}))
             raise DatasetError(f"there is no data set and no world {part.dataset!r}; {hint}")
         found = "; ".join(problems) or f"{part.dataset} was not given"
         instead = f", or {part.dataset}=world to have it made" if world in WORLDS else ""

@@ -1,8 +1,6 @@
 """The recipes by name."""
 
-import difflib
-
-from opticflow.errors import InputError
+from opticflow.errors import InputError, did_you_mean
 from opticflow.train.recipe import Recipe
 from opticflow.train.recipes.default import DEFAULT, GPU
 from opticflow.train.recipes.finetune import finetune
@@ -33,9 +31,7 @@ def find_recipe(name: str) -> Recipe:
         InputError: there is no such recipe; the message lists similar names, or all.
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(RECIPES)}"
-        raise InputError(f"there is no recipe {name!r}; {hint}")
+        raise InputError(f"there is no recipe {name!r}; {did_you_mean(name, RECIPES, cutoff=0.4)}")
     return RECIPES[name]
 
 
