@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from opticflow.video import VideoWriter
+from opticflow.io.video import VideoWriter
 
 
 def make_clip(path: Path, count: int, width: int, height: int) -> None:

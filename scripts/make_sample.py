@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from opticflow.io import write_flow
+from opticflow.io.video import VideoWriter
 from opticflow.scenes.things_demo import demo_clip
-from opticflow.video import VideoWriter
 
 SAMPLE = Path(__file__).parents[1] / "src" / "opticflow" / "assets" / "sample"
 

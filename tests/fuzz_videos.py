@@ -10,7 +10,7 @@ import numpy as np
 from clips import write_clip
 from fuzzing import Target
 from opticflow.errors import VideoError
-from opticflow.video import open_clip
+from opticflow.io.video import open_clip
 from pictures import moving
 
 _FRAMES = moving(24, 32, 10)

@@ -51,7 +51,7 @@ import opticflow
 
 unchanged("import opticflow")
 import opticflow.data, opticflow.estimator.speed, opticflow.evaluate, opticflow.io, opticflow.metrics
-import opticflow.scenes.worlds, opticflow.video, opticflow.visualize, opticflow.weights
+import opticflow.extract, opticflow.scenes.worlds, opticflow.visualize, opticflow.weights
 
 unchanged("importing its parts")
 try:

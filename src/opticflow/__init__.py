@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from opticflow import errors as errors
     from opticflow import estimator as estimator
     from opticflow import evaluate as evaluate
+    from opticflow import extract as extract
     from opticflow import io as io
     from opticflow import losses as losses
     from opticflow import metrics as metrics
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from opticflow import settings as settings
     from opticflow import shapes as shapes
     from opticflow import train as train
-    from opticflow import video as video
     from opticflow import visualize as visualize
     from opticflow import weights as weights
     from opticflow.data import FlowDataset, open_dataset
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     )
     from opticflow.estimator import Estimator, PairFlow, estimate, load
     from opticflow.io import read_flow, read_flow_with_mask, read_image, write_flow, write_image
+    from opticflow.io.video import read_video
     from opticflow.ops.arrays import occlusion, warp
     from opticflow.settings import Settings
     from opticflow.shapes import Sample
-    from opticflow.video import read_video
     from opticflow.visualize import flow_to_image
     from opticflow.weights import list_models
 
@@ -63,7 +63,7 @@ _PLACES = {
     "read_flow": "io",
     "read_flow_with_mask": "io",
     "read_image": "io",
-    "read_video": "video",
+    "read_video": "io.video",
     "warp": "ops.arrays",
     "write_flow": "io",
     "write_image": "io",
@@ -102,6 +102,7 @@ _MODULES = (
     "estimator",
     "errors",
     "evaluate",
+    "extract",
     "io",
     "losses",
     "metrics",
@@ -111,7 +112,6 @@ _MODULES = (
     "settings",
     "shapes",
     "train",
-    "video",
     "visualize",
     "weights",
 )

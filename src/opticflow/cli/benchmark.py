@@ -123,9 +123,10 @@ def benchmark_clip(
     Example: `opticflow benchmark clip clip.mp4 --model RAFT-small --save flo`
     """
     from opticflow.estimator.speed import load_or_build
-    from opticflow.video import ClipOptions, open_clip, parse_saves
-    from opticflow.video.demo import sample_clip
-    from opticflow.video.stages import measure_stages
+    from opticflow.extract import ClipOptions, parse_saves
+    from opticflow.extract.demo import sample_clip
+    from opticflow.extract.stages import measure_stages
+    from opticflow.io.video import open_clip
     from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
@@ -169,9 +170,9 @@ def benchmark_stream(
     Example: `opticflow benchmark stream RAFT-small`
     """
     from opticflow.estimator.speed import load_or_build
-    from opticflow.video import read_video
-    from opticflow.video.demo import sample_clip
-    from opticflow.video.stream_speed import measure_streams
+    from opticflow.extract.demo import sample_clip
+    from opticflow.extract.stream_speed import measure_streams
+    from opticflow.io.video import read_video
 
     model = model or "RAFT-small"
     estimator, trained = load_or_build(model, settings, bare=bare)

@@ -22,7 +22,7 @@ def demo(
     Example: `opticflow demo`
     """
     import opticflow
-    from opticflow.video.demo import run_demo
+    from opticflow.extract.demo import run_demo
     from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL

@@ -155,8 +155,8 @@ def _estimate_pair(
     estimator, sources: list[Path], output: Path | None, options: dict[str, Any], overwrite: bool, white: int | None
 ) -> dict[str, Any]:
     from opticflow.errors import InputError
-    from opticflow.video import ClipOptions
-    from opticflow.video.pair import run_pair
+    from opticflow.extract import ClipOptions
+    from opticflow.extract.pair import run_pair
 
     usual = vars(ClipOptions())
     for name in ("start", "end", "step", "pairs", "batch", "warm_start", "reuse", "skip_broken"):
@@ -183,7 +183,8 @@ def _estimate_clip(
     *,
     quiet,
 ) -> dict[str, Any]:
-    from opticflow.video import ClipOptions, open_clip, parse_saves, run_clip, run_clip_to_video
+    from opticflow.extract import ClipOptions, parse_saves, run_clip, run_clip_to_video
+    from opticflow.io.video import open_clip
 
     clip = open_clip(sources[0] if len(sources) == 1 else sources, white=record.get("white"))
     chosen = ClipOptions(saves=parse_saves("video" if save is None else save), **options)

@@ -46,7 +46,7 @@ def view(
 
     drawings = Drawings(flow, style=style, max_flow=max_flow, percentile=percentile, frame=frame, with_legend=legend)
     if output is not None and output.suffix.lower() == ".mp4" and not output.is_dir():
-        from opticflow.video import draw_video
+        from opticflow.visualize.video import draw_video
 
         drawn = draw_video(drawings, output)
     else:

@@ -35,7 +35,7 @@ VIDEO_SUFFIXES = (
     ".flv",
     ".ogv",
 )
-"""Suffixes of videos. `opticflow.video` reads them; it writes `.mp4`."""
+"""Suffixes of videos. `opticflow.io.video` reads them; it writes `.mp4`."""
 _ROWS = 64
 """Number of rows that are converted to 8 bits at a time."""
 _DIM = 4095

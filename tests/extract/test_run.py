@@ -14,9 +14,10 @@ import opticflow
 from clips import write_clip
 from opticflow.errors import FormatError, InputError, OpticflowError, VideoError
 from opticflow.estimator import Estimator
+from opticflow.extract import ClipOptions, run, run_clip, run_clip_to_video
+from opticflow.extract.run import segments
+from opticflow.io.video import open_clip
 from opticflow.models import build
-from opticflow.video import ClipOptions, open_clip, run, run_clip, run_clip_to_video
-from opticflow.video.run import segments
 from pictures import moving
 
 

@@ -24,16 +24,16 @@ import numpy as np
 
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator, PairFlow
+from opticflow.extract.outputs import SAVES, FlowFiles, bytes_per_pair
+from opticflow.extract.recorder import Recorder
+from opticflow.extract.state import RunState, add_stamp
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES, make_folder
 from opticflow.io.atomic import remove_unfinished
 from opticflow.io.locks import only_one
 from opticflow.io.prefetch import BackgroundWriter, Prefetch
+from opticflow.io.video import Clip, ClipFrame
+from opticflow.io.video.writer import refuse_too_large
 from opticflow.shapes import Frame
-from opticflow.video.clip import Clip, ClipFrame
-from opticflow.video.outputs import SAVES, FlowFiles, bytes_per_pair
-from opticflow.video.recorder import Recorder
-from opticflow.video.state import RunState, add_stamp
-from opticflow.video.writer import refuse_too_large
 from opticflow.visualize import robust_max_flow
 from opticflow.weights.digest import weights_hash
 

@@ -23,7 +23,8 @@ RUNNER = """
 import json, os, sys
 from pathlib import Path
 import opticflow
-from opticflow.video import ClipOptions, open_clip, run, run_clip, run_clip_to_video
+from opticflow.extract import ClipOptions, run, run_clip, run_clip_to_video
+from opticflow.io.video import open_clip
 
 run.SEGMENT = 5
 estimator = opticflow.load("DIS")

@@ -11,10 +11,10 @@ from typing import TypeVar
 import torch
 
 from opticflow.estimator import Estimator
+from opticflow.extract.run import ClipOptions, run_clip
+from opticflow.io.video import Clip
 from opticflow.models import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames
-from opticflow.video.clip import Clip
-from opticflow.video.run import ClipOptions, run_clip
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from opticflow.estimator import PairFlow
-from opticflow.video.clip import ClipFrame
-from opticflow.video.outputs import FlowFiles
-from opticflow.video.state import RunState
-from opticflow.video.writer import VideoWriter, join_videos
+from opticflow.extract.outputs import FlowFiles
+from opticflow.extract.state import RunState
+from opticflow.io.video import ClipFrame
+from opticflow.io.video.writer import VideoWriter, join_videos
 
 
 class Recorder:

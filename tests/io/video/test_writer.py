@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import OpticflowError
-from opticflow.video.writer import VideoWriter, join_videos
+from opticflow.io.video.writer import VideoWriter, join_videos
 
 COLOURS = [np.full((31, 45, 3), (i * 8, 255 - i * 8, 90), np.uint8) for i in range(20)]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from opticflow.estimator import Estimator
+from opticflow.extract.stream_speed import measure_streams
 from opticflow.models.network import FlowNetwork
-from opticflow.video.stream_speed import measure_streams
 from pictures import moving
 
 

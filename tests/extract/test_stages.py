@@ -8,9 +8,10 @@ import torch
 import opticflow
 from clips import write_clip
 from opticflow.estimator import Estimator
+from opticflow.extract import ClipOptions, stages
+from opticflow.extract.stages import Stopwatch, measure_stages
+from opticflow.io.video import open_clip
 from opticflow.models import FlowNetwork, VariationalRefinement, build
-from opticflow.video import ClipOptions, open_clip, stages
-from opticflow.video.stages import Stopwatch, measure_stages
 from pictures import moving
 
 

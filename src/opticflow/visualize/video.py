@@ -4,7 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from opticflow.errors import InputError
-from opticflow.video.writer import VideoWriter
+from opticflow.io.video.writer import VideoWriter
 from opticflow.visualize import Drawings, Drawn
 
 

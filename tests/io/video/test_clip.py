@@ -13,7 +13,8 @@ import pytest
 import opticflow
 from clips import write_clip
 from opticflow.errors import InputError, OpticflowError, VideoError
-from opticflow.video import ClipOptions, open_clip, run_clip_to_video
+from opticflow.extract import ClipOptions, run_clip_to_video
+from opticflow.io.video import open_clip
 from pictures import moving
 
 FRAMES = moving(48, 64, 8)
@@ -100,7 +101,7 @@ def test_excerpts_are_spread_over_a_clip_with_one_key_frame(tmp_path, suffix):
 
 
 def test_excerpts_jump_from_key_frame_to_key_frame(tmp_path, monkeypatch):
-    monkeypatch.setattr("opticflow.video.clip.CHEAPER_TO_DECODE", 3)
+    monkeypatch.setattr("opticflow.io.video.video_clip.CHEAPER_TO_DECODE", 3)
     frames = moving(48, 64, 40)
     clip = open_clip(write_clip(tmp_path / "clip.mp4", frames, options={"g": "6"}))
     assert positions(clip, frames, 5, step=2) == [4, 11, 18, 26, 33]
@@ -202,7 +203,7 @@ def test_what_is_no_clip_is_refused_in_one_line(tmp_path):
 
 def test_what_is_no_source_and_no_number_is_refused(tmp_path, monkeypatch):
     read_video = inspect.unwrap(opticflow.read_video)  # without the check of types that the tests are run with
-    monkeypatch.setattr("opticflow.video.clip.open_clip", inspect.unwrap(open_clip))
+    monkeypatch.setattr("opticflow.io.video.opening.open_clip", inspect.unwrap(open_clip))
     for source in (0, None, b"a.mp4", [0], ["a.png", None], np.zeros((2, 4, 6, 3))):
         with pytest.raises(InputError, match="a clip is a file, a folder or a list of pictures, not"):
             read_video(source)  # type: ignore[arg-type]
@@ -226,7 +227,7 @@ def test_a_tiff_of_several_pages_is_a_clip(tmp_path):
 
 
 def test_excerpts_are_of_one_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("opticflow.video.clip.UNKNOWN_SPACING", 1)
+    monkeypatch.setattr("opticflow.io.video.video_clip.UNKNOWN_SPACING", 1)
     for number, size in enumerate((48, 64)):
         write_clip(tmp_path / f"{number}.h264", moving(size, size, 5))
     both = tmp_path / "both.h264"
@@ -255,7 +256,9 @@ def test_a_small_file_cannot_take_much_memory(tmp_path, monkeypatch):
     small.write_bytes(small.read_bytes() + large.read_bytes())  # a stream whose size changes
     with pytest.raises(VideoError, match="holds frames of 640 x 640 pixels"):
         open_clip(small)
-    monkeypatch.setattr("opticflow.video.clip.check_memory", lambda what, needed: None)  # as if that came later
+    monkeypatch.setattr(
+        "opticflow.io.video.video_clip.check_memory", lambda what, needed: None
+    )  # as if that came later
     with pytest.raises(VideoError, match="cannot be decoded"):
         list(open_clip(small).frames())
 

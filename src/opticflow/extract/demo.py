@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from opticflow.estimator import Estimator
+from opticflow.extract.run import ClipOptions, RunReport, run_clip
 from opticflow.io import make_folder, read_flow, write_image
+from opticflow.io.video import open_clip, read_video
 from opticflow.metrics.maps import end_point_error
 from opticflow.shapes import FlowArray
-from opticflow.video.clip import open_clip, read_video
-from opticflow.video.run import ClipOptions, RunReport, run_clip
 from opticflow.visualize import flow_to_image
 
 

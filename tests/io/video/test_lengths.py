@@ -4,7 +4,7 @@ import av
 import pytest
 
 from clips import write_clip
-from opticflow.video.lengths import ends_early
+from opticflow.io.video.lengths import ends_early
 from pictures import moving
 
 FORMATS = {

@@ -6,8 +6,8 @@ import pytest
 import opticflow
 from opticflow.errors import InputError
 from opticflow.io import write_flow
-from opticflow.video import draw_video
 from opticflow.visualize import Drawings, flow_to_image
+from opticflow.visualize.video import draw_video
 
 
 def test_a_folder_becomes_a_video_on_one_scale(tmp_path):

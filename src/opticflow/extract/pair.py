@@ -7,7 +7,7 @@ from pathlib import Path
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator
 from opticflow.io import FLOW_SUFFIXES, IMAGE_SUFFIXES, read_image, write_flow, write_image, write_mask
-from opticflow.video.clip import refuse_clips
+from opticflow.io.video.opening import refuse_clips
 from opticflow.visualize import flow_to_image
 from opticflow.visualize.colors import flow_limit
 
