@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opticflow import scenes as scenes
     from opticflow import settings as settings
     from opticflow import shapes as shapes
+    from opticflow import store as store
     from opticflow import train as train
     from opticflow import visualize as visualize
     from opticflow import weights as weights
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from opticflow.ops.arrays import occlusion, warp
     from opticflow.settings import Settings
     from opticflow.shapes import Sample
+    from opticflow.store import FlowStore, open_store
     from opticflow.visualize import flow_to_image
     from opticflow.weights import list_models
 
@@ -45,6 +47,7 @@ _PLACES = {
     "DatasetError": "errors",
     "Estimator": "estimator",
     "FlowDataset": "data",
+    "FlowStore": "store",
     "FormatError": "errors",
     "InputError": "errors",
     "OpticflowError": "errors",
@@ -60,6 +63,7 @@ _PLACES = {
     "load": "estimator",
     "occlusion": "ops.arrays",
     "open_dataset": "data",
+    "open_store": "store",
     "read_flow": "io",
     "read_flow_with_mask": "io",
     "read_image": "io",
@@ -73,6 +77,7 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "DatasetError",
     "Estimator",
     "FlowDataset",
+    "FlowStore",
     "FormatError",
     "InputError",
     "OpticflowError",
@@ -88,6 +93,7 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "load",
     "occlusion",
     "open_dataset",
+    "open_store",
     "read_flow",
     "read_flow_with_mask",
     "read_image",
@@ -111,6 +117,7 @@ _MODULES = (
     "scenes",
     "settings",
     "shapes",
+    "store",
     "train",
     "visualize",
     "weights",

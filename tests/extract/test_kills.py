@@ -23,10 +23,10 @@ RUNNER = """
 import json, os, sys
 from pathlib import Path
 import opticflow
-from opticflow.extract import ClipOptions, run, run_clip, run_clip_to_video
+from opticflow.extract import ClipOptions, options, run_clip, run_clip_to_video
 from opticflow.io.video import open_clip
 
-run.SEGMENT = 5
+options.SEGMENT = 5
 estimator = opticflow.load("DIS")
 for line in sys.stdin:  # each run in a process of its own, forked when everything is imported
     order = json.loads(line)

@@ -15,7 +15,8 @@ from clips import write_clip
 from opticflow.errors import FormatError, InputError, OpticflowError, VideoError
 from opticflow.estimator import Estimator
 from opticflow.extract import ClipOptions, run, run_clip, run_clip_to_video
-from opticflow.extract.run import segments
+from opticflow.extract import options as options_module
+from opticflow.extract.pairs import segments
 from opticflow.io.video import open_clip
 from opticflow.models import build
 from pictures import moving
@@ -75,7 +76,7 @@ def dies_after(pairs: int) -> Estimator:
 @pytest.mark.parametrize("options", [{"saves": ("flo",)}, {"saves": ("video", "flo")}, {"saves": ("flo",), "batch": 3}])
 @pytest.mark.parametrize("stop", [0, 2, 7])
 def test_a_resumed_run_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch, options, stop):
-    monkeypatch.setattr(run, "SEGMENT", 5)
+    monkeypatch.setattr(options_module, "SEGMENT", 5)
     whole = go(folder, tmp_path / "whole", **options)
     with pytest.raises(Interrupted):
         go(folder, tmp_path / "resumed", dies_after(stop), **options)
@@ -88,7 +89,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch
 
 
 def test_a_run_killed_at_the_end_of_a_piece_loses_none_of_it(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "SEGMENT", 5)
+    monkeypatch.setattr(options_module, "SEGMENT", 5)
     go(folder, tmp_path / "whole")
     with pytest.raises(Interrupted):
         go(folder, tmp_path / "killed", dies_after(5))
@@ -242,7 +243,7 @@ def test_a_resumed_run_that_is_killed_at_once_can_go_on(folder, tmp_path, saves)
 
 
 def test_the_video_begins_at_once_wherever_in_the_clip(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "SEGMENT", 3)
+    monkeypatch.setattr(options_module, "SEGMENT", 3)
     go(folder, tmp_path / "whole", start=4)
     with pytest.raises(Interrupted):
         go(folder, tmp_path / "out", dies_after(4), start=4)
@@ -311,7 +312,7 @@ def test_the_video_before_a_broken_frame_stays_of_its_run(folder, tmp_path):
 
 @pytest.mark.parametrize("broken", [[6], [0], [12], [5, 6, 8], [2, 3, 4, 5, 6, 7, 8]])
 def test_pairs_of_broken_frames_can_be_left_out(folder, tmp_path, monkeypatch, broken):
-    monkeypatch.setattr(run, "SEGMENT", 3)
+    monkeypatch.setattr(options_module, "SEGMENT", 3)
     shutil.copytree(folder, tmp_path / "frames")
     for index in broken:
         (tmp_path / "frames" / f"frame_{index}.png").write_bytes(b"broken")
@@ -338,7 +339,7 @@ def test_a_run_that_a_broken_frame_ended_can_go_on_without_it(folder, tmp_path):
 
 @pytest.mark.parametrize("stop", [0, 2, 4])
 def test_separate_pairs(folder, tmp_path, monkeypatch, stop):
-    monkeypatch.setattr(run, "SEGMENT", 3)
+    monkeypatch.setattr(options_module, "SEGMENT", 3)
     options = {"saves": ("flo", "video"), "pairs": "separate"}
     report = go(folder, tmp_path / "out", **options)
     assert report.pairs == 6, "the thirteenth frame has no partner"

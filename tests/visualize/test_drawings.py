@@ -5,7 +5,8 @@ import pytest
 
 from opticflow.errors import FormatError, InputError
 from opticflow.io import read_flow, read_image, write_flow, write_image
-from opticflow.visualize import Drawings, draw_files, draw_flow, flow_to_image
+from opticflow.visualize import draw_flow, flow_to_image
+from opticflow.visualize.drawings import Drawings, draw_files
 
 
 @pytest.fixture

@@ -21,15 +21,19 @@ def draw(flow: np.ndarray, style: str, **options) -> np.ndarray:
     return draw_flow(flow, style, frame=frame_for(flow) if STYLES[style].needs_frame else None, **options)
 
 
+def width_of(style: str, width: int) -> int:
+    return 2 * width if style == "side-by-side" else width
+
+
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (33, 21)])
 @pytest.mark.parametrize("with_legend", [False, True])
 def test_any_size(style, size, with_legend):
     picture = draw(moving_right(*size), style, with_legend=with_legend)
     if with_legend:
-        assert picture.shape == (max(120, size[0]), size[1] + 96, 3)
+        assert picture.shape == (max(120, size[0]), width_of(style, size[1]) + 96, 3)
     else:
-        assert picture.shape == (*size, 3)
+        assert picture.shape == (size[0], width_of(style, size[1]), 3)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -44,7 +48,7 @@ def test_unknown_flow(style):
 @pytest.mark.parametrize("style", STYLES)
 def test_the_legend_leaves_the_picture_as_it_is(style):
     flow = moving_right(150, 40)
-    np.testing.assert_array_equal(draw(flow, style, with_legend=True)[:, :40], draw(flow, style))
+    np.testing.assert_array_equal(draw(flow, style, with_legend=True)[:, : width_of(style, 40)], draw(flow, style))
 
 
 @pytest.mark.parametrize("style", STYLES)

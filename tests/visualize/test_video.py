@@ -6,7 +6,8 @@ import pytest
 import opticflow
 from opticflow.errors import InputError
 from opticflow.io import write_flow
-from opticflow.visualize import Drawings, flow_to_image
+from opticflow.visualize import flow_to_image
+from opticflow.visualize.drawings import Drawings
 from opticflow.visualize.video import draw_video
 
 

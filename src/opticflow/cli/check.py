@@ -9,11 +9,12 @@ from opticflow.cli.printing import say, show_json
 
 
 def check(
-    flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.")],
-    first: Annotated[Path, typer.Argument(metavar="FRAME1", help="The first frame, or the folder of all frames.")],
-    second: Annotated[
-        Path | None, typer.Argument(metavar="[FRAME2]", help="The second frame; not for folders.")
-    ] = None,
+    flow: Annotated[Path, typer.Argument(help="A flow file, a folder of them, a store or a part of one.")],
+    first: Annotated[
+        Path,
+        typer.Argument(metavar="FRAME1", help="The first frame; or a folder of frames, or the video."),
+    ],
+    second: Annotated[Path | None, typer.Argument(metavar="[FRAME2]", help="The second frame; not for clips.")] = None,
     backward: Annotated[Path | None, typer.Option(help="Flow from the second frame to the first.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
@@ -23,6 +24,8 @@ def check(
     frame1(x) = frame2(x + flow(x))), or to have another size than the frames.
 
     Example: `opticflow check flow.flo frame1.png frame2.png --backward back.flo`
+
+    Example: `opticflow check clip.flows clip.mp4`
     """
     from opticflow.evaluate.check import check as run
     from opticflow.evaluate.shots import shots

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from opticflow.cli.options import with_settings
 from opticflow.cli.printing import remark, say, show_json
 from opticflow.cli.progress import show_progress
 from opticflow.settings import Settings
+
+if TYPE_CHECKING:
+    from opticflow.extract import RunReport, Target
 
 Sources = Annotated[
     list[Path],
@@ -29,7 +32,7 @@ def estimate(
         typer.Option(
             "-o",
             "--output",
-            help="A folder; for a clip also a .mp4; for two pictures also a flow file or a picture.",
+            help="A folder; also a .mp4 or .flows; for two frames also a flow file or a picture.",
             show_default="a name made from the input",
         ),
     ] = None,
@@ -40,7 +43,9 @@ def estimate(
     save: Annotated[
         str | None,
         typer.Option(
-            help="What is written to a folder: flo, kitti, pfm, npz, flo5, exr, color, video.", show_default="video"
+            help="What is written, a list of: flo, kitti, pfm, npz ...; color, arrows, overlay, magnitude, "
+            "side-by-side; video, arrows-video, overlay-video ...; store.",
+            show_default="what the output's suffix says, or video",
         ),
     ] = None,
     settings: Settings,
@@ -74,11 +79,14 @@ def estimate(
     max_flow: Annotated[
         float | None,
         typer.Option(
-            help="Length of flow, in pixels, that is drawn in full colour.",
+            help="Length of flow, in pixels, at the end of the scale of drawings.",
             show_default="measured on excerpts of the clip",
         ),
     ] = None,
-    half: Annotated[bool, typer.Option("--half", help="Store .npz in half precision.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Store .npz and .exr in half precision.")] = False,
+    error: Annotated[
+        str, typer.Option(metavar="PX", help="Largest rounding error of the store in pixels: 1/64, 1/16 ...")
+    ] = "1/64",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Remove the files of an earlier run, and start again.")
@@ -92,18 +100,27 @@ def estimate(
 ) -> None:
     """Estimate the flow of a clip, a folder of frames, or two pictures.
 
-    `--save` chooses what is written to a folder: flow files in `flo/`, `kitti/` ..., pictures in `color/`, a colour
-    video `flow.mp4`; with `--backward` also `flo-backward/` ..., and masks in `occlusion/`. Frames are not written to
-    disk. A run that was interrupted by Ctrl-C continues with `--resume`; nothing is lost. Existing files are neither
-    overwritten nor deleted, except those of an earlier run with `--overwrite`.
+    `--save` chooses what is written to a folder: flow files in `flo/`, `kitti/` ..., pictures in `color/`, `overlay/`
+    ..., a colour video `flow.mp4`, other videos `overlay.mp4` ..., the flow store `flows/`. With `--backward` there
+    are also `flo-backward/` ..., and masks in `occlusion/`. Frames are not written to disk. A run that was interrupted
+    by Ctrl-C continues with `--resume`; nothing is lost. Existing files are neither overwritten nor deleted, except
+    those of an earlier run with `--overwrite`.
 
     Example: `opticflow estimate clip.mp4 -o flow --save flo,video`
+
+    Example: `opticflow estimate clip.mp4 -o clip.flows --error 1/16`
+
+    Example: `opticflow estimate clip.mp4 -o overlay.mp4 --save overlay-video`
 
     Example: `opticflow estimate frame1.png frame2.png -o flow.flo`
 
     Example: `opticflow estimate frame1.png frame2.png -o colours.png`
     """
     import opticflow
+    from opticflow.errors import InputError
+    from opticflow.extract import ClipOptions, find_target, parse_saves, run_to
+    from opticflow.io.video import open_clip
+    from opticflow.store import parse_error
     from opticflow.weights import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
@@ -114,29 +131,38 @@ def estimate(
     record = {"model": model, **settings.record(), "iterations": estimator.settings.iterations}
     record |= {"deterministic": True} if deterministic else {}
     record |= {} if white is None else {"white": white}
-    options = {
-        "start": start,
-        "end": end,
-        "step": step,
-        "pairs": pairs,
-        "backward": backward,
-        "batch": batch,
-        "warm_start": warm_start,
-        "reuse": reuse,
-        "max_flow": max_flow,
-        "half": half,
-        "skip_broken": skip_broken,
-    }
-    if len(sources) == 2 and save is None and (output is None or output.suffix) and not resume:
-        summary = _estimate_pair(estimator, sources, output, options, overwrite, white)
-    else:
-        summary = _estimate_clip(
-            estimator, sources, output, save, record, options, resume, overwrite, quiet=quiet or json
-        )
+    clip = open_clip(sources[0] if len(sources) == 1 else sources, white=white)
+    two = len(sources) == 2
+    name = sources[0].stem if two and save is None else clip.name
+    target = find_target(name, output, None if save is None else parse_saves(save), two_pictures=two)
+    if output is None and target.is_pair and target.path.exists() and not overwrite:
+        raise InputError(f"{target.path} is there already; add --overwrite to replace it, or name the output with -o")
+    options = ClipOptions(
+        saves=target.saves,
+        start=start,
+        end=end,
+        step=step,
+        pairs=pairs,  # type: ignore[arg-type]
+        backward=backward,
+        batch=batch,
+        warm_start=warm_start,
+        reuse=reuse,
+        max_flow=max_flow,
+        half=half,
+        error=parse_error(error),
+        skip_broken=skip_broken,
+    )
+    try:
+        with show_progress("estimating", quiet=quiet or json) as progress:
+            how = {"resume": resume, "overwrite": overwrite, "progress": progress}
+            report = run_to(target, clip, estimator, options, settings=record, **how)
+    except KeyboardInterrupt:
+        remark("interrupted; the same command with --resume goes on")
+        raise typer.Exit(130) from None
     if json:
-        show_json({**record, **summary})
+        show_json({**record, **vars(report)})
     elif not quiet:
-        _report({**summary, "backward": backward})
+        _report(report, target, backward)
 
 
 def _one_way(settings: Settings, batch: int) -> Settings:
@@ -151,83 +177,24 @@ def _one_way(settings: Settings, batch: int) -> Settings:
     return replace(settings, device="cpu", precision="fp32")
 
 
-def _estimate_pair(
-    estimator, sources: list[Path], output: Path | None, options: dict[str, Any], overwrite: bool, white: int | None
-) -> dict[str, Any]:
-    from opticflow.errors import InputError
-    from opticflow.extract import ClipOptions
-    from opticflow.extract.pair import run_pair
+def _report(report: "RunReport", target: "Target", backward: bool) -> None:
+    from opticflow.store.format import in_words
 
-    usual = vars(ClipOptions())
-    for name in ("start", "end", "step", "pairs", "batch", "warm_start", "reuse", "skip_broken"):
-        if options[name] != usual[name]:
-            raise InputError(f"--{name.replace('_', '-')} is for clips; leave it out for two pictures")
-    ClipOptions(**{**options, "half": False, "max_flow": None})
-    kept = {name: options[name] for name in ("backward", "half", "max_flow")}
-    target = output or Path(f"{sources[0].stem}.flo")
-    if output is None and target.exists() and not overwrite:
-        raise InputError(f"{target} is there already; add --overwrite to replace it, or name the output with -o")
-    report = run_pair(sources[0], sources[1], estimator, target, **kept, white=white)
-    return {"pairs": 1, "computed": 1, **vars(report)}
-
-
-def _estimate_clip(
-    estimator,
-    sources: list[Path],
-    output: Path | None,
-    save: str | None,
-    record: dict[str, Any],
-    options,
-    resume,
-    overwrite,
-    *,
-    quiet,
-) -> dict[str, Any]:
-    from opticflow.extract import ClipOptions, parse_saves, run_clip, run_clip_to_video
-    from opticflow.io.video import open_clip
-
-    clip = open_clip(sources[0] if len(sources) == 1 else sources, white=record.get("white"))
-    chosen = ClipOptions(saves=parse_saves("video" if save is None else save), **options)
-    target = output or Path(f"{clip.name}-flow")
-    run = run_clip_to_video if target.suffix.lower() == ".mp4" and not target.is_dir() else run_clip
-    try:
-        with show_progress("estimating", quiet=quiet) as progress:
-            how = {"resume": resume, "overwrite": overwrite, "progress": progress}
-            report = run(clip, estimator, target, chosen, settings=record, **how)
-    except KeyboardInterrupt:
-        remark("interrupted; the same command with --resume goes on")
-        raise typer.Exit(130) from None
-    return vars(report)
-
-
-def _report(summary: dict[str, Any]) -> None:
-    pairs, computed, seconds = summary["pairs"], summary["computed"], summary["seconds"]
+    pairs, computed, seconds = report.pairs, report.computed, report.seconds
     resumed = f" ({pairs - computed} of them before)" if computed < pairs else ""
     rate = f", {computed / seconds:.1f} a second" if seconds > 0 and computed > 1 else ""
-    of_each = " in both directions" if summary["backward"] else ""
+    of_each = " in both directions" if backward else ""
     say(f"{pairs} flow{'s' if pairs > 1 else ''}{of_each}{resumed} in {seconds:.1f} s{rate}")
-    if "estimating" in summary:
-        shares = ", ".join(f"{name} {summary[name]:.0%}" for name in ("reading", "estimating", "writing"))
-        painted = f" · full colour at {summary['max_flow']:.1f} px" if summary["max_flow"] else ""
-        say(f"time: {shares}{painted}")
-        if summary["damaged"]:
-            say(f"frames are damaged or missing after frame {_listed(summary['damaged'])}; flow there may be wrong")
-        if summary["left_out"]:
-            say(f"left out, as frames are broken: the pairs after frame {_listed(summary['left_out'])}")
-        if summary["cuts"]:
-            say(f"the scene changes after frame {_listed(summary['cuts'])}; flow across a cut means nothing")
-    elif summary["max_flow"]:
-        say(f"colours, full at {summary['max_flow']:.1f} px; for flow itself give a .flo, .npz ..., or --save kitti")
-    for path in summary["outputs"]:
+    if not target.is_pair:
+        shares = ", ".join(f"{name} {getattr(report, name):.0%}" for name in ("reading", "estimating", "writing"))
+        say(f"time: {shares}{f' · full colour at {report.max_flow:.1f} px' if report.max_flow else ''}")
+    elif report.max_flow:
+        say(f"colours, full at {report.max_flow:.1f} px; for flow itself give a .flo, .npz ..., or --save kitti")
+    if report.damaged:
+        say(f"frames are damaged or missing after frame {in_words(report.damaged)}; flow there may be wrong")
+    if report.left_out:
+        say(f"left out, as frames are broken: the pairs after frame {in_words(report.left_out)}")
+    if report.cuts:
+        say(f"the scene changes after frame {in_words(report.cuts)}; flow across a cut means nothing")
+    for path in report.outputs:
         say(path)
-
-
-def _listed(numbers: list[int]) -> str:
-    """Format numbers as `1, 4 to 9, 20`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ", ".join(" to ".join(map(str, run)) for run in runs)

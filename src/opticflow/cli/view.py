@@ -9,7 +9,7 @@ from opticflow.cli.printing import say
 
 
 def view(
-    flow: Annotated[Path, typer.Argument(help="A flow file, or a folder of them.", show_default=False)],
+    flow: Annotated[Path, typer.Argument(help="A flow file, a folder, a store or a part of one.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -19,7 +19,7 @@ def view(
             show_default=False,
         ),
     ] = None,
-    style: Annotated[str, typer.Option(help="color, arrows, overlay or magnitude.")] = "color",
+    style: Annotated[str, typer.Option(help="color, arrows, overlay, magnitude or side-by-side.")] = "color",
     max_flow: Annotated[
         float | None, typer.Option(help="Length in pixels at the end of the scale.", show_default=False)
     ] = None,
@@ -32,17 +32,22 @@ def view(
     ] = None,
     frame: Annotated[
         Path | None,
-        typer.Option(help="Picture under an overlay or arrows, or a folder of them.", show_default=False),
+        typer.Option(help="Picture under an overlay or arrows; for a clip its folder or video.", show_default=False),
     ] = None,
     legend: Annotated[bool, typer.Option("--legend", help="Add a legend that explains the scale.")] = False,
 ) -> None:
-    """Draw flow as a picture; a folder of flow on one scale, so that colours do not flicker.
+    """Draw flow as a picture; the flow of a clip on one scale, so that colours do not flicker.
+
+    `clip.flows#17` is pair 17 of a store, `clip.flows#3:9` are the pairs 3 to 8, and `clip.flows#backward,3:9` is their
+    backward flow.
 
     Example: `opticflow view flow.flo -o flow.png --legend`
 
     Example: `opticflow view flow/flo -o flow.mp4 --style magnitude`
+
+    Example: `opticflow view clip.flows -o overlay.mp4 --style overlay --frame clip.mp4`
     """
-    from opticflow.visualize import Drawings, draw_files
+    from opticflow.visualize.drawings import Drawings, draw_files
 
     drawings = Drawings(flow, style=style, max_flow=max_flow, percentile=percentile, frame=frame, with_legend=legend)
     if output is not None and output.suffix.lower() == ".mp4" and not output.is_dir():

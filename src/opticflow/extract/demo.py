@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from opticflow.estimator import Estimator
-from opticflow.extract.run import ClipOptions, RunReport, run_clip
+from opticflow.extract.options import ClipOptions, RunReport
+from opticflow.extract.run import run_clip
 from opticflow.io import make_folder, read_flow, write_image
 from opticflow.io.video import open_clip, read_video
 from opticflow.metrics.maps import end_point_error

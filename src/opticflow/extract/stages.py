@@ -11,7 +11,8 @@ from typing import TypeVar
 import torch
 
 from opticflow.estimator import Estimator
-from opticflow.extract.run import ClipOptions, run_clip
+from opticflow.extract.options import ClipOptions
+from opticflow.extract.run import run_clip
 from opticflow.io.video import Clip
 from opticflow.models import Encoded, FlowNetwork, WrappedNetwork
 from opticflow.shapes import Flow, Frames

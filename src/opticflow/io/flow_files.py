@@ -23,24 +23,27 @@ class FlowFormat:
     """A flow format: the functions that read and write it. Flow is zero here where it is unknown."""
 
     name: str
+    """Its name in `opticflow estimate --save`."""
     decode: Decode
     encode: Encode
     encode_half: Encode | None = None
     """`encode` in half precision; None if the format has none."""
     rounding: str = ""
     """How `encode` rounds known values, in words; empty if it does not."""
+    bytes_per_pixel: int = 8
+    """Size of a file, at most; most formats compress."""
 
 
 FLOW_FORMATS: dict[str, FlowFormat] = {
-    ".flo": FlowFormat("Middlebury", middlebury.decode, middlebury.encode),
-    ".png": FlowFormat("KITTI", kitti.decode, kitti.encode, rounding="rounded to 1/64 px"),
-    ".pfm": FlowFormat("FlyingThings3D", pfm.decode, pfm.encode),
-    ".npz": FlowFormat("NumPy", numpy_files.decode_npz, numpy_files.encode_npz, numpy_files.encode_npz_half),
-    ".npy": FlowFormat("NumPy", numpy_files.decode_npy, numpy_files.encode_npy),
-    ".flo5": FlowFormat("Spring", hdf5.decode, hdf5.encode),
-    ".h5": FlowFormat("HDF5", hdf5.decode, hdf5.encode),
-    ".hdf5": FlowFormat("HDF5", hdf5.decode, hdf5.encode),
-    ".exr": FlowFormat("OpenEXR", exr.decode, exr.encode, exr.encode_half),
+    ".flo": FlowFormat("flo", middlebury.decode, middlebury.encode),
+    ".png": FlowFormat("kitti", kitti.decode, kitti.encode, rounding="rounded to 1/64 px", bytes_per_pixel=6),
+    ".pfm": FlowFormat("pfm", pfm.decode, pfm.encode, bytes_per_pixel=12),
+    ".npz": FlowFormat("npz", numpy_files.decode_npz, numpy_files.encode_npz, numpy_files.encode_npz_half),
+    ".npy": FlowFormat("npy", numpy_files.decode_npy, numpy_files.encode_npy),
+    ".flo5": FlowFormat("flo5", hdf5.decode, hdf5.encode),
+    ".h5": FlowFormat("h5", hdf5.decode, hdf5.encode),
+    ".hdf5": FlowFormat("hdf5", hdf5.decode, hdf5.encode),
+    ".exr": FlowFormat("exr", exr.decode, exr.encode, exr.encode_half),
 }
 FLOW_SUFFIXES = tuple(FLOW_FORMATS)
 

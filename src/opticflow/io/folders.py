@@ -10,7 +10,7 @@ from opticflow.errors import FormatError, InputError
 from opticflow.io.flow_files import FLOW_SUFFIXES
 from opticflow.io.image_files import IMAGE_SUFFIXES
 
-DRAWN = (".color", ".arrows", ".overlay", ".magnitude")
+DRAWN = (".color", ".arrows", ".overlay", ".magnitude", ".side-by-side")
 """Marks before the suffix of a drawing of flow: `frame_0001.color.png` is not a flow file."""
 SAME_FORMAT = {".jpeg": ".jpg", ".tiff": ".tif"}
 """Suffixes that are other spellings of a format's suffix, with that suffix."""

@@ -1,4 +1,4 @@
-"""Draw flow over a frame, as colours or as arrows."""
+"""Draw flow with its frame: colours over it or beside it, or arrows."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ from jaxtyping import Shaped, UInt8
 
 from opticflow.errors import InputError
 from opticflow.shapes import FlowArray, Frame, as_flow
-from opticflow.visualize.colors import color_known, flow_limit, magnitude
+from opticflow.visualize.colors import color_known, flow_limit, flow_to_image, magnitude
 
 _SUBPIXELS = 4
 """Fractional bits of the coordinates that OpenCV draws with."""
@@ -42,6 +42,31 @@ def overlay(
     # H x W, 0 to `strength`
     share = strength * np.minimum(magnitude(flow) / np.float32(limit), 1) * known
     return np.rint(frame + share[..., None] * (colors.astype(np.float32) - frame)).astype(np.uint8)
+
+
+def side_by_side(
+    flow: Shaped[np.ndarray, "height width channels"],
+    frame: UInt8[np.ndarray, "frame_height frame_width 3"],
+    *,
+    max_flow: float | None = None,
+    valid: Shaped[np.ndarray, "mask_height mask_width"] | None = None,
+) -> UInt8[np.ndarray, "height twice_width 3"]:
+    """Put a frame and the colours of its flow side by side.
+
+    Args:
+        flow: H x W x 2, in pixels; NaN where unknown.
+        frame: the frame that the flow belongs to, of the same size.
+        max_flow: the flow magnitude in pixels that gets full saturation; the largest known one if not given.
+        valid: mask of the pixels where the flow is known.
+
+    Returns:
+        H x 2W x 3: the frame at the left, the flow at the right.
+
+    Raises:
+        InputError: not a flow, a frame of another size, or `max_flow` is not positive.
+    """
+    same_size(flow, frame)
+    return np.concatenate([frame, flow_to_image(flow, max_flow=max_flow, valid=valid)], axis=1)
 
 
 def arrows(

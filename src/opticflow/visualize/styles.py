@@ -10,7 +10,7 @@ from opticflow.errors import InputError
 from opticflow.shapes import Frame, as_flow
 from opticflow.visualize import legend
 from opticflow.visualize.colors import flow_limit, flow_to_image, magnitude_to_image
-from opticflow.visualize.overlays import arrow_spacing, arrows, overlay, same_size
+from opticflow.visualize.overlays import arrow_spacing, arrows, overlay, same_size, side_by_side
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ STYLES: dict[str, Style] = {
     ),
     "overlay": Style(overlay, lambda limit, *_: legend.wheel_legend(limit), takes_frame=True, needs_frame=True),
     "magnitude": Style(magnitude_to_image, lambda limit, *_: legend.scale_legend(limit)),
+    "side-by-side": Style(
+        side_by_side, lambda limit, *_: legend.wheel_legend(limit), takes_frame=True, needs_frame=True
+    ),
 }
 
 
@@ -62,14 +65,14 @@ def draw_flow(
     frame: UInt8[np.ndarray, "frame_height frame_width 3"] | None = None,
     with_legend: bool = False,
 ) -> UInt8[np.ndarray, "picture_height picture_width 3"]:
-    """Draw flow in one of the styles `color`, `arrows`, `overlay` and `magnitude`.
+    """Draw flow in one of the styles `color`, `arrows`, `overlay`, `magnitude` and `side-by-side`.
 
     Args:
         flow: H x W x 2, in pixels; NaN where unknown.
         style: a name of `STYLES`.
         max_flow: the flow magnitude in pixels at the end of the scale; the largest known one if not given.
         valid: mask of the pixels where the flow is known.
-        frame: background of arrows and overlay, of the flow's size.
+        frame: background of arrows and overlay, and the left half of side-by-side, of the flow's size.
         with_legend: add a legend, 96 px wide, at the right side that shows the scale.
 
     Raises:

@@ -5,7 +5,7 @@ import pytest
 
 from opticflow.errors import FormatError, InputError
 from opticflow.io import FLOW_SUFFIXES, read_flow, write_flow
-from opticflow.io.conversion import convert
+from opticflow.store.conversion import convert
 
 
 def some_flow() -> np.ndarray:
