@@ -32,12 +32,13 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from opticflow.estimator import Estimator, PairFlow, estimate, load
+    from opticflow.extract import FlowClip
     from opticflow.io import read_flow, read_flow_with_mask, read_image, write_flow, write_image
     from opticflow.io.video import read_video
     from opticflow.ops.arrays import occlusion, warp
     from opticflow.settings import Settings
     from opticflow.shapes import Sample
-    from opticflow.store import FlowStore, open_store
+    from opticflow.store import FlowStacks, FlowStore, open_store
     from opticflow.visualize import flow_to_image
     from opticflow.weights import list_models
 
@@ -47,6 +48,8 @@ _PLACES = {
     "DatasetError": "errors",
     "Estimator": "estimator",
     "FlowDataset": "data",
+    "FlowClip": "extract",
+    "FlowStacks": "store",
     "FlowStore": "store",
     "FormatError": "errors",
     "InputError": "errors",
@@ -76,7 +79,9 @@ _PLACES = {
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "DatasetError",
     "Estimator",
+    "FlowClip",
     "FlowDataset",
+    "FlowStacks",
     "FlowStore",
     "FormatError",
     "InputError",

@@ -23,6 +23,7 @@ from opticflow.cli.generate import generate
 from opticflow.cli.models import models
 from opticflow.cli.printing import flush_streams, prepare_streams, remark
 from opticflow.cli.recipes import recipes
+from opticflow.cli.store import store
 from opticflow.cli.submit import submit
 from opticflow.cli.train import train
 from opticflow.cli.version import version
@@ -65,6 +66,7 @@ app.command()(version)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(models, name="models")
+app.add_typer(store, name="store")
 
 
 def _list_whole_sentences(group: typer.Typer) -> None:

@@ -79,6 +79,11 @@ class Output:
         """Whether it is written for the clip as a whole, in pieces of a segment each."""
         return False
 
+    @property
+    def exportable(self) -> bool:
+        """Whether it can be made of flow alone, without the frames."""
+        return True
+
     def bytes_per_pixel(self, *, half: bool) -> float:
         """Return the disk space for each pixel of a flow: the largest where it is known, zero where it is small."""
         return 0
@@ -128,6 +133,10 @@ class Pictures(Output):
         return True
 
     @property
+    def exportable(self) -> bool:
+        return not STYLES[self.style].needs_frame
+
+    @property
     def file_suffixes(self) -> tuple[str, ...]:
         # `.exr` and `.pfm` hold pictures or flow, and flow is what is estimated; a `.png` is rarely meant as KITTI flow
         return tuple(suffix for suffix in IMAGE_SUFFIXES if suffix == ".png" or suffix not in FLOW_FORMATS)
@@ -161,6 +170,10 @@ class Video(Output):
         return True
 
     @property
+    def exportable(self) -> bool:
+        return not STYLES[self.style].needs_frame
+
+    @property
     def file_name(self) -> str:
         """Name of the video in a run's folder."""
         return f"{'flow' if self.style == 'color' else self.style}.mp4"
@@ -188,6 +201,10 @@ class Store(Output):
     @property
     def in_pieces(self) -> bool:
         return True
+
+    @property
+    def exportable(self) -> bool:
+        return False  # `opticflow store pack` and `opticflow convert` make stores
 
     def bytes_per_pixel(self, *, half: bool) -> float:
         return 1

@@ -187,6 +187,15 @@ class StorePieces(Pieces):
         remove_unfinished(self.path)
 
 
+def add_to_store(writer: SegmentWriter, index: int, frame: ClipFrame, pair: PairFlow | None, damaged: bool) -> None:
+    """Append a pair, given by its first frame and its flow, to a file of a store; None is noted as left out."""
+    if pair is None:
+        writer.leave_out(index)
+    else:
+        masks = {"occluded": pair.occluded, "cut": pair.cut, "damaged": damaged}
+        writer.add(index, frame.name, frame.time, pair.forward, pair.backward, **masks)
+
+
 class _StorePiece(PieceWriter):
     def __init__(self, writer: SegmentWriter):
         self._writer = writer
@@ -195,20 +204,7 @@ class _StorePiece(PieceWriter):
         return self
 
     def add(self, result: Result) -> None:
-        pair = result.pair
-        if pair is None:
-            self._writer.leave_out(result.number)
-            return
-        self._writer.add(
-            result.number,
-            result.frame.name,
-            result.frame.time,
-            pair.forward,
-            pair.backward,
-            occluded=pair.occluded,
-            cut=pair.cut,
-            damaged=result.damaged,
-        )
+        add_to_store(self._writer, result.number, result.frame, result.pair, result.damaged)
 
     def __exit__(self, kind, *error) -> None:
         if kind is None:

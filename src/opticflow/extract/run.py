@@ -22,7 +22,7 @@ from opticflow.estimator import Estimator
 from opticflow.extract.options import ClipOptions, RunReport
 from opticflow.extract.outputs import Video, Writing
 from opticflow.extract.pairs import UntilBroken, estimate_segment, segments
-from opticflow.extract.provenance import provenance_of
+from opticflow.extract.provenance import provenance_of, source_of
 from opticflow.extract.recorder import Recorder
 from opticflow.extract.resuming import count_pairs, names_of, pairs_there, remove_run, stamp_of, stamps_of
 from opticflow.extract.run_files import RunFiles
@@ -90,13 +90,14 @@ def _run(
 ) -> RunReport:
     begun = time.perf_counter()
     remove_unfinished(folder, {RECORD})
-    provenance = cache(partial(provenance_of, clip, estimator, settings, options))
+    asked = settings
+    provenance = cache(lambda: provenance_of(source_of(clip), estimator, asked, options))
     computed = {"device": str(estimator.device), "precision": estimator.precision}
     writing = Writing(options.backward, options.half, options.error, None, clip.rate, provenance, computed)
     files = RunFiles(folder, options.saves, writing)
     files.refuse_sources(clip.sources)
     # everything that decides the result: a run with other settings cannot be resumed
-    settings = {**settings, "clip": clip.name, "weights": weights_hash(estimator.network), **options.to_record()}
+    settings = {**asked, "clip": clip.name, "weights": weights_hash(estimator.network), **options.to_record()}
     earlier = _earlier_run(clip, folder, files, options, settings, resume, overwrite)
     if options.drawn:
         writing = replace(writing, max_flow=options.max_flow or measure_max_flow(clip, options))

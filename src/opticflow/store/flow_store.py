@@ -1,5 +1,6 @@
 """Read the flow of a clip from a store: any pair, at any place, without the others."""
 
+import json
 import os
 import threading
 from bisect import bisect_right
@@ -29,7 +30,7 @@ from opticflow.store.format import (
     Head,
     to_flow,
 )
-from opticflow.store.places import Place, covered
+from opticflow.store.places import INDEX, Place, covered
 from opticflow.store.segment import SegmentReader
 
 MOST_OPEN = 8
@@ -227,7 +228,10 @@ class FlowStore(FlowReader):
     @property
     def left_out(self) -> list[int]:
         """The pairs without flow, because their frames could not be decoded. This opens all files."""
-        return sorted(index for name in self._files for index in self._reader(name).description.left_out)
+        found = {index for name in self._files for index in self._reader(name).description.left_out}
+        for first, last, name in self._starts:
+            found |= {*range(first, last + 1)} if name is None else set()
+        return sorted(found)
 
     @property
     def damaged(self) -> list[int]:
@@ -235,8 +239,8 @@ class FlowStore(FlowReader):
         return sorted(index for name in self._files for index in self._reader(name).description.damaged)
 
     def holds(self, index: int) -> bool:
-        """Return whether a file covers this pair."""
-        return self._file_of(index) is not None
+        """Return whether the store covers this pair."""
+        return self._covers(index)
 
     def read(self, indices: list[int]) -> "FlowStore":
         return self
@@ -278,7 +282,7 @@ class FlowStore(FlowReader):
         """
         name = self._file_of(index)
         if name is None:
-            raise InputError(f"{self.source} does not hold pair {index}; it is not complete")
+            return None
         with self._lock:
             reader = self._reader(name)
             if index in reader:
@@ -328,22 +332,33 @@ class FlowStore(FlowReader):
             if not indices:
                 raise FormatError(f"{self.source} holds no pair")
             return
-        ranges = [(pairs, name) for name in self.place.names() if (pairs := covered(name)) is not None]
+        names = self.place.names()
+        ranges = [(pairs, name) for name in names if (pairs := covered(name)) is not None]
+        if not ranges:
+            raise FormatError(f"{self.source} is no flow store: it has no file such as 000000-000031.mkv")
+        if INDEX in names:
+            ranges += [(pairs, None) for pairs in _without_file(self.place.read(INDEX))]
         # of files that overlap, which a joining of files leaves if it is killed, the longest one counts
         ranges.sort(key=lambda found: (found[0].start, -len(found[0])))
-        self._starts: list[tuple[int, int, str]] = []
+        self._starts: list[tuple[int, int, str | None]] = []
         for pairs, name in ranges:
             if not self._starts or pairs.stop - 1 > self._starts[-1][1]:
                 self._starts.append((pairs.start, pairs.stop - 1, name))
-        self._files = [name for _, _, name in self._starts]
-        if not self._starts:
-            raise FormatError(f"{self.source} is no flow store: it has no file such as 000000-000031.mkv")
+        self._files = [name for _, _, name in self._starts if name is not None]
+
+    def _covers(self, index: int) -> bool:
+        place = bisect_right(self._starts, index, key=lambda found: found[0]) - 1
+        return place >= 0 and index <= self._starts[place][1]
 
     def _file_of(self, index: int) -> str | None:
-        place = bisect_right(self._starts, index, key=lambda found: found[0]) - 1
-        if place < 0 or index > self._starts[place][1]:
-            return None
-        return self._starts[place][2]
+        """Return the file of a pair; None for one that is left out together with those beside it.
+
+        Raises:
+            InputError: the store does not cover the pair.
+        """
+        if not self._covers(index):
+            raise InputError(f"{self.source} does not hold pair {index}; it is not complete")
+        return self._starts[bisect_right(self._starts, index, key=lambda found: found[0]) - 1][2]
 
     def _planes(self, index: int, streams: list[str]) -> list[np.ndarray]:
         name = self._file_of(index)
@@ -369,6 +384,13 @@ class FlowStore(FlowReader):
     def __del__(self) -> None:
         with suppress(Exception):
             self.close()
+
+
+def _without_file(index: bytes) -> list[range]:
+    """Return the ranges of pairs of an index that have no file, because all are left out; a damaged index has none."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        return [range(first, last + 1) for first, last, name, _ in json.loads(index)["segments"] if name is None]
+    return []
 
 
 def open_store(source: str | os.PathLike[str]) -> FlowStore:

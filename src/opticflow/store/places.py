@@ -61,6 +61,13 @@ class Place:
             return self.source
         return f"{self.source.rstrip('/')}/{name}" if self.remote else str(Path(self.source) / name)
 
+    def size(self, names: list[str]) -> int:
+        """Return the size of these files together."""
+        if not self.remote:
+            return sum(Path(self.file(name)).stat().st_size for name in names)
+        system, _ = self._system()
+        return sum(system.size(self.file(name)) for name in names)
+
     def open(self, name: str = "") -> str | BinaryIO:
         """Return what PyAV opens: a path, or a file opened for reading."""
         if not self.remote:

@@ -59,7 +59,7 @@ class PairEncoder:
 
 
 def write_segment(
-    path: Path, description: Description, packets: Iterable[Packets], like: "SegmentReader | None" = None
+    path: Path, description: Description, packets: Iterable[Packets], privates: Packets | None = None
 ) -> None:
     """Write a file of a store; it appears when it is complete.
 
@@ -67,23 +67,19 @@ def write_segment(
         path: the file.
         description: what it says of itself.
         packets: those of each entry of the description, in the same order.
-        like: a file whose packets are copied.
+        privates: where packets are copied, the CodecPrivate of each of their streams.
 
     Raises:
-        FormatError: the file cannot be written.
+        FormatError: the file cannot be written, or this version of FFmpeg would write another CodecPrivate.
     """
     with atomic_path(path) as temporary:
         try:
             # bitexact: without it, random numbers would make each file different
             options = {"fflags": "+bitexact"}
             with av.open(str(temporary), "w", format="matroska", options=options) as container:
-                streams = [
-                    container.add_stream_from_template(like.streams[number]) if like else _add(container, head, name)
-                    for head in [description.head]
-                    for number, name in enumerate(head.streams)
-                ]
-                for name, stream in zip(description.head.streams, streams, strict=True):
-                    stream.metadata["title"] = name
+                streams = [_add(container, description.head, name) for name in description.head.streams]
+                if privates is not None and privates != tuple(s.codec_context.extradata or b"" for s in streams):
+                    raise FormatError(f"cannot write {path}: its flow was encoded by another version of FFmpeg")
                 container.metadata[TAG] = description.to_text()
                 for (entry, duration), parts in zip(_with_durations(description.entries), packets, strict=True):
                     for stream, data in zip(streams, parts, strict=True):
@@ -235,7 +231,9 @@ def _encoder(head: Head, stream: str) -> Any:
 def _add(container: av.container.OutputContainer, head: Head, name: str) -> Any:
     stream = container.add_stream("ffv1")
     _configure(stream.codec_context, head, name)
+    stream.codec_context.open()
     stream.time_base = _TIME_BASE
+    stream.metadata["title"] = name
     return stream
 
 

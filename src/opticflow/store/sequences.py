@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opticflow.errors import InputError
 from opticflow.io import list_flow_files, read_flow
-from opticflow.shapes import FlowArray
+from opticflow.shapes import FlowArray, MaskArray
 from opticflow.store.flow_store import FlowStore
 from opticflow.store.places import INDEX, covered
 
@@ -31,6 +31,8 @@ class FlowSequence:
     """For each flow its file; empty for a store."""
     backward: "FlowSequence | None" = None
     """The backward flow of the same pairs, if the store has it."""
+    occluded: Callable[[int], MaskArray | None] | None = None
+    """Reads the mask of the pixels of the first frame that are hidden in the second; None if that is not known."""
     frames: range | None = None
     """For a store, the index of each pair's first frame in the source."""
     separate: bool = False
@@ -99,6 +101,7 @@ def _of_store(path: Path, part: str) -> FlowSequence:
             lambda i: store.flow(indices[i], backward=backward),
             single=found["start"] != "" and not found["range"],
             backward=other,
+            occluded=None if backward else lambda i: store[indices[i]].occluded,
             frames=range(first + indices.start * stride, first + indices.stop * stride, stride),
             separate=known.get("pairs") == "separate",
             rate=rate,

@@ -10,7 +10,7 @@ from typing import Any
 from opticflow.errors import FormatError, InputError
 from opticflow.io.atomic import check_target, remove_unfinished
 from opticflow.store.flow_store import FlowStore
-from opticflow.store.format import LENGTH, PACKED_SUFFIX, Description, in_words, joined
+from opticflow.store.format import LENGTH, PACKED_SUFFIX, in_words, joined
 from opticflow.store.places import INDEX, covered, segment_name
 from opticflow.store.segment import Packets, SegmentReader, write_segment
 from opticflow.store.writer import file_digest, note_segment, read_index
@@ -189,18 +189,11 @@ def _joinable(store: FlowStore) -> list[list[str]]:
 
 
 def _join(store: FlowStore, names: list[str], target: Path) -> None:
-    descriptions: list[Description] = []
-    privates = set()
-    for name in names:
-        reader = store.reader(name)
-        descriptions.append(reader.description)
-        if reader.description.entries:
-            privates.add(reader.privates)
-    if len(privates) > 1:
-        raise FormatError(
-            f"the files of {store.source} were written by different versions of FFmpeg, whose streams cannot be joined"
-        )
-    write_segment(target, joined(descriptions), _packets(store, names), like=store.reader(names[0]))
+    readers = (store.reader(name) for name in names)
+    descriptions, privates = zip(*((reader.description, reader.privates) for reader in readers), strict=True)
+    if len({*privates}) > 1:
+        raise FormatError(f"the files of {store.source} were encoded by different versions of FFmpeg")
+    write_segment(target, joined(descriptions), _packets(store, names), privates[0])
 
 
 def _packets(store: FlowStore, names: list[str]) -> Iterator[Packets]:

@@ -185,6 +185,11 @@ def store_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name == INDEX or covered(path.name) is not None)
 
 
+def has_files(folder: Path) -> bool:
+    """Return whether there is a file with flow in the folder of a store."""
+    return any(covered(path.name) is not None for path in store_files(folder))
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
