@@ -13,6 +13,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 import opticflow
 from clips import write_clip
 from pictures import moving, texture
+from stores import write_store
 from train_toys import flying_chairs
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +73,7 @@ def files(write_files) -> Path:
         }
     )
     write_clip(folder / "clip.mp4", frames)
+    write_store(folder / "clip.flows", 2, size=(64, 96))
     stack = [frame[..., 0].astype(np.uint16) << 4 for frame in frames]
     assert cv2.imwritemulti(str(folder / "stack.tif"), stack)
     return folder

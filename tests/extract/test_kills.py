@@ -82,6 +82,8 @@ def contents(path: Path) -> dict[str, bytes]:
     [
         ("out", {"saves": ["flo", "video"], "backward": True}),
         ("out", {"saves": ["npz", "color"]}),
+        ("clip.flows", {"saves": ["store"], "backward": True}),
+        ("out", {"saves": ["store", "flo"]}),
         ("a.mp4", {"saves": ["video"]}),
     ],
 )

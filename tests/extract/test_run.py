@@ -14,7 +14,7 @@ import opticflow
 from clips import write_clip
 from opticflow.errors import FormatError, InputError, OpticflowError, VideoError
 from opticflow.estimator import Estimator
-from opticflow.extract import ClipOptions, run, run_clip, run_clip_to_video
+from opticflow.extract import OUTPUTS, ClipOptions, run, run_clip, run_clip_to_video
 from opticflow.extract import options as options_module
 from opticflow.extract.pairs import segments
 from opticflow.io.video import open_clip
@@ -73,19 +73,29 @@ def dies_after(pairs: int) -> Estimator:
     return Estimator(network)
 
 
-@pytest.mark.parametrize("options", [{"saves": ("flo",)}, {"saves": ("video", "flo")}, {"saves": ("flo",), "batch": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"saves": ("flo",)},
+        {"saves": ("video", "flo")},
+        {"saves": ("flo",), "batch": 3},
+        {"saves": ("store",), "backward": True},
+        {"saves": ("store", "flo", "overlay-video"), "batch": 3},
+    ],
+)
 @pytest.mark.parametrize("stop", [0, 2, 7])
 def test_a_resumed_run_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch, options, stop):
     monkeypatch.setattr(options_module, "SEGMENT", 5)
     whole = go(folder, tmp_path / "whole", **options)
     with pytest.raises(Interrupted):
         go(folder, tmp_path / "resumed", dies_after(stop), **options)
-    written = {p: p.stat().st_mtime_ns for p in (tmp_path / "resumed").rglob("*.flo")}
+    written = {p: p.stat().st_mtime_ns for kind in ("*.flo", "*.mkv") for p in (tmp_path / "resumed").rglob(kind)}
     report = go(folder, tmp_path / "resumed", resume=True, **options)
     assert contents(tmp_path / "whole") == contents(tmp_path / "resumed")
     assert all(path.stat().st_mtime_ns == time for path, time in written.items()), "complete files stay as they are"
     assert report.pairs == whole.pairs
-    assert report.computed <= whole.computed - (stop // 5 * 5)
+    estimates = 2 if options.get("backward") else 1  # of each pair
+    assert report.computed <= whole.computed - (stop // estimates // 5 * 5)
 
 
 def test_a_run_killed_at_the_end_of_a_piece_loses_none_of_it(folder, tmp_path, monkeypatch):
@@ -98,12 +108,41 @@ def test_a_run_killed_at_the_end_of_a_piece_loses_none_of_it(folder, tmp_path, m
     assert sum(1 for _ in opticflow.read_video(tmp_path / "killed" / "flow.mp4")) == 12
 
 
-def test_missing_files_are_made_again(folder, tmp_path):
-    go(folder, tmp_path / "out", saves=("flo", "video"))
+@pytest.mark.parametrize("missing", ["flo/frame_3.flo", "flow.mp4", "flows/000005-000009.mkv", "flows/store.json"])
+def test_missing_files_are_made_again(folder, tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(options_module, "SEGMENT", 5)
+    go(folder, tmp_path / "out", saves=("flo", "video", "store"))
     before = contents(tmp_path / "out")
-    (tmp_path / "out" / "flo" / "frame_3.flo").unlink()
-    go(folder, tmp_path / "out", saves=("flo", "video"), resume=True)
+    (tmp_path / "out" / missing).unlink()
+    go(folder, tmp_path / "out", saves=("flo", "video", "store"), resume=True)
     assert contents(tmp_path / "out") == before
+
+
+def test_a_damaged_file_of_a_store_is_made_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(options_module, "SEGMENT", 5)
+    go(folder, tmp_path / "out.flows", saves=("store",))
+    before = contents(tmp_path / "out.flows")
+    path = tmp_path / "out.flows" / "000005-000009.mkv"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert go(folder, tmp_path / "out.flows", saves=("store",), resume=True).computed == 7
+    assert contents(tmp_path / "out.flows") == before
+
+
+def test_every_output_of_the_table_is_written(folder, tmp_path):
+    go(folder, tmp_path / "out", saves=tuple(OUTPUTS), backward=True, end=4)
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    files = {name for name, output in OUTPUTS.items() if not output.in_pieces}
+    videos = {"flow", "arrows", "overlay", "magnitude", "side-by-side"}
+    assert written == {
+        *(name + direction for name in files for direction in ("", "-backward")),
+        *(f"{name}{direction}.mp4" for name in videos for direction in ("", "-backward")),
+        "flows",
+        "occlusion",
+        "opticflow.json",
+    }
+    frame = next(opticflow.read_video(tmp_path / "out" / "side-by-side.mp4"))
+    assert frame.shape == (48, 128, 3)
+    np.testing.assert_allclose(frame[:, :64].astype(int), opticflow.read_image(folder / "frame_0.png"), atol=60)
 
 
 def test_other_frames_or_weights_are_not_resumed(folder, tmp_path):
@@ -134,14 +173,16 @@ def test_a_second_run_must_say_what_becomes_of_the_first(folder, tmp_path):
     assert contents(tmp_path / "out") == contents(tmp_path / "alone")
 
 
-@pytest.mark.parametrize("mine", ["flow.mp4", "flo/000000.flo", "flo/my_edit.flo", ".parts/notes.txt"])
+@pytest.mark.parametrize(
+    "mine", ["flow.mp4", "flo/000000.flo", "flo/my_edit.flo", ".parts/notes.txt", "flows/000000-000031.mkv"]
+)
 def test_what_no_run_has_written_is_in_the_way(folder, tmp_path, mine):
     path = tmp_path / "out" / mine
     path.parent.mkdir(parents=True)
     path.write_bytes(b"mine")
     for how in ({}, {"resume": True}, {"overwrite": True}):
         with pytest.raises(InputError, match="is there already, and no run"):
-            go(folder, tmp_path / "out", saves=("flo", "video"), **how)
+            go(folder, tmp_path / "out", saves=("flo", "video", "store"), **how)
     assert contents(tmp_path) == {f"out/{mine}": b"mine"}
 
 
@@ -229,7 +270,7 @@ def test_a_record_cannot_lead_elsewhere(folder, tmp_path):
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("saves", [("flo",), ("flo", "video")])
+@pytest.mark.parametrize("saves", [("flo",), ("flo", "video"), ("flo", "store")])
 def test_a_resumed_run_that_is_killed_at_once_can_go_on(folder, tmp_path, saves):
     with pytest.raises(Interrupted):
         go(folder, tmp_path / "out", dies_after(7), saves=saves)
@@ -289,12 +330,14 @@ def test_what_comes_before_a_broken_frame_is_kept(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "frames")
     (tmp_path / "frames" / "frame_6.png").write_bytes(b"broken")
     with pytest.raises(VideoError, match=r"frame 6 .*; the 5 flows before it are kept"):
-        go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video"), batch=4)
+        go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video", "store"), batch=4)
+    assert len(opticflow.open_store(tmp_path / "out" / "flows")) == 5
     assert len(list((tmp_path / "out" / "flo").iterdir())) == 5
     assert sum(1 for _ in opticflow.read_video(tmp_path / "out" / "flow.mp4")) == 5
     shutil.copy(folder / "frame_6.png", tmp_path / "frames")
-    go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video"), batch=4, resume=True)
-    go(folder, tmp_path / "whole", saves=("flo", "video"), batch=4)
+    go(tmp_path / "frames", tmp_path / "out", saves=("flo", "video", "store"), batch=4, resume=True)
+    shutil.copytree(tmp_path / "frames", tmp_path / "same" / "frames")
+    go(tmp_path / "same" / "frames", tmp_path / "whole", saves=("flo", "video", "store"), batch=4)
     ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
     assert ours.keys() == whole.keys() and all(ours[k] == whole[k] for k in whole if k != "opticflow.json")
 
@@ -310,21 +353,27 @@ def test_the_video_before_a_broken_frame_stays_of_its_run(folder, tmp_path):
     assert go(tmp_path / "frames", tmp_path / "out", resume=True).pairs == 12
 
 
+def left_out(broken: list[int]) -> list[int]:
+    return [pair for pair in range(12) if {pair, pair + 1} & {*broken}]
+
+
 @pytest.mark.parametrize("broken", [[6], [0], [12], [5, 6, 8], [2, 3, 4, 5, 6, 7, 8]])
 def test_pairs_of_broken_frames_can_be_left_out(folder, tmp_path, monkeypatch, broken):
     monkeypatch.setattr(options_module, "SEGMENT", 3)
     shutil.copytree(folder, tmp_path / "frames")
     for index in broken:
         (tmp_path / "frames" / f"frame_{index}.png").write_bytes(b"broken")
-    options = {"saves": ("flo", "video"), "skip_broken": True}
+    options = {"saves": ("flo", "video", "store"), "skip_broken": True}
     report = go(tmp_path / "frames", tmp_path / "out", **options)
+    store = opticflow.open_store(tmp_path / "out" / "flows")
+    assert [pair.index for pair in store if pair.left_out] == left_out(broken) and len(store) == 12
     go(folder, tmp_path / "whole", saves=("flo", "video"))
-    left_out = [pair for pair in range(12) if {pair, pair + 1} & {*broken}]
-    assert report.pairs == 12 and report.left_out == left_out
+    assert report.pairs == 12 and report.left_out == left_out(broken)
     ours, whole = contents(tmp_path / "out" / "flo"), contents(tmp_path / "whole" / "flo")
-    assert ours == {name: flow for name, flow in whole.items() if int(name[6:-4]) not in left_out}
+    assert ours == {name: flow for name, flow in whole.items() if int(name[6:-4]) not in left_out(broken)}
     times = [round(25 * frame.time) for frame in open_clip(tmp_path / "out" / "flow.mp4").frames()]
-    assert times == [pair - min(set(range(12)) - {*left_out}) for pair in range(12) if pair not in left_out]
+    there = [pair for pair in range(12) if pair not in left_out(broken)]
+    assert times == [pair - there[0] for pair in there]
     assert go(tmp_path / "frames", tmp_path / "out", resume=True, **options).computed == 0
 
 

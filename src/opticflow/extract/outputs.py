@@ -9,6 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
 from opticflow.extract.pieces import Pieces, StorePieces, VideoPieces
@@ -284,6 +287,6 @@ def _of(pair: PairFlow, direction: str) -> tuple[Any, Frame]:
     return (pair.backward, pair.second) if direction else (pair.forward, pair.first)
 
 
-def _draw(style: str, flow: Any, frame: Frame, writing: Writing) -> Frame:
+def _draw(style: str, flow: Any, frame: Frame, writing: Writing) -> UInt8[np.ndarray, "picture_height picture_width 3"]:
     background = frame if STYLES[style].takes_frame else None
     return draw_flow(flow, style, max_flow=writing.max_flow, frame=background)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from opticflow.errors import FormatError, InputError
 
@@ -68,7 +68,7 @@ class Place:
         system, _ = self._system()
         return sum(system.size(self.file(name)) for name in names)
 
-    def open(self, name: str = "") -> str | BinaryIO:
+    def open(self, name: str = "") -> Any:
         """Return what PyAV opens: a path, or a file opened for reading."""
         if not self.remote:
             return str(Path(self.file(name)).absolute())  # FFmpeg takes `12:30.mkv` for an address

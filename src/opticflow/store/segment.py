@@ -5,7 +5,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import av.codec.context
@@ -19,8 +19,8 @@ from opticflow.io.limits import check_memory
 from opticflow.store.format import TAG, Description, Entry, Flags, Head, Values, digest
 
 _TIME_BASE = Fraction(1, 1000)
-_OPTIONS = {"level": "3", "coder": "1", "context": "0", "g": "1", "slices": "4", "slicecrc": "1"}
-"""FFV1 version 3 (RFC 9043): range coder, small context, every frame a key frame, four slices with a CRC each."""
+_OPTIONS = {"level": "3", "coder": "1", "context": "0", "g": "1", "slicecrc": "1"}
+"""FFV1 version 3 (RFC 9043): range coder, small context, every frame a key frame, slices with a CRC each."""
 _USUAL_DURATION = 40
 
 Packets = tuple[bytes, ...]
@@ -105,7 +105,7 @@ class SegmentReader:
         FormatError: it is missing, damaged or no file of a store.
     """
 
-    def __init__(self, name: str, source: str | BinaryIO):
+    def __init__(self, name: str, source: Any):
         self.name = name
         self._source = source
         try:
@@ -240,7 +240,8 @@ def _add(container: av.container.OutputContainer, head: Head, name: str) -> Any:
 def _configure(codec: Any, head: Head, stream: str) -> None:
     codec.width, codec.height, codec.pix_fmt = head.width, _rows(head, stream), _format(stream)
     codec.time_base = _TIME_BASE
-    codec.options = _OPTIONS
+    slices = 4 if min(head.width, head.height) > 1 else 1  # FFV1 cuts a frame into 2 x 2 of them
+    codec.options = {**_OPTIONS, "slices": str(slices)}
     codec.gop_size, codec.thread_count = 1, 1
     codec.flags |= av.codec.context.Flags.bitexact
 

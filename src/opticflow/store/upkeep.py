@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ class Damage:
 
 
 def check_store(source: str | Path, *, progress: Progress = lambda done, total: None) -> list[Damage]:
-    """Find everything that is damaged or missing in a store.
+    """Find everything that is damaged in a store. Pairs that have not been computed are no damage.
 
     Each file is compared with its SHA-256 in `store.json`, its description with that of the others, and each packet
     with its digest. Of a packed store, which has no `store.json`, what is read is checked: the description, the packets
@@ -74,7 +73,7 @@ def check_store(source: str | Path, *, progress: Progress = lambda done, total: 
                 problems.append(Damage(name, "is not listed in store.json"))
             found += problems
         progress(done + 1, len({*names, *listed}))
-    return found + _holes(index) + _index_damage(index, heads)
+    return found + _index_damage(index, heads)
 
 
 def _damage_of_file(path: Path, heads: dict[str, Any] | None) -> Iterator[Damage]:
@@ -106,13 +105,6 @@ def _readable(reader: SegmentReader, index: int) -> bool:
     except FormatError:
         return False
     return True
-
-
-def _holes(index: dict[str, Any]) -> list[Damage]:
-    """Return the pairs between the listed files that no file covers."""
-    ranges = [(-1, -1), *((first, last) for first, last, *_ in index["segments"])]
-    missing = [pair for before, after in pairwise(ranges) for pair in range(before[1] + 1, after[0])]
-    return [Damage(INDEX, "has gaps", tuple(missing))] if missing else []
 
 
 def _index_damage(index: dict[str, Any], heads: dict[str, Any]) -> list[Damage]:
