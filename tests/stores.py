@@ -39,6 +39,6 @@ def write_store(
     return path
 
 
-def read_in_a_process(store, index: int, results) -> None:
-    """Put the sum of a pair's flow into a queue."""
-    results.put(float(np.nansum(store[index].forward)))
+def sum_of_pair(store, index: int) -> float:
+    """Return the sum of a pair's flow, in a function that worker processes can import."""
+    return float(np.nansum(store[index].forward))

@@ -15,14 +15,12 @@ BLOCK = re.compile(r'^```(?:python title="(?P<title>[^"]+)"|(?P<diff>diff))\n(?P
 TRAINING = re.compile(r"^```python\n(from pathlib import Path\nfrom opticflow.train .*?)^```$", re.M | re.S)
 TARGET = re.compile(r"^\+\+\+ b/(\S+)$", re.M)
 
-NEW = {"models/tiny_flow.py", "data/virtual_kitti.py", "io/table.py", "cli/info.py"}
+NEW = {"models/tiny_flow.py", "data/virtual_kitti.py", "io/table.py", "extract/mean_flow.py", "cli/info.py"}
 CHANGED = {
     "models/__init__.py",
     "data/__init__.py",
     "io/flow_files.py",
-    "video/outputs.py",
-    "video/run.py",
-    "cli/estimate.py",
+    "extract/outputs.py",
     "cli/__init__.py",
 }
 
@@ -39,7 +37,7 @@ assert Path(opticflow.__file__).is_relative_to(Path.cwd()), opticflow.__file__
 torch.set_num_threads(1)
 
 from opticflow.cli import main
-from opticflow.io import read_flow_with_mask, read_image, write_flow, write_image
+from opticflow.io import read_flow_with_mask, write_flow, write_image
 from opticflow.losses import LOSS_INPUTS, LOSSES
 from opticflow.models import LearnedNetwork, build
 
@@ -101,10 +99,11 @@ else:
 Path("clip").mkdir()
 for number in range(3):
     write_image(f"clip/{number}.png", np.roll(first, 2 * number, axis=1))
-command("estimate", "clip", "-o", "out", "--model", "DIS", "--save", "length", "--quiet")
+command("estimate", "clip", "-o", "out", "--model", "DIS", "--save", "mean,csv", "--quiet")
 written = sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*"))
-assert written == ["length/0.png", "length/1.png", "opticflow.json"], written
-assert read_image("out/length/0.png").shape == first.shape
+assert written == ["csv/0.csv", "csv/1.csv", "mean/0.txt", "mean/1.txt", "opticflow.json"], written
+mean = [float(word) for word in Path("out/mean/0.txt").read_text().split()]
+assert np.allclose(mean, opticflow.read_flow("out/csv/0.csv").mean((0, 1)), atol=1e-3)
 
 # a verb of the command line
 command("info", "flow.csv")

@@ -1,5 +1,6 @@
 """Stores of flow: what is written is read, anywhere, by anyone, and damage is noticed."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import pickle
@@ -23,7 +24,7 @@ from opticflow.errors import FormatError, InputError
 from opticflow.store import check_store, compact_store, pack_store
 from opticflow.store.segment import SegmentReader
 from opticflow.store.writer import SegmentWriter
-from stores import read_in_a_process, smooth_flow, write_store
+from stores import smooth_flow, sum_of_pair, write_store
 
 PAGE = Path(__file__).parents[2] / "docs" / "flow-store.md"
 
@@ -81,7 +82,7 @@ def test_one_frame_is_decoded_for_a_random_read(made, monkeypatch):
         assert decoded == [1], "one frame of the backward stream, whose flow is known everywhere"
 
 
-SCRIPT = re.search(r"```python title=\"read_flow_store.py\"\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+SCRIPT = re.search(r"```python\n(import json\nfrom glob.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
 def test_a_short_script_without_this_package_reads_the_same(made, tmp_path):
@@ -246,15 +247,9 @@ def test_a_store_at_an_address(made):
 def test_processes_share_a_store(made, method):
     store = opticflow.open_store(made)
     wanted = [float(np.nansum(store[index].forward)) for index in range(4)]
-    context = multiprocessing.get_context(method)
-    results = context.Queue()
-    workers = [context.Process(target=read_in_a_process, args=(store, index, results)) for index in range(4)]
-    for worker in workers:
-        worker.start()
-    found = sorted(results.get(timeout=60) for _ in workers)
-    for worker in workers:
-        worker.join()
-    assert found == sorted(wanted) and float(np.nansum(store[0].forward)) == wanted[0]
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as workers:
+        found = list(workers.map(sum_of_pair, [store] * 4, range(4), timeout=60))
+    assert found == wanted and float(np.nansum(store[0].forward)) == wanted[0]
     assert len(pickle.loads(pickle.dumps(store))) == 40
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from opticflow.errors import InputError
+from opticflow.io.folders import DRAWN
 from opticflow.visualize import STYLES, arrows, draw_flow, overlay
 
 
@@ -19,6 +20,10 @@ def frame_for(flow: np.ndarray) -> np.ndarray:
 
 def draw(flow: np.ndarray, style: str, **options) -> np.ndarray:
     return draw_flow(flow, style, frame=frame_for(flow) if STYLES[style].needs_frame else None, **options)
+
+
+def test_the_files_of_every_style_are_known_as_drawings():
+    assert {*DRAWN} == {f".{style}" for style in STYLES}
 
 
 def width_of(style: str, width: int) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
-from opticflow.extract.outputs import OUTPUTS, Writing
+from opticflow.extract.output_kinds import Writing
+from opticflow.extract.outputs import OUTPUTS
 from opticflow.extract.pieces import Result
 from opticflow.extract.run_files import RunFiles
 from opticflow.io import make_folder
@@ -187,7 +188,7 @@ def _write_jpegs(paths: list[Path], pair: PairFlow, how: TwoStream) -> float:
     return clipped
 
 
-def _resized(flow: FlowArray, short_side: int | None) -> FlowArray:
+def _resized(flow: FlowArray, short_side: int | None) -> Float32[np.ndarray, "new_height new_width 2"]:
     """Return the flow at another size; its values are in pixels of that size."""
     height, width = flow.shape[:2]
     if short_side is None or min(height, width) == short_side:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from opticflow.errors import InputError
 from opticflow.estimator import Estimator, PairFlow
-from opticflow.extract.outputs import OUTPUTS, Output
+from opticflow.extract.output_kinds import Output
+from opticflow.extract.outputs import OUTPUTS
 from opticflow.shapes import Frame
 from opticflow.store import USUAL_ERROR, parse_error
 

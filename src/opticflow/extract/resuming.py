@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from opticflow.errors import InputError
 from opticflow.extract.options import ClipOptions
-from opticflow.extract.outputs import Writing
+from opticflow.extract.output_kinds import Writing
 from opticflow.extract.run_files import RunFiles
 from opticflow.extract.state import RunState, add_stamp
 from opticflow.io.video import Clip

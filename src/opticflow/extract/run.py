@@ -20,7 +20,7 @@ from typing import Any
 from opticflow.errors import InputError, VideoError
 from opticflow.estimator import Estimator
 from opticflow.extract.options import ClipOptions, RunReport
-from opticflow.extract.outputs import Video, Writing
+from opticflow.extract.output_kinds import Video, Writing
 from opticflow.extract.pairs import UntilBroken, estimate_segment, segments
 from opticflow.extract.provenance import provenance_of, source_of
 from opticflow.extract.recorder import Recorder

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from opticflow.errors import InputError
 from opticflow.estimator import PairFlow
-from opticflow.extract.outputs import OUTPUTS, PairFiles, Writing, occlusion_files
+from opticflow.extract.output_kinds import PairFiles, Writing, occlusion_files
+from opticflow.extract.outputs import OUTPUTS
 from opticflow.extract.pieces import Pieces
 from opticflow.io import make_folder
 from opticflow.io.atomic import remove_unfinished

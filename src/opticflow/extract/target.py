@@ -7,7 +7,8 @@ from typing import Any
 
 from opticflow.estimator import Estimator
 from opticflow.extract.options import ClipOptions, RunReport
-from opticflow.extract.outputs import OUTPUTS, Video, output_of_file
+from opticflow.extract.output_kinds import Video
+from opticflow.extract.outputs import OUTPUTS, output_of_file
 from opticflow.extract.run import run_clip, run_clip_to_video, run_pair
 from opticflow.io.video import Clip
 from opticflow.store import STORE_SUFFIX
