@@ -183,7 +183,8 @@ def _compute(
     state.stamps = stamps_of(clip, options, first)
     _check_size_and_space(clip, options, total - first if total else None, files.folder)
     place = options.start + first * options.stride
-    source = UntilBroken(clip.frames(place, options.end, options.step, skip_broken=options.skip_broken))
+    whole = not (state.damaged or state.left_out)  # behind damage, frames are counted as in the run before
+    source = UntilBroken(clip.frames(place, options.end, options.step, skip_broken=options.skip_broken, seek=whole))
     with (
         # contexts end in reverse order: the queue is written out before the recorder closes the last piece
         Recorder(files, state, options.segment, stamp=partial(stamp_of, clip, options), keep=keep) as recorder,

@@ -86,7 +86,7 @@ def _of_store(path: Path, part: str) -> FlowSequence:
         raise InputError(f"{part!r} is no part of a store; wanted an index, START:END or backward: #backward,3:9")
     start, end = (int(found[name]) if found[name] else None for name in ("start", "end"))
     indices = range(len(store))[start:end] if found["range"] or start is None else range(start, start + 1)
-    if not indices or indices.stop > len(store):
+    if not indices or indices.stop > len(store) or (end or 0) > len(store):
         raise InputError(f"{path} has the pairs 0 to {len(store) - 1}; {part} is not among them")
     names = tuple(store[index].name for index in indices)
     known = store.provenance

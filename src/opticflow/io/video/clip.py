@@ -56,7 +56,7 @@ class Clip(ABC):
 
     @abstractmethod
     def frames(
-        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False, seek: bool = True
     ) -> Iterator[ClipFrame]:
         """Yield every `step`-th frame from `start` up to but not including `end`.
 
@@ -68,6 +68,9 @@ class Clip(ABC):
             step: take every step-th frame.
             skip_broken: instead of raising an error, yield a frame that cannot be read, and the frames that depend on
                 it, as lost frames in their places.
+            seek: in a video, go to the key frame before `start` instead of decoding all frames before it. The frames
+                are the same, except behind damage that makes the decoder drop several frames with one error: then only
+                a seek finds the right places, and without it they are those of a run from frame 0.
 
         Raises:
             VideoError: a frame cannot be read or has another size (the message gives its index), or the file is cut

@@ -34,7 +34,7 @@ class PictureClip(Clip):
         return file_stamp(self.sources[index]) if index < len(self.sources) else ""
 
     def frames(
-        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False, seek: bool = True
     ) -> Iterator[ClipFrame]:
         shape = None
         for index in range(len(self))[start:end:step]:

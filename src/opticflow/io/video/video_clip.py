@@ -4,7 +4,10 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import av
@@ -16,11 +19,15 @@ from opticflow.errors import FormatError, VideoError
 from opticflow.io.limits import check_memory, read_limit
 from opticflow.io.video.clip import LOST, Clip, ClipFrame, file_stamp, size_text, spread
 from opticflow.io.video.clock import Clock
+from opticflow.io.video.frame_times import FrameTimes, read_frame_times
 from opticflow.io.video.lengths import ends_early
 from opticflow.shapes import Frame
 
 MOST_ERRORS = 1000
 """Number of consecutive decoding errors after which the rest of a video is not read."""
+NEAR = 32
+"""Number of frames at the beginning that are reached without a seek, because before the first seek all packets of the
+file are read."""
 CHEAPER_TO_DECODE = 250
 """Distance in frames up to which frames are decoded one by one instead of seeking: a seek ends at the key frame before
 the target, and x264 sets one every 250 frames by default."""
@@ -28,6 +35,16 @@ BYTES_PER_PIXEL = 16
 """Bytes of memory per pixel for decoding: a frame as RGB, and the frames that a decoder keeps."""
 UNKNOWN_SPACING = 32
 """Frames between excerpts from a video of unknown length."""
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """A frame that a seek has passed over, with those attributes of `av.VideoFrame` that matter for later frames."""
+
+    time: float
+    """Presentation time in seconds."""
+    key_frame: bool = False
+    is_corrupt: bool = False
 
 
 class VideoClip(Clip):
@@ -57,43 +74,43 @@ class VideoClip(Clip):
         return self._stamp
 
     def frames(
-        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False
+        self, start: int = 0, end: int | None = None, step: int = 1, *, skip_broken: bool = False, seek: bool = True
     ) -> Iterator[ClipFrame]:
-        # decode from the first frame on even if `start` is later, so that frame indices are exact
         index, clock, shape = -1, Clock(float(self.rate)), None
-        # broken: an error since the last key frame; missing: a gap since the last frame that was yielded
+        # broken: an error since the last key frame; missing: a gap since the last frame that was chosen
         broken, missing = False, False
-        with self._open() as container:
-            for frame in _frames_or_errors(container):
-                index += 1
-                if end is not None and index >= end:
-                    return
-                asked = index >= start and (index - start) % step == 0
-                if isinstance(frame, Exception):
-                    if index >= start and not skip_broken:
-                        reason = _reason(frame)
-                        raise VideoError(f"frame {index} of {self.path} cannot be decoded ({reason})") from frame
-                    # a lost frame keeps its time; the frames after it may be predicted from it
-                    time, broken, damaged = clock.advance(None), True, True
-                else:
-                    # a key frame is not predicted from others, so damage before it has no effect
-                    time, broken = clock.advance(frame.time), broken and not frame.key_frame
-                    damaged, missing = broken or frame.is_corrupt, missing or (clock.jumped and not self._shares_stamps)
-                if not asked:
-                    continue
-                name = self.frame_name(index)
-                if isinstance(frame, Exception) or (damaged and skip_broken):
+        for index, frame in enumerate(self._decoded(start if seek else 0)):
+            if end is not None and index >= end:
+                return
+            if isinstance(frame, Exception):
+                if index >= start and not skip_broken:
+                    reason = _reason(frame)
+                    raise VideoError(f"frame {index} of {self.path} cannot be decoded ({reason})") from frame
+                # a lost frame keeps its time; the frames after it may be predicted from it
+                time, broken, damaged = clock.advance(None), True, True
+            else:
+                # a key frame is not predicted from others, so damage before it has no effect
+                time, broken = clock.advance(frame.time), broken and not frame.key_frame
+                damaged, missing = broken or frame.is_corrupt, missing or (clock.jumped and not self._shares_stamps)
+            if (index - start) % step != 0:
+                continue
+            name = self.frame_name(index)
+            if isinstance(frame, Exception) or (damaged and skip_broken):
+                if index >= start:
                     yield ClipFrame(index, name, time, LOST, lost=True)
-                    continue
-                image = _upright(frame)
-                if shape is not None and image.shape != shape:
-                    raise VideoError(
-                        f"frame {index} of {self.path} is {size_text(image.shape)} and those before it are "
-                        f"{size_text(shape)}; frames must be of one size"
-                    )
-                shape = image.shape
-                yield ClipFrame(index, name, time, image, damaged=damaged, after_gap=missing)
-                missing = False
+                continue
+            after_gap, missing = missing, False
+            # frames before `start` are chosen too, but not yielded: what is said of a frame does not depend on `start`
+            if index < start or isinstance(frame, _Passed):
+                continue
+            image = _upright(frame)
+            if shape is not None and image.shape != shape:
+                raise VideoError(
+                    f"frame {index} of {self.path} is {size_text(image.shape)} and those before it are "
+                    f"{size_text(shape)}; frames must be of one size"
+                )
+            shape = image.shape
+            yield ClipFrame(index, name, time, image, damaged=damaged, after_gap=after_gap)
         self._check_end(index + 1, clock)
 
     def excerpts(
@@ -125,10 +142,33 @@ class VideoClip(Clip):
                     pair = _upright(first), _upright(second)
                     if pair[0].shape == pair[1].shape:
                         yield pair
-                except (av.error.FFmpegError, ValueError, StopIteration):
+                except (av.error.FFmpegError, ValueError, IndexError, StopIteration):
                     if not known:
                         return
                     here = sys.maxsize  # so that the next place is reached by a seek
+
+    @cached_property
+    def _frame_times(self) -> FrameTimes | None:
+        with self._open() as container:
+            return read_frame_times(container)
+
+    def _decoded(self, start: int) -> Iterator[av.VideoFrame | Exception | _Passed]:
+        """Yield every frame of the video, or the decoding error in its place. Those before `start` may be passed over.
+
+        After a seek, damage before the key frame is not seen. Where it makes the decoder drop several frames with one
+        error, frames after it are counted right only after a seek.
+        """
+        times = self._frame_times if start > NEAR else None
+        if times is not None:
+            start = min(start, len(times.stamps) - 1)  # the last frame shows whether the file is complete
+            with self._open() as container:
+                frames = _frames_after_seek(container, times, start)
+                if frames is not None:
+                    yield from (_Passed(times.seconds(index)) for index in range(start))
+                    yield from frames
+                    return
+        with self._open() as container:
+            yield from _frames_or_errors(container)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[av.container.InputContainer]:
@@ -174,16 +214,53 @@ class VideoClip(Clip):
             raise VideoError(f"{self.path} is cut off: it ends after {decoded}{declared}")
 
 
-def _frames_or_errors(container: av.container.InputContainer) -> Iterator[av.VideoFrame | Exception]:
-    """Yield every frame of the video, or the decoding error in its place."""
+def _frames_after_seek(
+    container: av.container.InputContainer, times: FrameTimes, start: int
+) -> Iterator[av.VideoFrame | Exception] | None:
+    """Return the frames from `start` on, or the decoding errors in their places; None if it is not certain that a seek
+    leads there."""
+    found = times.seek(container, start)
+    if found is None:
+        return None
+    key, packet = found
+
+    def is_before_key(frame: av.VideoFrame | Exception) -> bool:
+        return isinstance(frame, Exception) or (frame.pts is not None and frame.pts < times.stamps[key])
+
+    # what is shown before a key frame but decoded after it may be predicted from frames that were passed over
+    frames = dropwhile(is_before_key, _frames_or_errors(container, packet))
+    for index in range(key, start + 1):
+        frame = next(frames, None)
+        # damage is concealed with what older frames show, and these were passed over
+        if not isinstance(frame, av.VideoFrame) or frame.pts != times.stamps[index] or frame.is_corrupt:
+            return None
+        if index == key and not frame.key_frame:
+            return None
+        if index == start:
+            return chain([frame], frames)
+    return None
+
+
+def _frames_or_errors(
+    container: av.container.InputContainer, packet: av.Packet | None = None
+) -> Iterator[av.VideoFrame | Exception]:
+    """Yield every frame of the video, or the decoding error in its place.
+
+    Args:
+        container: the video, from where it has been read to.
+        packet: the last packet that was read, if it is still to be decoded.
+    """
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # with one thread per frame, errors would be reported some frames late
-    errors = 0
+    errors, begin = 0, iter([] if packet is None else [packet])
     while errors < MOST_ERRORS:
         try:
-            for frame in container.decode(stream):
-                yield frame
-                errors = 0
+            for packet in chain(begin, container.demux(stream)):
+                for frame in packet.decode():
+                    yield frame
+                    errors = 0
+            return
+        except IndexError:  # PyAV's at the end of a file with a stream that begins later than the others
             return
         except (av.error.FFmpegError, ValueError) as error:  # ends the iterator, but not the decoder
             errors += 1
