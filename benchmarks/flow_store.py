@@ -114,26 +114,27 @@ def plot(results: dict[str, dict[str, tuple[float, float]]], path: Path) -> None
     import matplotlib.pyplot as plt
 
     means = {name: np.mean([found[name] for found in results.values()], 0) for name in next(iter(results.values()))}
-    figure, axes = plt.subplots(figsize=(8, 5), dpi=120)
-    stores = [means[f"store {error}"] for error in ERRORS]
-    axes.plot(
-        [float(error) for error in ERRORS], [size for size, _ in stores], "o-", color="#0072b2", label="flow store"
-    )
-    for error, (size, _) in zip(ERRORS, stores, strict=True):
-        axes.annotate(f"{error}", (float(error), size), textcoords="offset points", xytext=(4, 6), fontsize=9)
-    for name, colour in zip(FORMATS, ("#000000", "#d55e00", "#009e73", "#009e73", "#cc79a7"), strict=True):
+    figure, axes = plt.subplots(figsize=(8, 4.8))
+    errors = [float(error) for error in ERRORS]
+    stores = [means[f"store {error}"][0] for error in ERRORS]
+    axes.plot(errors, stores, "o-", color="#0072b2", label="flow store, by its --error")
+    exact = errors[0] / 2
+    places = {"flo": (8, 4), "npz": (8, -11), "kitti": (8, -3), "npz half": (8, -3), "exr half": (8, -3)}
+    for (name, place), colour in zip(
+        places.items(), ("#000000", "#009e73", "#d55e00", "#009e73", "#cc79a7"), strict=True
+    ):
         size, error = means[name]
-        exact = error == 0
-        axes.plot(ERRORS[0] / 2 if exact else error, size, "s", color=colour)
-        label = f".{name}, exact" if exact else f".{name}".replace(".kitti", "KITTI .png")
-        axes.annotate(
-            label, (float(ERRORS[0] / 2) if exact else error, size), textcoords="offset points", xytext=(7, -3)
-        )
+        label = {"kitti": "KITTI .png"}.get(name, f".{name}")
+        axes.plot(error or exact, size, "s", color=colour)
+        axes.annotate(label, (error or exact, size), textcoords="offset points", xytext=place)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.set_xticks([exact, *errors], ["none", *map(str, ERRORS)])
+    axes.set_yticks([0.1, 0.2, 0.5, 1, 2, 5, 8], ["0.1", "0.2", "0.5", "1", "2", "5", "8"])
+    axes.minorticks_off()
     axes.set_xlabel("largest error of a flow component, pixels")
     axes.set_ylabel("bytes per pixel of forward flow")
-    axes.grid(True, which="both", alpha=0.25)
+    axes.grid(True, alpha=0.3)
     axes.legend(loc="lower left")
     figure.tight_layout()
     figure.savefig(path)
