@@ -1,9 +1,7 @@
 """Read the flow of a clip from a store: any pair, at any place, without the others."""
 
-import json
 import os
 import threading
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,7 +28,7 @@ from opticflow.store.format import (
     Head,
     to_flow,
 )
-from opticflow.store.places import INDEX, Place, covered
+from opticflow.store.places import Listing, Place, list_segments
 from opticflow.store.segment import SegmentReader
 
 MOST_OPEN = 8
@@ -179,7 +177,7 @@ class FlowStore(FlowReader):
             raise FormatError(f"there is no flow store {self.place.source}")
         self.packed = kind == "file"
         self._list()
-        first = self._reader(self._files[0])
+        first = self._reader(self.files[0])
         self.head: Head = first.description.head
 
     @property
@@ -208,7 +206,7 @@ class FlowStore(FlowReader):
         return self.head.provenance
 
     def __len__(self) -> int:
-        return self._starts[-1][1] + 1 if self._starts else 0
+        return self._listing.end
 
     def __repr__(self) -> str:
         size = f"{self.width}x{self.height}"
@@ -217,30 +215,27 @@ class FlowStore(FlowReader):
     @property
     def files(self) -> list[str]:
         """The names of the files, in the order of their pairs; an empty name for a packed store."""
-        return list(self._files)
+        return self._listing.files
 
     @property
     def missing(self) -> list[int]:
         """The pairs that no file covers, before the last one."""
-        there = {index for first, last, _ in self._starts for index in range(first, last + 1)}
-        return [index for index in range(len(self)) if index not in there]
+        return [index for index in range(len(self)) if not self._listing.covers(index)]
 
     @property
     def left_out(self) -> list[int]:
         """The pairs without flow, because their frames could not be decoded. This opens all files."""
-        found = {index for name in self._files for index in self._reader(name).description.left_out}
-        for first, last, name in self._starts:
-            found |= {*range(first, last + 1)} if name is None else set()
-        return sorted(found)
+        found = [index for name in self.files for index in self._reader(name).description.left_out]
+        return sorted([*found, *self._listing.without_file])
 
     @property
     def damaged(self) -> list[int]:
         """The pairs whose frames were damaged, so that their flow may be wrong. This opens all files."""
-        return sorted(index for name in self._files for index in self._reader(name).description.damaged)
+        return sorted(index for name in self.files for index in self._reader(name).description.damaged)
 
     def holds(self, index: int) -> bool:
         """Return whether the store covers this pair."""
-        return self._covers(index)
+        return self._listing.covers(index)
 
     def read(self, indices: list[int]) -> "FlowStore":
         return self
@@ -326,29 +321,12 @@ class FlowStore(FlowReader):
 
     def _list(self) -> None:
         if self.packed:
-            self._files = [""]
             indices = self._reader("").description.indices
-            self._starts = [(indices[0], indices[-1], "")] if indices else []
             if not indices:
                 raise FormatError(f"{self.source} holds no pair")
-            return
-        names = self.place.names()
-        ranges = [(pairs, name) for name in names if (pairs := covered(name)) is not None]
-        if not ranges:
-            raise FormatError(f"{self.source} is no flow store: it has no file such as 000000-000031.mkv")
-        if INDEX in names:
-            ranges += [(pairs, None) for pairs in _without_file(self.place.read(INDEX))]
-        # of files that overlap, which a joining of files leaves if it is killed, the longest one counts
-        ranges.sort(key=lambda found: (found[0].start, -len(found[0])))
-        self._starts: list[tuple[int, int, str | None]] = []
-        for pairs, name in ranges:
-            if not self._starts or pairs.stop - 1 > self._starts[-1][1]:
-                self._starts.append((pairs.start, pairs.stop - 1, name))
-        self._files = [name for _, _, name in self._starts if name is not None]
-
-    def _covers(self, index: int) -> bool:
-        place = bisect_right(self._starts, index, key=lambda found: found[0]) - 1
-        return place >= 0 and index <= self._starts[place][1]
+            self._listing = Listing(((indices[0], indices[-1], ""),))
+        else:
+            self._listing = list_segments(self.place)
 
     def _file_of(self, index: int) -> str | None:
         """Return the file of a pair; None for one that is left out together with those beside it.
@@ -356,9 +334,9 @@ class FlowStore(FlowReader):
         Raises:
             InputError: the store does not cover the pair.
         """
-        if not self._covers(index):
+        if not self._listing.covers(index):
             raise InputError(f"{self.source} does not hold pair {index}; it is not complete")
-        return self._starts[bisect_right(self._starts, index, key=lambda found: found[0]) - 1][2]
+        return self._listing.file_of(index)
 
     def _planes(self, index: int, streams: list[str]) -> list[np.ndarray]:
         name = self._file_of(index)
@@ -384,13 +362,6 @@ class FlowStore(FlowReader):
     def __del__(self) -> None:
         with suppress(Exception):
             self.close()
-
-
-def _without_file(index: bytes) -> list[range]:
-    """Return the ranges of pairs of an index that have no file, because all are left out; a damaged index has none."""
-    with suppress(ValueError, KeyError, TypeError, RecursionError):
-        return [range(first, last + 1) for first, last, name, _ in json.loads(index)["segments"] if name is None]
-    return []
 
 
 def open_store(source: str | os.PathLike[str]) -> FlowStore:

@@ -1,6 +1,9 @@
 """Where a store is: a folder of segments or one packed file, on a disk or at an address (fsspec)."""
 
+import json
 import re
+from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,3 +102,66 @@ class Place:
             return fsspec.core.url_to_fs(self.source)
         except (ImportError, ValueError) as error:
             raise InputError(f"{self.source} cannot be opened: {error}") from error
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which file of a store holds which pairs."""
+
+    ranges: tuple[tuple[int, int, str | None], ...]
+    """First pair, last pair and name of each file, in ascending order; no name where all pairs are left out."""
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files, in the order of their pairs."""
+        return [name for _, _, name in self.ranges if name is not None]
+
+    @property
+    def end(self) -> int:
+        """One more than the last pair."""
+        return self.ranges[-1][1] + 1
+
+    @property
+    def without_file(self) -> list[int]:
+        """The pairs that are left out together with all pairs beside them."""
+        return [pair for first, last, name in self.ranges if name is None for pair in range(first, last + 1)]
+
+    def covers(self, index: int) -> bool:
+        """Return whether the store covers a pair."""
+        place = self._place(index)
+        return place >= 0 and index <= self.ranges[place][1]
+
+    def file_of(self, index: int) -> str | None:
+        """Return the file of a pair that is covered; None if it has none."""
+        return self.ranges[self._place(index)][2]
+
+    def _place(self, index: int) -> int:
+        return bisect_right(self.ranges, index, key=lambda found: found[0]) - 1
+
+
+def list_segments(place: Place) -> Listing:
+    """Return the files of a store in a folder.
+
+    Raises:
+        FormatError: there is none.
+    """
+    names = place.names()
+    ranges = [(pairs, name) for name in names if (pairs := covered(name)) is not None]
+    if not ranges:
+        raise FormatError(f"{place.source} is no flow store: it has no file such as 000000-000031.mkv")
+    if INDEX in names:
+        ranges += [(pairs, None) for pairs in _without_file(place.read(INDEX))]
+    # of files that overlap, which a joining of files leaves if it is killed, the longest one counts
+    ranges.sort(key=lambda found: (found[0].start, -len(found[0])))
+    chosen: list[tuple[int, int, str | None]] = []
+    for pairs, name in ranges:
+        if not chosen or pairs.stop - 1 > chosen[-1][1]:
+            chosen.append((pairs.start, pairs.stop - 1, name))
+    return Listing(tuple(chosen))
+
+
+def _without_file(index: bytes) -> list[range]:
+    """Return the ranges of pairs of an index that have no file, because all are left out; a damaged index has none."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        return [range(first, last + 1) for first, last, name, _ in json.loads(index)["segments"] if name is None]
+    return []
