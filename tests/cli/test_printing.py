@@ -42,6 +42,12 @@ VERBS = {
     "models info": (0, "models", "info", "DIS"),
     "models import": (2, "models", "import", f"{NAME}/gt.flo"),
     "models download": (2, "models", "download", NAME),
+    "estimate of a store": (0, "estimate", NAME, "-o", f"{NAME}.flows", "--model", "DIS"),
+    "store info": (0, "store", "info", f"{NAME}.flows"),
+    "store check": (0, "store", "check", f"{NAME}.flows"),
+    "store pack": (0, "store", "pack", f"{NAME}.flows"),
+    "store compact": (0, "store", "compact", f"{NAME}.flows"),
+    "store export": (0, "store", "export", f"{NAME}.flows", "-o", f"{NAME}-export", "--save", "flo,jpeg"),
     "a wrong name": (2, "view", f"{NAME}.no"),
 }
 RUNS_ALL = """

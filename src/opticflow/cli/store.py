@@ -51,7 +51,7 @@ def store_info(
         return
     directions = "forward and backward flow, with masks" if opened.head.backward else "forward flow"
     say(f"{counted(len(opened), 'pair')} of {opened.width}x{opened.height}: {directions}")
-    say(f"error: at most {opened.error} px; size: {size / 1e6:.2f} MB, {flo / size:.1f} times less than .flo")
+    say(f"largest error: {opened.error} px; size: {size / 1e6:.2f} MB, {flo / size:.1f} times less than .flo")
     for name in ("missing", "left_out", "damaged"):
         if found[name]:
             say(f"{name.replace('_', ' ')}: pairs {in_words(found[name])}")
