@@ -79,13 +79,13 @@ def draw_flow(
         InputError: not a flow, no such style, or a frame that is missing, unused or of another size.
     """
     chosen = find_style(style, with_frame=frame is not None)
-    flow, known = as_flow(flow, valid)
-    limit = flow_limit(flow, max_flow)
+    # each style converts the flow for itself; here it is converted for the scale alone
+    limit = flow_limit(as_flow(flow, valid)[0] if max_flow is None else flow, max_flow)
     if frame is None:
         # H x W x 3, RGB
-        picture = chosen.draw(flow, max_flow=limit, valid=known)
+        picture = chosen.draw(flow, max_flow=limit, valid=valid)
     else:
         same_size(flow, frame)
-        picture = chosen.draw(flow, frame=frame, max_flow=limit, valid=known)
+        picture = chosen.draw(flow, frame=frame, max_flow=limit, valid=valid)
     # H x (W + 96) x 3, or higher if the picture is lower than the legend
-    return legend.beside(picture, chosen.legend(limit, *known.shape)) if with_legend else picture
+    return legend.beside(picture, chosen.legend(limit, *flow.shape[:2])) if with_legend else picture
