@@ -268,3 +268,12 @@ def test_stacks_for_two_stream_networks(made, tmp_path):
     assert len(batches) == 1 and batches[0][0].shape == (2, 20, 8, 8) and batches[0][1].tolist() == [0, 1]
     with pytest.raises(InputError, match="wanted at least 13"):
         opticflow.FlowStacks([short], length=13)
+
+
+def test_files_that_another_process_joins_are_found_again(tmp_path):
+    small = write_store(tmp_path / "a.flows", 6, length=1)
+    store = opticflow.open_store(small)
+    wanted = [pair.forward for pair in opticflow.open_store(small)]
+    _ = store[2].forward
+    compact_store(small)
+    np.testing.assert_array_equal([pair.forward for pair in store], wanted)

@@ -1,5 +1,6 @@
 """Flow as integers: the error is bounded, and unknown flow stays unknown."""
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ import opticflow
 from opticflow.errors import FormatError, InputError
 from opticflow.io.kitti import decode as decode_kitti
 from opticflow.io.kitti import encode as encode_kitti
-from opticflow.store.format import Description, Entry, Head, parse_error, to_flow, to_values
+from opticflow.store.format import Description, Entry, Head, digest, parse_error, to_flow, to_values
 from opticflow.store.writer import SegmentWriter
 
 ERRORS = st.sampled_from([Fraction(1, 2**power) for power in range(13)])
@@ -88,3 +89,20 @@ def test_a_description_that_was_changed_is_damaged():
         changed = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
         with pytest.raises(FormatError, match=r"damaged description|is of the format"):
             Description.from_text(changed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": "6"}, {"height": 0}, {"pairs": [[1.5, "a", 0, 0, "0", "0", "0"]]},
+     {"pairs": [[0, 3, 0, 0, "0", "0", "0"]]},
+     {"pairs": [[0, "a", 0, 0, "0"]]}, {"pairs": [[-1, "a", 0, 0, "0", "0", "0"]]}, {"provenance": []}, {"pairs": 3},
+     {"left_out": ["a"]}, {"computed": None}, {"error": "1/3"}, {"width": 10**9}],
+)  # fmt: skip
+def test_values_that_no_writer_gives_are_damage_too(change):
+    """Someone who computes the digest anew can write anything."""
+    head = Head(Fraction(1, 64), 4, 6, True, {})
+    content = json.loads(Description(head, (Entry(3, "frame 3", 120, 16, ("00", "11", "22")),)).to_text()) | change
+    del content["digest"]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    with pytest.raises(FormatError, match="damaged description"):
+        Description.from_text(json.dumps({**content, "digest": digest(canonical)}))

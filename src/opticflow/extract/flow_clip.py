@@ -191,10 +191,10 @@ class FlowClip(FlowReader):
         head = self._store.head
         wanted = provenance_of(self._source, None, self._record, self._options)
         different = [
-            f"{name} was {head.provenance.get(name)!r} and is {value!r}"
-            for name, value in wanted.items()
+            f"{name} was {head.provenance.get(name)!r} and is {wanted.get(name)!r}"
+            for name in sorted({*wanted, *head.provenance})
             # known only when the model is loaded; files of different heads are refused then
-            if name not in ("weights", "iterations") and head.provenance.get(name) != value
+            if name not in ("weights", "iterations") and head.provenance.get(name) != wanted.get(name)
         ]
         if head.error != self.error or head.backward != self._options.backward:
             different.append("error or backward are others")

@@ -275,15 +275,12 @@ class FlowStore(FlowReader):
         Raises:
             InputError: the store does not cover the pair.
         """
-        name = self._file_of(index)
-        if name is None:
-            return None
-        with self._lock:
-            reader = self._reader(name)
+        with self._guard:
+            reader = self._reader_of(index)
+            if reader is None or index in reader.description.left_out:
+                return None
             if index in reader:
                 return reader.entry(index)
-            if index in reader.description.left_out:
-                return None
         raise FormatError(f"{reader.name} does not hold pair {index}, which its name promises")
 
     def reader(self, name: str) -> SegmentReader:
@@ -296,7 +293,7 @@ class FlowStore(FlowReader):
 
     def close(self) -> None:
         """Close the files; they are opened again when they are needed."""
-        with self._lock:
+        with self._guard:
             for reader in self._open.values():
                 reader.close()
             self._open.clear()
@@ -328,26 +325,44 @@ class FlowStore(FlowReader):
         else:
             self._listing = list_segments(self.place)
 
-    def _file_of(self, index: int) -> str | None:
-        """Return the file of a pair; None for one that is left out together with those beside it.
+    @property
+    def _guard(self) -> threading.RLock:
+        """The lock of this process."""
+        if self._process != os.getpid():
+            self._forget()  # a forked process shares its parent's open files, and with them their positions
+        return self._lock
+
+    def _planes(self, index: int, streams: list[str]) -> list[np.ndarray]:
+        with self._guard:
+            reader = self._reader_of(index)
+            assert reader is not None
+            return reader.read(index, streams)
+
+    def _reader_of(self, index: int) -> SegmentReader | None:
+        """Return the reader of a pair's file; None for a pair that is left out together with those beside it.
 
         Raises:
             InputError: the store does not cover the pair.
         """
+        name = self._file_of(index)
+        try:
+            return None if name is None else self._reader(name)
+        except FormatError:
+            if self.packed:
+                raise
+            self._list()  # another process may have joined the file with others
+            other = self._file_of(index)
+            if other == name:
+                raise
+            return None if other is None else self._reader(other)
+
+    def _file_of(self, index: int) -> str | None:
         if not self._listing.covers(index):
             raise InputError(f"{self.source} does not hold pair {index}; it is not complete")
         return self._listing.file_of(index)
 
-    def _planes(self, index: int, streams: list[str]) -> list[np.ndarray]:
-        name = self._file_of(index)
-        assert name is not None
-        with self._lock:
-            return self._reader(name).read(index, streams)
-
     def _reader(self, name: str) -> SegmentReader:
-        if self._process != os.getpid():
-            self._forget()  # a forked process shares its parent's open files, and with them their positions
-        with self._lock:
+        with self._guard:
             if name not in self._open:
                 reader = SegmentReader(self.place.file(name), self.place.open(name))
                 if reader.description.head != getattr(self, "head", reader.description.head):

@@ -167,6 +167,24 @@ class Description:
         """The pairs that the file covers, with or without flow."""
         return sorted([*(entry.index for entry in self.entries), *self.left_out])
 
+    def _check(self) -> None:
+        """Raise a ValueError for values that no writer of this package gives."""
+        head, streams = self.head, len(self.head.streams)
+        sizes = (head.width, head.height)
+        whole = (*sizes, *(number for e in self.entries for number in (e.index, e.time, e.flags)), *self.left_out)
+        words = (e.name for e in self.entries), (digest for e in self.entries for digest in e.digests)
+        if not all(isinstance(number, int) for number in (*whole, *self.damaged)):
+            raise ValueError("numbers")
+        if not all(isinstance(word, str) for group in words for word in group):
+            raise ValueError("words")
+        if not all(isinstance(record, dict) for record in (head.provenance, self.computed)):
+            raise ValueError("records")
+        indices, times = self.indices, [e.time for e in self.entries]
+        if not all(0 < size <= 2**20 for size in sizes) or any(len(e.digests) != streams for e in self.entries):
+            raise ValueError("size")
+        if indices != sorted({*indices}) or indices[:1] < [0] or times != sorted({*times}):
+            raise ValueError("order")
+
     def to_text(self) -> str:
         """Return the text of the tag: JSON that ends with a digest of all before it."""
         content = {
@@ -192,14 +210,13 @@ class Description:
                 raise FormatError(f"is of the format {content.get('format')!r}; wanted {FORMAT!r}")
             if found != digest(_canonical(content)):
                 raise FormatError("has a damaged description")
-            streams = content["streams"]
-            provenance = content["provenance"]
-            head = Head(
-                parse_error(content["error"]), content["width"], content["height"], "backward" in streams, provenance
-            )
+            backward, provenance = "backward" in content["streams"], content["provenance"]
+            head = Head(parse_error(content["error"]), content["width"], content["height"], backward, provenance)
             entries = [Entry(i, name, time, flags, tuple(rest)) for i, name, time, flags, *rest in content["pairs"]]
             left_out, damaged = tuple(content["left_out"]), tuple(content["damaged"])
-            return Description(head, tuple(entries), left_out, damaged, content["computed"])
+            description = Description(head, tuple(entries), left_out, damaged, content["computed"])
+            description._check()
+            return description
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
             raise FormatError("has a damaged description") from error
 

@@ -11,6 +11,8 @@ from typing import Any
 from opticflow.errors import FormatError, InputError
 
 INDEX = "store.json"
+MOST_PAIRS = 10_000_000
+"""Largest number of pairs in a store: four days at 25 frames per second. A file that claims more is damaged."""
 _SEGMENT = re.compile(r"(\d{6,})-(\d{6,})\.mkv")
 
 
@@ -22,7 +24,8 @@ def segment_name(first: int, last: int) -> str:
 def covered(name: str) -> range | None:
     """Return the pairs that a file of this name covers; None if it is no segment of a store."""
     found = _SEGMENT.fullmatch(name)
-    return range(int(found[1]), int(found[2]) + 1) if found and int(found[1]) <= int(found[2]) else None
+    first, last = (int(found[1]), int(found[2])) if found else (0, -1)
+    return range(first, last + 1) if first <= last < MOST_PAIRS else None
 
 
 @dataclass(frozen=True)
@@ -163,5 +166,9 @@ def list_segments(place: Place) -> Listing:
 def _without_file(index: bytes) -> list[range]:
     """Return the ranges of pairs of an index that have no file, because all are left out; a damaged index has none."""
     with suppress(ValueError, KeyError, TypeError, RecursionError):
-        return [range(first, last + 1) for first, last, name, _ in json.loads(index)["segments"] if name is None]
+        return [
+            range(first, last + 1)
+            for first, last, name, _ in json.loads(index)["segments"]
+            if name is None and 0 <= first <= last < MOST_PAIRS
+        ]
     return []

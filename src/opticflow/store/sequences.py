@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from opticflow.errors import InputError
 from opticflow.io import list_flow_files, read_flow
@@ -72,6 +73,20 @@ def open_flows(source: str | Path) -> FlowSequence:
     return FlowSequence(path, (path.stem,), lambda i: read_flow(path), single=True, paths=(path,))
 
 
+def _timing(known: dict[str, Any]) -> tuple[bool, int, int, Fraction]:
+    """Return whether pairs are separate, the first frame, the frames from pair to pair, and the pairs per second.
+
+    Other programs may write stores without these, so that what is missing or makes no sense has the usual values.
+    """
+    separate = known.get("pairs") == "separate"
+    try:
+        first, stride = int(known.get("start", 0)), 2 if separate else int(known.get("step", 1))
+        rate = Fraction(known.get("source", {}).get("rate", 25)) / stride
+    except (ValueError, TypeError, AttributeError, ZeroDivisionError):
+        return separate, 0, 1, Fraction(25)
+    return (separate, first, stride, rate) if first >= 0 and stride > 0 and rate > 0 else (separate, 0, 1, Fraction(25))
+
+
 def is_store(path: Path) -> bool:
     """Return whether a path is a flow store, in a folder or packed."""
     if path.is_dir():
@@ -89,10 +104,7 @@ def _of_store(path: Path, part: str) -> FlowSequence:
     if not indices or indices.stop > len(store) or (end or 0) > len(store):
         raise InputError(f"{path} has the pairs 0 to {len(store) - 1}; {part} is not among them")
     names = tuple(store[index].name for index in indices)
-    known = store.provenance
-    stride = 2 if known.get("pairs") == "separate" else known.get("step", 1)
-    first = known.get("start", 0)
-    rate = Fraction(known.get("source", {}).get("rate", 25)) / stride
+    separate, first, stride, rate = _timing(store.provenance)
 
     def sequence(backward: bool, other: "FlowSequence | None") -> FlowSequence:
         return FlowSequence(
@@ -103,7 +115,7 @@ def _of_store(path: Path, part: str) -> FlowSequence:
             backward=other,
             occluded=None if backward else lambda i: store[indices[i]].occluded,
             frames=range(first + indices.start * stride, first + indices.stop * stride, stride),
-            separate=known.get("pairs") == "separate",
+            separate=separate,
             rate=rate,
         )
 

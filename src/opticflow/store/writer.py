@@ -26,7 +26,7 @@ from opticflow.store.format import (
     milliseconds,
     to_values,
 )
-from opticflow.store.places import INDEX, covered, segment_name
+from opticflow.store.places import INDEX, MOST_PAIRS, covered, segment_name
 from opticflow.store.segment import Packets, PairEncoder, write_segment
 
 
@@ -158,9 +158,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads(path.read_bytes())
         for first, last, name, digest in index["segments"]:
-            if not (
-                0 <= int(first) <= int(last) and (name is None or covered(name)) and isinstance(digest, str | None)
-            ):
+            words = isinstance(name, str) and isinstance(digest, str) and covered(name) is not None
+            named = words or (name is None and digest is None)
+            if not (named and isinstance(first, int) and isinstance(last, int) and 0 <= first <= last < MOST_PAIRS):
                 raise ValueError("segment")
         return index
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
