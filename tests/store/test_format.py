@@ -95,6 +95,7 @@ def test_a_description_that_was_changed_is_damaged():
     "change",
     [{"width": "6"}, {"height": 0}, {"pairs": [[1.5, "a", 0, 0, "0", "0", "0"]]},
      {"pairs": [[0, 3, 0, 0, "0", "0", "0"]]},
+     {"pairs": [[0, "../a", 0, 0, "0", "0", "0"]]}, {"pairs": [[0, "", 0, 0, "0", "0", "0"]]},
      {"pairs": [[0, "a", 0, 0, "0"]]}, {"pairs": [[-1, "a", 0, 0, "0", "0", "0"]]}, {"provenance": []}, {"pairs": 3},
      {"left_out": ["a"]}, {"computed": None}, {"error": "1/3"}, {"width": 10**9}],
 )  # fmt: skip

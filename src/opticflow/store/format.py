@@ -177,6 +177,9 @@ class Description:
             raise ValueError("numbers")
         if not all(isinstance(word, str) for group in words for word in group):
             raise ValueError("words")
+        # files are called after the frames when flow is exported, and must not get out of their folder
+        if any(not e.name or {*e.name} & {*"/\\\0"} for e in self.entries):
+            raise ValueError("names")
         if not all(isinstance(record, dict) for record in (head.provenance, self.computed)):
             raise ValueError("records")
         indices, times = self.indices, [e.time for e in self.entries]

@@ -104,6 +104,8 @@ def _of_store(path: Path, part: str) -> FlowSequence:
     if not indices or indices.stop > len(store) or (end or 0) > len(store):
         raise InputError(f"{path} has the pairs 0 to {len(store) - 1}; {part} is not among them")
     names = tuple(store[index].name for index in indices)
+    if len({*names}) < len(names):  # two outputs must not have one name
+        names = tuple(f"{index:06d}" for index in indices)
     separate, first, stride, rate = _timing(store.provenance)
 
     def sequence(backward: bool, other: "FlowSequence | None") -> FlowSequence:
