@@ -20,10 +20,12 @@ import torch
 from torch.utils.data import DataLoader
 
 import opticflow
+from clips import write_clip
 from opticflow.errors import FormatError, InputError
 from opticflow.store import check_store, compact_store, pack_store
 from opticflow.store.segment import SegmentReader
 from opticflow.store.writer import SegmentWriter
+from pictures import moving
 from stores import smooth_flow, sum_of_pair, write_store
 
 PAGE = Path(__file__).parents[2] / "docs" / "flow-store.md"
@@ -224,12 +226,13 @@ def test_flow_of_another_size_is_refused(tmp_path):
         writer.add(1, "1", 0.04, smooth_flow(0, 24, 30))
 
 
-@pytest.mark.parametrize("source", ["nothing.flows", "empty.flows", "text.flows.mkv"])
+@pytest.mark.parametrize("source", ["nothing.flows", "empty.flows", "text.flows.mkv", "clip.mkv is no file of a flow"])
 def test_what_is_no_store_is_refused(tmp_path, source):
     (tmp_path / "empty.flows").mkdir()
+    write_clip(tmp_path / "clip.mkv", moving(24, 32, 2))
     (tmp_path / "text.flows.mkv").write_text("words")
     with pytest.raises(FormatError, match=source):
-        opticflow.open_store(tmp_path / source)
+        opticflow.open_store(tmp_path / source.split()[0])
 
 
 def test_a_store_at_an_address(made):

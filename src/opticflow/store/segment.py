@@ -113,7 +113,9 @@ class SegmentReader:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise FormatError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
         try:
-            self.description = Description.from_text(self._container.metadata.get(TAG, ""))
+            if TAG not in self._container.metadata:
+                raise FormatError("is no file of a flow store")
+            self.description = Description.from_text(self._container.metadata[TAG])
             self.streams = self._checked_streams()
         except FormatError as error:
             self.close()
